@@ -1,0 +1,138 @@
+"""Images on grids: reading, writing and resampling without losing where a voxel lies.
+
+Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres (nibabel's convention).
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from headstart.job import UserError, atomic
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A sampling grid: ``shape`` in voxels and ``affine`` (4, 4) float64 from voxel indices to RAS+ mm."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+    @cached_property
+    def spacing(self) -> np.ndarray:
+        """Voxel size along each array axis, in mm."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in mL."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    def matches(self, other: "Grid") -> bool:
+        """Whether two grids sample the same points (to 1e-3 mm)."""
+        return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=1e-3)
+
+    def coarsened(self, voxel_mm: float) -> "Grid":
+        """The grid of isotropic ``voxel_mm`` voxels that covers the same box, with the same axes and corner.
+
+        The last voxel may reach over the box's far side by less than its own size.
+        """
+        factor = voxel_mm / self.spacing
+        shape = tuple(int(n) for n in np.ceil(np.asarray(self.shape) / factor - 1e-6))
+        affine = self.affine.copy()
+        affine[:3, :3] = self.affine[:3, :3] * factor
+        affine[:3, 3] = self.affine[:3, 3] + self.affine[:3, :3] @ ((factor - 1) / 2)
+        return Grid(shape, affine)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3D array with the affine of its grid."""
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid on which the array is sampled."""
+        return Grid(self.data.shape, self.affine)
+
+
+def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
+    """Read a 3D image; a trailing axis of length one is squeezed.
+
+    ``dtype=None`` keeps the stored integers. Raises :class:`UserError` naming the file if it is missing, is not an
+    image that nibabel reads, is cut short, or is not 3D.
+    """
+    try:
+        image = nib.load(path)
+        data = np.asanyarray(image.dataobj)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; check the dataset's folder in the configuration.") from None
+    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as an image ({error}); fetch or convert it again.") from error
+    if data.ndim == 4 and data.shape[3] == 1:
+        data = data[..., 0]
+    if data.ndim != 3:
+        raise UserError(f"{path} has {data.ndim} dimensions, not 3; give one T1 volume a file.")
+    return Volume(data if dtype is None else data.astype(dtype), np.asarray(image.affine, dtype=np.float64))
+
+
+def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:
+    """Write a NIfTI-1 image atomically, with the affine as both qform and sform (code 1, or 4 for MNI space)."""
+    image = nib.Nifti1Image(volume.data.astype(dtype), volume.affine)
+    code = 4 if "space-MNI152" in str(path) or "tpl-MNI152" in str(path) else 1
+    image.set_sform(volume.affine, code)
+    image.set_qform(volume.affine, code)
+    image.header.set_xyzt_units("mm")
+    with atomic(path) as partial:
+        nib.save(image, partial)
+
+
+def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, order: int = 1) -> Volume:
+    """Sample an image on another grid, in one interpolation.
+
+    ``transform`` (4, 4) maps RAS+ mm of ``grid``'s space to RAS+ mm of ``volume``'s space (identity if left out).
+    Where the grid is coarser than the image, the image is first smoothed by a Gaussian whose variance is the
+    difference of the two sampling boxes' variances, so that nothing aliases. Outside the image the value is 0.
+    """
+    matrix = _voxel_matrix(volume, grid, transform)
+    smoothed = ndimage.gaussian_filter(volume.data.astype(np.float32), _blur(matrix), mode="nearest", truncate=3)
+    sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="constant", cval=0)
+    return Volume(sampled, grid.affine)
+
+
+def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = None) -> Volume:
+    """Sample a label map on another grid: each voxel takes the label with the largest share of it.
+
+    Label values are kept as they are (uint8 or wider integers); arguments as for :func:`resample`. Each label's
+    indicator is smoothed and interpolated linearly, and the largest wins, so a label's volume is kept where
+    nearest-neighbour sampling would lose thin parts. Ties go to the smaller value.
+    """
+    labels = np.unique(volume.data)
+    matrix = _voxel_matrix(volume, grid, transform)
+    blur = _blur(matrix)
+    best = np.zeros(grid.shape, volume.data.dtype)
+    share = np.full(grid.shape, 0.0, np.float32)
+    for label in labels:
+        indicator = ndimage.gaussian_filter((volume.data == label).astype(np.float32), blur, mode="nearest", truncate=3)
+        sampled = ndimage.affine_transform(
+            indicator, matrix, output_shape=grid.shape, order=1, mode="constant", cval=float(label == 0)
+        )
+        wins = sampled > share + 1e-6
+        best[wins], share[wins] = label, sampled[wins]
+    return Volume(best, grid.affine)
+
+
+def _voxel_matrix(volume: Volume, grid: Grid, transform: np.ndarray | None) -> np.ndarray:
+    """(4, 4) from voxel indices of ``grid`` to voxel indices of ``volume``."""
+    return np.linalg.inv(volume.affine) @ (np.eye(4) if transform is None else transform) @ grid.affine
+
+
+def _blur(matrix: np.ndarray) -> np.ndarray:
+    """Gaussian sigma per axis, in voxels of the image sampled, for steps of ``matrix`` larger than one voxel."""
+    steps = np.abs(matrix[:3, :3]).max(axis=1)
+    return np.sqrt(np.maximum(steps**2 - 1, 0) / 12)

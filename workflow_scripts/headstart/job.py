@@ -1,0 +1,78 @@
+"""What every job shares: its log, its errors, and writing that appears whole or not at all."""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+logger = logging.getLogger("headstart")
+
+
+class UserError(Exception):
+    """A mistake the user can mend. Its message is one sentence that names the file or key and the remedy."""
+
+
+@contextlib.contextmanager
+def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
+    """Run a job's body with its log open: everything logged goes to ``log``, tracebacks included.
+
+    A :class:`UserError` ends the process with its one sentence on standard error and exit status 1; any other
+    exception is logged with its traceback and raised again.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    started = time.monotonic()
+    logger.info("%s: started", name)
+    try:
+        yield logger
+        logger.info("%s: done in %.1f s", name, time.monotonic() - started)
+    except UserError as error:
+        logger.error("%s: %s", name, error)
+        sys.exit(f"headstart: {name}: {error}")
+    except BaseException:
+        logger.exception("%s: failed", name)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; on success it is flushed to disk and renamed into place.
+
+    The suffix is kept, because image libraries choose the format by it. On an exception nothing is left.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike, content: object) -> None:
+    """Write JSON atomically, with sorted keys, so that equal content is equal bytes."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
