@@ -4,6 +4,7 @@ Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres 
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,23 +109,35 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
 def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = None) -> Volume:
     """Sample a label map on another grid: each voxel takes the label with the largest share of it.
 
-    Label values are kept as they are (uint8 or wider integers); arguments as for :func:`resample`. Each label's
-    indicator is smoothed and interpolated linearly, and the largest wins, so a label's volume is kept where
-    nearest-neighbour sampling would lose thin parts. Ties go to the smaller value.
+    Arguments as for :func:`resample`; label values keep their integer type. See :func:`vote`.
     """
-    labels = np.unique(volume.data)
     matrix = _voxel_matrix(volume, grid, transform)
     blur = _blur(matrix)
-    best = np.zeros(grid.shape, volume.data.dtype)
-    share = np.full(grid.shape, 0.0, np.float32)
-    for label in labels:
-        indicator = ndimage.gaussian_filter((volume.data == label).astype(np.float32), blur, mode="nearest", truncate=3)
-        sampled = ndimage.affine_transform(
-            indicator, matrix, output_shape=grid.shape, order=1, mode="constant", cval=float(label == 0)
-        )
-        wins = sampled > share + 1e-6
-        best[wins], share[wins] = label, sampled[wins]
-    return Volume(best, grid.affine)
+
+    def share(indicator: np.ndarray) -> np.ndarray:
+        smoothed = ndimage.gaussian_filter(indicator, blur, mode="nearest", truncate=3)
+        return ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=1, mode="constant", cval=0)
+
+    return Volume(vote(volume.data, grid.shape, share), grid.affine)
+
+
+def vote(labels: np.ndarray, shape: tuple[int, int, int], share: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Label each voxel of a new grid by the label with the largest share of it.
+
+    ``share(indicator)`` samples a float32 indicator image on the new grid, 0 beyond its border; the background (0)
+    has what the labels leave. Sampled smoothly, a label keeps its volume where nearest-neighbour sampling would
+    lose thin parts. Ties go to the smaller label.
+    """
+    best = np.zeros(shape, labels.dtype)
+    largest = np.zeros(shape, np.float32)
+    total = np.zeros(shape, np.float32)
+    for label in np.unique(labels[labels > 0]):
+        sampled = share((labels == label).astype(np.float32))
+        wins = sampled > largest + 1e-6
+        best[wins], largest[wins] = label, sampled[wins]
+        total += sampled
+    best[largest <= 1 - total + 1e-6] = 0
+    return best
 
 
 def _voxel_matrix(volume: Volume, grid: Grid, transform: np.ndarray | None) -> np.ndarray:

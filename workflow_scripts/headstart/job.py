@@ -8,6 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger("headstart")
 
@@ -68,9 +72,20 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Write bytes atomically."""
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
 def write_json(path: str | os.PathLike, content: object) -> None:
     """Write JSON atomically, with sorted keys, so that equal content is equal bytes."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_table(path: str | os.PathLike, table: "pd.DataFrame") -> None:
+    """Write a table atomically, tab-separated, numbers to six significant digits, missing ones as ``n/a`` (BIDS)."""
+    write_text(path, table.to_csv(sep="\t", index=False, float_format="%.6g", na_rep="n/a", lineterminator="\n"))
 
 
 def read_json(path: str | os.PathLike) -> dict:

@@ -1,0 +1,25 @@
+"""headstart: which pre-training gives a brain-MRI segmentation task a head start."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+report: "rules/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/datasets.smk"
+include: "rules/register.smk"
+include: "rules/label.smk"
+include: "rules/slice.smk"
+include: "rules/pretrain.smk"
+include: "rules/finetune.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,

@@ -1,0 +1,132 @@
+# What the rules share: the study's configuration, its scans and draws, and the names of its files.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from headstart import datasets as headstart_datasets
+from headstart import fingerprint, job, seeds, settings, splits, template
+
+try:
+    config = settings.resolve(
+        Path(workflow.basedir) / "config.yaml",
+        Path(workflow.basedir) / "rules/schemas/config.schema.yaml",
+        config,
+    )
+    RESULTS = f"{config['results']}/{config['study']}"
+    DATA = config["data"] or os.environ.get("HEADSTART_DATA")
+    SCANS = {
+        name: {scan.subject: scan for scan in headstart_datasets.scans(name, entry, f"{RESULTS}/datasets", DATA)}
+        for name, entry in config["datasets"].items()
+    }
+    SPLITS = {
+        (name, size, resample): splits.draw(
+            name,
+            list(SCANS[target["dataset"]].values()),
+            target["test"],
+            size,
+            resample,
+            config["seed"],
+            split=target["split"],
+        )
+        for name, target in config["targets"].items()
+        for size in target["sizes"]
+        for resample in range(1, target["resamples"] + 1)
+    }
+    splits.check_usable(config, SCANS, SPLITS)
+except job.UserError as error:
+    raise WorkflowError(str(error)) from None
+
+TARGETS = config["targets"]
+SOURCES = config["pretrain"]["sources"]
+T1_SOURCE = config["pretrain"]["dataset"]
+PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
+
+TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
+DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
+IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
+TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
+SLICES = f"{RESULTS}/slices/{{dataset}}/sub-{{subject}}"
+SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
+RUN = "{target}/{source}/size-{size}_resample-{resample}"
+
+
+wildcard_constraints:
+    dataset="|".join(SCANS),
+    subject="[A-Za-z0-9]+",
+    labels="tissue|target",
+    source="|".join(SOURCES),
+    target="|".join(TARGETS),
+    size=r"\d+",
+    resample=r"\d+",
+
+
+def code_of(script):
+    """Fingerprint of the package code that a script runs; in a rule's params it reruns the rule when code changes."""
+    return fingerprint.of_script(SCRIPTS / f"{script}.py")
+
+
+def scan_of(wildcards):
+    """The scan that the wildcards dataset and subject name."""
+    return SCANS[wildcards.dataset][wildcards.subject]
+
+
+def classes_of(dataset):
+    """The classes of the target that uses a dataset: name to label values, in order; class k has the value k."""
+    target = next(target for target in TARGETS.values() if target["dataset"] == dataset)
+    return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
+
+
+def over_scans(pattern, *names):
+    """A pattern with dataset and subject filled in for every scan of the datasets named."""
+    return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
+
+
+def over_runs(pattern):
+    """A pattern with target, source, size and resample filled in for every fine-tuning of the study."""
+    return [
+        pattern.format(target=target, source=source, size=size, resample=resample)
+        for target, size, resample in SPLITS
+        for source in SOURCES
+    ]
+
+
+def split_of(wildcards):
+    """Who trains and who tests in the draw that the wildcards name."""
+    return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
+
+
+def split_slices(kind, role):
+    """Input function: the slices (``T1w`` or ``desc-target_dseg``) of those who train or test in the run's split."""
+
+    def paths(wildcards):
+        dataset = TARGETS[wildcards.target]["dataset"]
+        subjects = getattr(split_of(wildcards), role)
+        return [f"{SLICES}_{kind}.npy".format(dataset=dataset, subject=subject) for subject in subjects]
+
+    return paths
+
+
+def training_of(epochs):
+    """Settings of a training with the given number of epochs."""
+    return {key: value for key, value in config["training"].items() if key != "threads"} | {"epochs": epochs}
+
+
+def expected_input():
+    """What weights must have been made for to be used in this study."""
+    return {
+        "template": template.SPACE,
+        "voxel_mm": config["template"]["voxel_mm"],
+        "size": [config["slice"]["size"]] * 2,
+        "percentiles": config["slice"]["percentiles"],
+    }
+
+
+def grown(base):
+    """Resource that grows with each attempt of a job."""
+    return lambda wildcards, attempt: base * attempt

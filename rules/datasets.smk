@@ -1,0 +1,71 @@
+# Stage 1, datasets: the template, and made-up people where the study asks for them.
+
+
+rule prepare_template:
+    output:
+        TEMPLATE,
+    log:
+        f"{RESULTS}/logs/prepare_template.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_template.tsv"
+    params:
+        code=code_of("prepare_template"),
+    threads: config["label"]["threads"]
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(20),
+    script:
+        "../workflow_scripts/prepare_template.py"
+
+
+PERSON = headstart_datasets.person_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}")
+
+
+rule make_person:
+    input:
+        template=TEMPLATE,
+    output:
+        **PERSON,
+    log:
+        f"{RESULTS}/logs/make_person/{{dataset}}/sub-{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_person/{{dataset}}/sub-{{subject}}.tsv"
+    params:
+        code=code_of("make_person"),
+        folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
+        entry=lambda wildcards: config["datasets"][wildcards.dataset],
+        seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(10),
+    script:
+        "../workflow_scripts/make_person.py"
+
+
+rule describe_people:
+    output:
+        description=f"{RESULTS}/datasets/{{dataset}}/dataset_description.json",
+        participants=f"{RESULTS}/datasets/{{dataset}}/participants.tsv",
+        columns=f"{RESULTS}/datasets/{{dataset}}/participants.json",
+        readme=f"{RESULTS}/datasets/{{dataset}}/README",
+        truth=f"{RESULTS}/datasets/{{dataset}}/derivatives/truth/dataset_description.json",
+        ignore=f"{RESULTS}/datasets/{{dataset}}/derivatives/truth/.bidsignore",
+    log:
+        f"{RESULTS}/logs/describe_people/{{dataset}}.log",
+    params:
+        code=code_of("describe_people"),
+        folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
+        entry=lambda wildcards: config["datasets"][wildcards.dataset],
+        seeds=lambda wildcards: {
+            subject: seeds.seed_for(config["seed"], "person", wildcards.dataset, subject)
+            for subject in SCANS[wildcards.dataset]
+        },
+    localrule: True
+    script:
+        "../workflow_scripts/describe_people.py"
+
+
+rule datasets:
+    input:
+        expand(rules.describe_people.output.description, dataset=PHANTOMS),
+        [scan.t1w for name in SCANS for scan in SCANS[name].values()],

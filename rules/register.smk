@@ -1,0 +1,75 @@
+# Stage 2, register: each scan, and its manual labels, in template space.
+
+
+rule describe_derivatives:
+    output:
+        description=f"{RESULTS}/derivatives/{{dataset}}/dataset_description.json",
+        participants=f"{RESULTS}/derivatives/{{dataset}}/participants.tsv",
+    log:
+        f"{RESULTS}/logs/describe_derivatives/{{dataset}}.log",
+    params:
+        code=code_of("describe_derivatives"),
+        subjects=lambda wildcards: {scan.subject: scan.person for scan in SCANS[wildcards.dataset].values()},
+    localrule: True
+    script:
+        "../workflow_scripts/describe_derivatives.py"
+
+
+rule register_scan:
+    input:
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        template=TEMPLATE,
+    output:
+        t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
+        brain=f"{IN_SPACE}_desc-brain_mask.nii.gz",
+        transform=TRANSFORM,
+        quality=f"{DERIVED}_desc-qc_T1w.json",
+        picture=report(
+            f"{DERIVED}_desc-qc_T1w.png",
+            caption="../rules/report/registration.rst",
+            category="3 Quality control",
+            subcategory="registration: {dataset}",
+            labels={"scan": "{subject}"},
+        ),
+    log:
+        f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
+    params:
+        code=code_of("register_scan"),
+        voxel_mm=config["template"]["voxel_mm"],
+        percentiles=config["slice"]["percentiles"],
+        settings=config["register"],
+    threads: config["register"]["threads"]
+    resources:
+        mem_mb=grown(6000),
+        runtime=grown(15),
+    script:
+        "../workflow_scripts/register_scan.py"
+
+
+rule resample_target:
+    input:
+        labels=lambda wildcards: scan_of(wildcards).target,
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        transform=TRANSFORM,
+    output:
+        f"{IN_SPACE}_desc-target_dseg.nii.gz",
+    log:
+        f"{RESULTS}/logs/resample_target/{{dataset}}/sub-{{subject}}.log",
+    params:
+        code=code_of("resample_target"),
+        voxel_mm=config["template"]["voxel_mm"],
+        classes=lambda wildcards: classes_of(wildcards.dataset),
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(10),
+    script:
+        "../workflow_scripts/resample_target.py"
+
+
+rule register:
+    input:
+        over_scans(rules.register_scan.output.t1w, *SCANS),
+        over_scans(rules.resample_target.output[0], *{target["dataset"] for target in TARGETS.values()}),
+        expand(rules.describe_derivatives.output, dataset=SCANS),

@@ -1,0 +1,70 @@
+"""The dataset on disk: read back, and accepted by the BIDS validator."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from headstart import images
+from headstart.phantom import Recipe, person_paths
+from headstart.phantom.dataset import write_dataset, write_person
+from headstart.phantom.person import demographics
+
+VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
+PEOPLE = [("01", 0), ("02", 1)]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, strokes):
+    folder = tmp_path_factory.mktemp("bids") / "strokes"
+    write_dataset(folder, "Made-up strokes", strokes[0].recipe, PEOPLE)
+    for subject, seed in PEOPLE:
+        write_person(strokes[seed], folder, subject)
+    return folder
+
+
+def test_what_is_written_is_what_was_made(dataset, strokes):
+    paths = person_paths(dataset, "02")
+    stored = nib.load(paths["t1w"])
+    assert stored.get_data_dtype() == np.int16
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), strokes[1].t1w.data)
+    np.testing.assert_allclose(stored.affine, strokes[1].t1w.affine, atol=1e-4)
+    for key in ("brain", "tissue", "structures", "anatomy", "lesion"):
+        volume = images.read(paths[key], dtype=None)
+        assert volume.data.dtype == np.uint8
+        np.testing.assert_array_equal(volume.data, getattr(strokes[1], key).data)
+    with open(paths["landmarks"], encoding="utf-8") as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    np.testing.assert_allclose(
+        [[float(value) for value in row.values()] for row in rows], strokes[1].landmarks, atol=1e-5
+    )
+    assert all(path.is_file() for path in paths.values())
+
+
+def test_writing_twice_gives_the_same_bytes(dataset, strokes, tmp_path):
+    again = write_person(strokes[0], tmp_path, "01")
+    first = person_paths(dataset, "01")
+    assert {key: path.read_bytes() for key, path in again.items()} == {k: p.read_bytes() for k, p in first.items()}
+
+
+def test_participants_match_the_people(dataset, strokes):
+    with open(dataset / "participants.tsv", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    assert [row["participant_id"] for row in rows] == ["sub-01", "sub-02"]
+    for row, (_, seed) in zip(rows, PEOPLE, strict=True):
+        who = demographics(Recipe(lesions="stroke"), seed)
+        assert (int(row["age"]), row["sex"]) == (who["age"], who["sex"])
+        assert who == {"age": strokes[seed].age, "sex": strokes[seed].sex}
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+@pytest.mark.parametrize("part", ["", "derivatives/truth"])
+def test_the_bids_validator_finds_no_error(dataset, part):
+    shown = subprocess.run([VALIDATOR, "--json", dataset / part], capture_output=True, text=True, timeout=60)
+    found = json.loads(shown.stdout)["issues"]["issues"]
+    assert [issue for issue in found if issue["severity"] == "error"] == []

@@ -1,0 +1,41 @@
+"""Recipes and paths: what is refused, and that a workflow can ask for paths without loading anything heavy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import headstart
+from headstart.job import UserError
+from headstart.phantom import Recipe, person_paths
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lesions": "tumour"},
+        {"voxel_mm": (0, 1)},
+        {"voxel_mm": (2, 1)},
+        {"slice_mm": (-1, 5)},
+        {"orientations": ()},
+        {"orientations": ("RRS",)},
+        {"orientations": ("XYZ",)},
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_the_name_of_its_key(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Recipe(**wrong)
+
+
+def test_paths_are_bids():
+    paths = person_paths("data", "07")
+    assert paths["t1w"] == Path("data/sub-07/anat/sub-07_T1w.nii.gz")
+    assert paths["lesion"] == Path("data/derivatives/truth/sub-07/anat/sub-07_label-lesion_mask.nii.gz")
+
+
+def test_paths_load_nothing_heavy():
+    code = "import sys, headstart.phantom; print(sorted({'numpy', 'scipy', 'nibabel'} & set(sys.modules)))"
+    package_root = Path(headstart.__file__).parents[1]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=package_root, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

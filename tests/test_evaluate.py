@@ -1,0 +1,52 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from headstart import models, store
+from headstart.evaluate import predict, score_model, score_scan, write
+from headstart.job import UserError
+from headstart.networks import Architecture, Segmenter
+from headstart.scoring import check_complete
+
+NAMES = ["background", "lesion"]
+SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    model = Segmenter(SMALL.make_encoder(1), SMALL.make_decoder(2, 1))
+    models.save(model, tmp_path / "model.safetensors", {"classes": NAMES})
+    rng = np.random.default_rng(0)
+    scans = {scan: (tmp_path / f"{scan}_image.npy", tmp_path / f"{scan}_labels.npy") for scan in ("sub-01", "sub-02")}
+    for image_path, label_path in scans.values():
+        store.write_image(image_path, rng.random((2, 32, 32)))
+        store.write_labels(label_path, rng.integers(0, 2, (2, 32, 32)))
+    return model, tmp_path / "model.safetensors", scans
+
+
+def test_a_saved_model_is_scored_as_the_one_in_hand(trained):
+    model, path, scans = trained
+    table, predictions = score_model(path, SMALL, NAMES, scans)
+    check_complete(table, scans)
+    for scan, (image_path, label_path) in scans.items():
+        assert np.array_equal(predictions[scan], predict(model, store.read(image_path)))
+        expected = score_scan(predictions[scan], np.array(store.read(label_path)), NAMES, scan)
+        pd.testing.assert_frame_equal(table[table["scan"] == scan].reset_index(drop=True), expected)
+
+
+def test_a_model_of_other_classes_is_refused(trained):
+    _, path, scans = trained
+    with pytest.raises(UserError, match="classes is"):
+        score_model(path, SMALL, ["background", "tumour"], scans)
+
+
+def test_scores_and_predictions_come_back_from_disk_and_are_equal_bytes(tmp_path, trained):
+    table, predictions = score_model(trained[1], SMALL, NAMES, trained[2])
+    for run in ("first", "again"):
+        write(table, predictions, tmp_path / run / "metrics.parquet", tmp_path / run / "predictions.npz")
+    for name in ("metrics.parquet", "predictions.npz"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "first" / "metrics.parquet"), table)
+    with np.load(tmp_path / "first" / "predictions.npz") as archive:
+        assert set(archive) == set(predictions)
+        assert all(np.array_equal(archive[scan], predictions[scan]) for scan in predictions)

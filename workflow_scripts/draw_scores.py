@@ -1,0 +1,8 @@
+import pandas as pd
+
+from headstart import figures, job, pictures
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    scores, summary, gains = (pd.read_csv(path, sep="\t") for path in snakemake.input)
+    figure = figures.scores_by_size(scores, summary, gains)
+    pictures.save_all(figure, snakemake.output)

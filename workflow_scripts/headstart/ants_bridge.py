@@ -1,0 +1,203 @@
+"""The one door to ANTs: its axes (LPS+), its files and its threads end here.
+
+Everything outside uses :class:`headstart.images.Volume` and (4, 4) matrices in RAS+ millimetres. ANTs' tools are
+run with a fixed seed; their results are then the same in each run for the same number of threads.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import ants
+import numpy as np
+from scipy import ndimage
+
+from headstart.images import Grid, Volume, vote
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_SEED = 1
+
+
+def to_ants(volume: Volume) -> ants.ANTsImage:
+    """The same image as ANTs holds it (float32, LPS+ mm)."""
+    affine = LPS_FROM_RAS @ volume.affine
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    return ants.from_numpy(
+        np.ascontiguousarray(volume.data, dtype=np.float32),
+        origin=affine[:3, 3].tolist(),
+        spacing=spacing.tolist(),
+        direction=affine[:3, :3] / spacing,
+    )
+
+
+def from_ants(image: ants.ANTsImage) -> Volume:
+    """The same image as a :class:`Volume` (float32, RAS+ mm)."""
+    affine = np.eye(4)
+    affine[:3, :3] = image.direction * np.asarray(image.spacing)
+    affine[:3, 3] = image.origin
+    return Volume(image.numpy(), LPS_FROM_RAS @ affine)
+
+
+def _repeatable(threads: int) -> None:
+    """Fix ANTs' seed, which the library does for one thread only, and give ITK ``threads`` threads all the same."""
+    ants.config.set_ants_deterministic(on=True, seed_value=_SEED)
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+
+
+def affine(
+    fixed: Volume,
+    moving: Volume,
+    *,
+    fixed_mask: Volume | None = None,
+    shrink: Sequence[int],
+    iterations: Sequence[int],
+    sampling_rate: float,
+    threads: int = 1,
+) -> tuple[np.ndarray, bytes]:
+    """Register by an affine of 12 degrees of freedom (Mattes mutual information, started at the centres of mass).
+
+    Returns the (4, 4) matrix from RAS+ mm of ``fixed`` to RAS+ mm of ``moving``, and ANTs' own ``.mat`` file of it.
+    ``shrink``, ``iterations``: factor and steps of each resolution level, coarse to fine; ``sampling_rate``: share
+    of the voxels at which the metric is measured.
+    """
+    _repeatable(threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        result = ants.registration(
+            to_ants(fixed),
+            to_ants(moving),
+            type_of_transform="Affine",
+            mask=None if fixed_mask is None else to_ants(fixed_mask),
+            mask_all_stages=fixed_mask is not None,
+            aff_shrink_factors=tuple(shrink),
+            aff_iterations=tuple(iterations),
+            aff_smoothing_sigmas=tuple(np.log2(shrink).astype(int).tolist()),
+            aff_random_sampling_rate=sampling_rate,
+            outprefix=f"{scratch}/",
+        )
+        file = result["fwdtransforms"][0]
+        return read_affine(file), Path(file).read_bytes()
+
+
+def read_affine(path: str | os.PathLike) -> np.ndarray:
+    """(4, 4) matrix, RAS+ mm of the fixed space to RAS+ mm of the moving space, of an ITK affine file."""
+    transform = ants.read_transform(str(path))
+    centre = np.asarray(transform.fixed_parameters)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.asarray(transform.parameters[:9]).reshape(3, 3)
+    matrix[:3, 3] = centre + np.asarray(transform.parameters[9:]) - matrix[:3, :3] @ centre
+    return LPS_FROM_RAS @ matrix @ LPS_FROM_RAS
+
+
+def correct_bias(scan: Volume, mask: Volume, *, threads: int = 1) -> Volume:
+    """Divide out the bias field found by N4 (Tustison 2010) inside ``mask``; float32."""
+    _repeatable(threads)
+    convergence = {"iters": [20, 20, 10], "tol": 1e-6}
+    corrected = ants.n4_bias_field_correction(
+        to_ants(scan), mask=to_ants(mask), shrink_factor=_n4_shrink(scan.grid), convergence=convergence
+    )
+    return Volume(corrected.numpy(), scan.affine)
+
+
+def _n4_shrink(grid: Grid) -> int:
+    """Shrink factor that brings voxels to about 4 mm, fine enough for a field that varies over centimetres."""
+    return max(1, round(4 / float(grid.spacing.max())))
+
+
+def tissues(
+    scan: Volume,
+    mask: Volume,
+    priors: Sequence[Volume],
+    *,
+    prior_weight: float,
+    smoothness: float,
+    iterations: int,
+    threads: int = 1,
+) -> Volume:
+    """Classify the voxels in ``mask`` by Atropos (Avants 2011): Gaussian classes, Markov random field, EM.
+
+    ``priors``: one probability image a class, in the order of the classes, which start the classes and weigh
+    ``prior_weight`` against the likelihood; ``smoothness``: weight of the random field over the 26 neighbours;
+    ``iterations``: EM steps. Returns uint8 with classes 1, 2, ...
+    """
+    _repeatable(threads)
+    result = ants.atropos(
+        a=to_ants(scan),
+        x=to_ants(mask),
+        i=[to_ants(prior) for prior in priors],
+        m=f"[{smoothness},1x1x1]",
+        c=f"[{iterations},0]",
+        priorweight=prior_weight,
+    )
+    return Volume(result["segmentation"].numpy().astype(np.uint8), scan.affine)
+
+
+class Warp:
+    """A deformation that carries images of the moving space onto the fixed grid.
+
+    Built by :meth:`register`; ``displacement`` is float32 (X, Y, Z, 3): at each voxel of ``grid`` (RAS+ axes of the
+    fixed space) the step in RAS+ mm to the point of the moving space that belongs there.
+    """
+
+    def __init__(self, grid: Grid, displacement: np.ndarray):
+        """Hold a field of steps on the fixed grid."""
+        self.grid = grid
+        self.displacement = displacement
+
+    @classmethod
+    def register(
+        cls,
+        fixed: Volume,
+        moving: Volume,
+        *,
+        fixed_mask: Volume | None = None,
+        iterations: Sequence[int],
+        threads: int = 1,
+    ) -> "Warp":
+        """Register by symmetric normalisation (SyN, Avants 2008, Mattes mutual information), given affine alignment.
+
+        ``iterations``: steps at 4, 2 and 1 times the voxel size of ``fixed``.
+        """
+        _repeatable(threads)
+        with tempfile.TemporaryDirectory() as scratch:
+            result = ants.registration(
+                to_ants(fixed),
+                to_ants(moving),
+                type_of_transform="SyNOnly",
+                initial_transform=None,
+                mask=None if fixed_mask is None else to_ants(fixed_mask),
+                reg_iterations=tuple(iterations),
+                outprefix=f"{scratch}/",
+            )
+            field = ants.image_read(result["fwdtransforms"][0])
+            steps = field.numpy() * np.array([-1, -1, 1], np.float32)
+        return cls(fixed.grid, steps)
+
+    def image(self, volume: Volume, grid: Grid) -> Volume:
+        """Carry an image of the moving space onto ``grid`` in the fixed space (linear, 0 outside)."""
+        points = self._voxels(volume, grid)
+        return Volume(ndimage.map_coordinates(volume.data, points, order=1, cval=0), grid.affine)
+
+    def labels(self, volume: Volume, grid: Grid) -> Volume:
+        """Carry a label map of the moving space onto ``grid``; each voxel takes the label with the largest share."""
+        points = self._voxels(volume, grid)
+
+        def share(indicator: np.ndarray) -> np.ndarray:
+            # Only points by the label's own box are sampled: most labels are small beside the grid.
+            box = ndimage.find_objects(indicator.astype(np.uint8))[0]
+            near = np.all([(p > side.start - 1) & (p < side.stop) for p, side in zip(points, box, strict=True)], axis=0)
+            sampled = np.zeros(grid.shape, np.float32)
+            sampled[near] = ndimage.map_coordinates(indicator, points[:, near], order=1, cval=0)
+            return sampled
+
+        return Volume(vote(volume.data, grid.shape, share), grid.affine)
+
+    def _voxels(self, volume: Volume, grid: Grid) -> np.ndarray:
+        """(3, X, Y, Z) float32 voxel indices of ``volume`` for each voxel of ``grid``."""
+        voxels = np.indices(grid.shape, dtype=np.float32).reshape(3, -1)
+        points = grid.affine[:3, :3] @ voxels + grid.affine[:3, 3:]
+        field_from_ras = np.linalg.inv(self.grid.affine)
+        where = field_from_ras[:3, :3] @ points + field_from_ras[:3, 3:]
+        points += [ndimage.map_coordinates(self.displacement[..., a], where, order=1, mode="nearest") for a in range(3)]
+        image_from_ras = np.linalg.inv(volume.affine)
+        return (image_from_ras[:3, :3] @ points + image_from_ras[:3, 3:]).astype(np.float32).reshape(3, *grid.shape)

@@ -1,0 +1,48 @@
+"""Stage 7, evaluate: what a fine-tuned network gets right on each test scan."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from headstart import models, store
+from headstart.job import atomic
+from headstart.loop import predict
+from headstart.networks import Architecture, Segmenter
+from headstart.scoring import score_scan
+
+PathLike = str | os.PathLike
+
+
+def score_model(
+    model_path: PathLike,
+    architecture: Architecture,
+    class_names: Sequence[str],
+    scans: Mapping[str, tuple[PathLike, PathLike]],
+    *,
+    precision: str = "float32",
+    device: str = "auto",
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Score a fine-tuned model on its test scans, one after another.
+
+    ``scans`` maps each scan's name to its files of image and label slices; the background (0) comes first in
+    ``class_names``. Returns the tables of
+    :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    """
+    model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
+    models.load_state(model, model_path, {"classes": list(class_names)})
+    tables, predictions = [], {}
+    for scan, (image_path, label_path) in scans.items():
+        images, truth = store.gather_pairs([image_path], [label_path])
+        predictions[scan] = predict(model, images, precision=precision, device=device)
+        tables.append(score_scan(predictions[scan], truth, class_names, scan))
+    return pd.concat(tables, ignore_index=True), predictions
+
+
+def write(table: pd.DataFrame, predictions: Mapping[str, np.ndarray], metrics: PathLike, archive: PathLike) -> None:
+    """Write the table of scores as Parquet and the predictions as a compressed ``.npz``, one array a scan."""
+    with atomic(metrics) as partial:
+        table.to_parquet(partial, index=False)
+    with atomic(archive) as partial:
+        np.savez_compressed(partial, **predictions)

@@ -1,0 +1,157 @@
+"""Stage 8, report: the study's figures, each drawn from tables that lie beside it."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.patches import Patch
+
+from headstart import scoring
+from headstart.pictures import COLOURS, overlay
+
+METRICS = {"dice": "Dice", "miou": "mean IoU"}
+_MARKERS = "osD^vPX*"
+
+
+def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFrame) -> plt.Figure:
+    """Score against the number of labelled scans, a panel a target (as Zoetmulder 2022, Fig. 3).
+
+    Lines and bars: mean over test volumes with 95 % interval; small points: each resample. The panel's title says
+    what the best source gains over the baseline at the smallest set size.
+    """
+    scores, summary, gains = (table[table["level"] == "volume"] for table in (scores, summary, gains))
+    targets = list(dict.fromkeys(summary["target"]))
+    sources = sorted(summary["source"].unique())
+    figure, axes = plt.subplots(1, len(targets), figsize=(5.2 * len(targets), 4.4), squeeze=False)
+    for axis, target in zip(axes[0], targets, strict=True):
+        part, points = (table[table["target"] == target] for table in (summary, scores))
+        sizes = sorted(part["size"].unique())
+        for k, source in enumerate(sources):
+            shift = (k - (len(sources) - 1) / 2) * 0.06
+            _curve(axis, part[part["source"] == source], points[points["source"] == source], sizes, shift, k)
+        axis.set_xticks(range(len(sizes)), sizes)
+        axis.set_xlabel("labelled scans")
+        axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} of a test volume")
+        axis.set_title(f"{target}\n{headline(gains[gains['target'] == target])}", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def headline(gains: pd.DataFrame) -> str:
+    """One line on a target: what the best source gains over the baseline at the smallest set size."""
+    if gains.empty:
+        return ""
+    best = gains[gains["size"] == gains["size"].min()].sort_values("gain").iloc[-1]
+    sure = "" if best["low"] > 0 or best["high"] < 0 else ": not told apart"
+    return (
+        f"{best['source']} {best['gain']:+.2f} [{best['low']:+.2f}, {best['high']:+.2f}] over {best['baseline']} "
+        f"at {best['size']} scans{sure}"
+    )
+
+
+def training_curves(curves: Mapping[str, pd.DataFrame]) -> plt.Figure:
+    """Loss and validation score of pre-training against epochs, a line a source; untrained sources have none."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    for k, (source, table) in enumerate(sorted(curves.items())):
+        for axis, column in zip(axes, ("loss", "validation"), strict=True):
+            if table[column].notna().any():
+                axis.plot(table["epoch"], table[column], color=COLOURS[4 + k % 4], marker=_MARKERS[k], label=source)
+    for axis, title in zip(axes, ("training loss", "validation mean IoU"), strict=True):
+        axis.set_xlabel("epoch")
+        axis.set_title(title, fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+        if axis.has_data():
+            axis.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def truth_by_name(table: pd.DataFrame) -> plt.Figure:
+    """Made labels and registration of made-up scans against exact truth: a row of points a measure, its mean said."""
+    dice = [column for column in table.columns if column.startswith("dice ")]
+    figure, axes = plt.subplots(
+        1, 2, figsize=(11, 0.28 * len(dice) + 1.5), gridspec_kw={"width_ratios": [2, 1]}, layout="constrained"
+    )
+    _strips(axes[0], {column.removeprefix("dice "): table[column] for column in dice}, "Dice against exact truth")
+    axes[0].set_xlim(0, 1)
+    millimetres = {"found affine": table["registration_mm"], "best affine": table["best_affine_mm"]}
+    _strips(axes[1], millimetres, "landmark error (RMS, mm)")
+    axes[1].set_xlim(left=0)
+    return figure
+
+
+def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[str, str]:
+    """The test scans to show, by rule: best, median and worst by their volume score, averaged over the sources."""
+    tables = [scoring.scan_scores(table, metric) for table in metrics.values()]
+    volumes = pd.concat(tables).query("level == 'volume'")
+    ranked = volumes.groupby("scan")[["total", "count"]].sum().pipe(lambda t: t["total"] / t["count"]).fillna(0)
+    order = list(ranked.sort_values(ascending=False, kind="stable").index)
+    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+
+
+def predicted(path: str | os.PathLike, scans: Iterable[str]) -> dict[str, np.ndarray]:
+    """Predictions (N, H, W) of the scans asked for, from a run's archive."""
+    with np.load(path) as archive:
+        return {scan: archive[scan] for scan in scans}
+
+
+def examples(
+    chosen: Mapping[str, str],
+    images: Mapping[str, np.ndarray],
+    truths: Mapping[str, np.ndarray],
+    predictions: Mapping[str, Mapping[str, np.ndarray]],
+    classes: Sequence[str],
+) -> plt.Figure:
+    """Scan, truth and one column a source (as Zoetmulder 2022, Fig. 5), on the slice with the most truth."""
+    columns = ["scan", "truth", *predictions]
+    figure, axes = plt.subplots(
+        len(chosen), len(columns), figsize=(2.4 * len(columns), 2.6 * len(chosen)), squeeze=False
+    )
+    for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
+        shown = int((truths[scan] > 0).sum(axis=(1, 2)).argmax())
+        maps = [None, truths[scan], *(predictions[source][scan] for source in predictions)]
+        for axis, title, labelled in zip(row, columns, maps, strict=True):
+            axis.imshow(images[scan][shown], origin="lower", cmap="gray")
+            if labelled is not None:
+                overlay(axis, labelled[shown], range(1, len(classes)))
+            axis.set_title(title if row is axes[0] else "", fontsize=9)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        row[0].set_ylabel(f"{rank}: {scan}", fontsize=9)
+    handles = [Patch(color=COLOURS[k % len(COLOURS)], label=name) for k, name in enumerate(classes[1:])]
+    figure.legend(handles=handles, loc="lower center", ncol=3, frameon=False, fontsize=8, bbox_to_anchor=(0.5, -0.06))
+    figure.tight_layout()
+    return figure
+
+
+def _curve(
+    axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float, k: int
+) -> None:
+    colour = COLOURS[4 + k % 4]
+    means = means.sort_values("size")
+    at = np.searchsorted(sizes, means["size"]) + shift
+    bars = np.abs(means[["low", "high"]].to_numpy().T - means["score"].to_numpy())
+    axis.errorbar(
+        at, means["score"], yerr=bars, color=colour, marker=_MARKERS[k], capsize=3, label=means["source"].iloc[0]
+    )
+    axis.plot(np.searchsorted(sizes, points["size"]) + shift, points["score"], ".", color=colour, alpha=0.4, ms=5)
+
+
+def _strips(axis: plt.Axes, values: Mapping[str, pd.Series], title: str) -> None:
+    for row, (name, series) in enumerate(values.items()):
+        series = series.dropna()
+        axis.plot(series, np.full(len(series), row), "o", color=COLOURS[4], alpha=0.4, ms=4)
+        axis.plot(series.mean(), row, "|", color="black", ms=14)
+        axis.annotate(f"{series.mean():.2f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    axis.set_yticks(range(len(values)), values, fontsize=8)
+    axis.set_ylim(len(values) - 0.5, -0.5)
+    axis.set_title(title, fontsize=10)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,151 @@
+"""The paper's networks (section 3.3): a ResNet encoder to a small latent map, and a decoder back to image size.
+
+Shapes are (batch, channels, height, width), float32. Slices have one channel; height and width are multiples of 32.
+Convolutions that batch norm follows carry no bias, which the norm would cancel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from monai.networks.nets.resnet import ResNet
+from torch import nn
+
+# block, blocks a stage (He 2016, table 1) and channels of the last stage
+RESNETS = {
+    "resnet18": ("basic", [2, 2, 2, 2], 512),
+    "resnet34": ("basic", [3, 4, 6, 3], 512),
+    "resnet50": ("bottleneck", [3, 4, 6, 3], 2048),
+    "resnet101": ("bottleneck", [3, 4, 23, 3], 2048),
+}
+STRIDE = 32
+LEAK = 0.2
+# The paper gives the decoder's layers but not their channels; these nine and the classes are our choice.
+WIDTHS = (256, 128, 64, 64, 32, 32, 16, 16, 16)
+# "up" doubles the map (transposed convolution, stride 2), "same" keeps it (convolution, stride 1)
+DECODER_LAYERS = ("same", "same", "up", "same", "up", "same", "up", "same", "up", "same")
+
+
+class Encoder(ResNet):
+    """ResNet whose fully connected layers are replaced by a transposed convolution (paper, section 3.3.1).
+
+    The trunk's parameters have torchvision's names, so a torchvision ResNet's weights load by name; the transposed
+    convolution's begin with ``compress``. As in Taskonomy's encoder the latent map is normalised and rectified.
+
+    At 256 x 256: image (B, 1, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
+    (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), latent (B, latent_channels, 16, 16),
+    where e is 4 for resnet50 and resnet101, 1 for resnet18 and resnet34.
+    """
+
+    def __init__(self, name: str = "resnet50", latent_channels: int = 4) -> None:
+        block, blocks, channels = RESNETS[name]
+        super().__init__(
+            block,
+            blocks,
+            [64, 128, 256, 512],
+            spatial_dims=2,
+            n_input_channels=1,
+            conv1_t_stride=2,  # MONAI's default of 1 doubles every map
+            feed_forward=False,
+            bias_downsample=False,
+        )
+        self.compress = nn.Sequential(
+            nn.ConvTranspose2d(channels, latent_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
+            nn.BatchNorm2d(latent_channels),
+            nn.ReLU(),
+        )
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        """The trunk's map: (B, 1, H, W) -> (B, 2048 or 512, H/32, W/32)."""
+        if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
+            raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
+        stem = self.maxpool(self.act(self.bn1(self.conv1(images))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(stem))))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The latent map: (B, 1, H, W) -> (B, latent_channels, H/16, W/16)."""
+        return self.compress(self.forward_features(images))
+
+
+class Decoder(nn.Module):
+    """Ten 3 x 3 layers from the latent map to class scores (paper, section 3.3.2).
+
+    Two convolutions, then four times a transposed convolution of stride 2 and a convolution; leaky ReLU 0.2 after
+    every layer but the last. Batch norm stands before it, as in Taskonomy's decoder, unless ``normalisation`` is
+    "none". With the default widths, from a latent map (B, 4, 16, 16):
+
+    256x16x16, 128x16x16, 64x32x32, 64x32x32, 32x64x64, 32x64x64, 16x128x128, 16x128x128, 16x256x256, Cx256x256.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        latent_channels: int = 4,
+        widths: Sequence[int] = WIDTHS,
+        normalisation: str = "batch",
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(DECODER_LAYERS) - 1:
+            raise ValueError(f"the decoder takes {len(DECODER_LAYERS) - 1} widths, not {len(widths)}")
+        if normalisation not in ("batch", "none"):
+            raise ValueError(f"normalisation is 'batch' or 'none', not {normalisation!r}")
+        channels = [latent_channels, *widths, classes]
+        normalised = [normalisation == "batch"] * len(widths) + [False]
+        steps = zip(DECODER_LAYERS, channels, channels[1:], normalised, strict=False)
+        layers = [_decoder_layer(*step) for step in steps]
+        layers[-1] = layers[-1][0]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        """Class scores before the soft-max: (B, latent_channels, h, w) -> (B, classes, 16 h, 16 w)."""
+        return self.layers(latent)
+
+
+class Segmenter(nn.Module):
+    """Encoder and decoder in a row: slices in, class scores out."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Class scores before the soft-max: (B, 1, H, W) -> (B, classes, H, W)."""
+        return self.decoder(self.encoder(images))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the networks of one study look like; see :class:`Encoder` and :class:`Decoder`."""
+
+    encoder: str = "resnet50"
+    latent_channels: int = 4
+    decoder_widths: tuple[int, ...] = WIDTHS
+    normalisation: str = "batch"
+
+    @classmethod
+    def of(cls, network: Mapping) -> "Architecture":
+        """The architecture that a study's ``network`` settings describe."""
+        return cls(**{**network, "decoder_widths": tuple(network["decoder_widths"])})
+
+    def make_encoder(self, seed: int) -> Encoder:
+        """A fresh encoder whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Encoder(self.encoder, self.latent_channels)
+
+    def make_decoder(self, classes: int, seed: int) -> Decoder:
+        """A fresh decoder whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
+
+
+def _decoder_layer(kind: str, inputs: int, outputs: int, normalised: bool) -> nn.Sequential:
+    """One layer with its norm and activation."""
+    if kind == "up":
+        convolution = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=not normalised)
+    else:
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normalised)
+    norm = [nn.BatchNorm2d(outputs)] if normalised else []
+    return nn.Sequential(convolution, *norm, nn.LeakyReLU(LEAK))

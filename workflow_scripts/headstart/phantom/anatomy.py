@@ -1,0 +1,110 @@
+"""Where each point of a person lies in the template: a random affine after a random diffeomorphic warp."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from headstart.images import Grid
+from headstart.phantom.fields import smooth_noise
+from headstart.phantom.recipe import Recipe
+
+# The warp is drawn on a lattice of WARP_LATTICE_MM that reaches MARGIN_MM beyond the template, over face and neck.
+WARP_LATTICE_MM = 6.0
+MARGIN_MM = 48.0
+# (sigma in mm, part of the variance): lobes shift by centimetres, gyri by less.
+_WARP_SCALES = ((32.0, 0.65), (14.0, 0.35))
+_SQUARINGS = 6
+
+# Template brains are larger than people's; these bring the volume to about 1.3 and 1.45 L (MNI152: 1.9 L).
+_MEAN_SCALE = {"F": 0.89, "M": 0.92}
+_SCALE_SD = 0.02
+_AXIS_SCALE_SD = 0.02
+_SHEAR_SD = 0.015
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Smooth invertible map from native RAS+ mm to template RAS+ mm.
+
+    affine: (4, 4), applied first, from native mm to mm close to the template's.
+    displacement: (3, X, Y, Z) float32 in mm on ``grid``, added to the affine's result at that result; linear between
+        lattice points and constant beyond the lattice.
+    """
+
+    affine: np.ndarray
+    displacement: np.ndarray
+    grid: Grid
+
+    def to_template(self, points: np.ndarray) -> np.ndarray:
+        """Map points (3, ...) in native RAS+ mm to template RAS+ mm, of the same shape and floating type."""
+        return self.warp(apply_affine(self.affine, points))
+
+    def warp(self, points: np.ndarray) -> np.ndarray:
+        """The second half of the map: add the displacement to points (3, ...) that the affine has brought close."""
+        at = apply_affine(np.linalg.inv(self.grid.affine), points)
+        moved = np.empty_like(points)
+        for axis in range(3):
+            moved[axis] = ndimage.map_coordinates(
+                self.displacement[axis], at, output=points.dtype, order=1, mode="nearest"
+            )
+        moved += points
+        return moved
+
+
+def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Apply a (4, 4) affine to points (3, ...), keeping their floating type."""
+    flat = points.reshape(3, -1)
+    moved = affine[:3, :3].astype(points.dtype) @ flat
+    moved += affine[:3, 3:].astype(points.dtype)
+    return moved.reshape(points.shape)
+
+
+def draw_mapping(brain: Grid, centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> Mapping:
+    """Draw a person's mapping. ``brain`` is the template's grid and ``centre`` (3,) the middle of its brain in mm."""
+    grid = _warp_grid(brain)
+    return Mapping(_draw_affine(centre, recipe, sex, rng), _draw_displacement(grid, recipe.warp_mm, rng), grid)
+
+
+def _warp_grid(template: Grid) -> Grid:
+    """The warp's lattice: the template's box, its axes, and a margin on every side."""
+    inner = template.coarsened(WARP_LATTICE_MM)
+    margin = int(np.ceil(MARGIN_MM / WARP_LATTICE_MM))
+    affine = inner.affine.copy()
+    affine[:3, 3] -= inner.affine[:3, :3] @ np.full(3, margin)
+    return Grid(tuple(n + 2 * margin for n in inner.shape), affine)
+
+
+def _draw_affine(centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> np.ndarray:
+    """(4, 4) from native to template mm: head size and shape, turn in the scanner, distance from its origin."""
+    scale = rng.normal(_MEAN_SCALE[sex], _SCALE_SD) * np.exp(rng.normal(0, _AXIS_SCALE_SD, 3))
+    shape = np.diag(scale) + np.triu(rng.normal(0, _SHEAR_SD, (3, 3)), k=1)
+    turn = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.rotation_deg, degrees=True).as_matrix()
+    from_template = np.eye(4)
+    from_template[:3, :3] = turn @ shape
+    from_template[:3, 3] = rng.uniform(-1, 1, 3) * recipe.origin_mm - turn @ shape @ centre
+    return np.linalg.inv(from_template)
+
+
+def _draw_displacement(grid: Grid, warp_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """(3, X, Y, Z) float32 displacement in mm: the exponential of a smooth velocity field, so it has an inverse."""
+    velocity = np.zeros((3, *grid.shape), np.float32)
+    for scale_mm, share in _WARP_SCALES:
+        for component in velocity:
+            component += np.sqrt(share) * smooth_noise(rng, grid.shape, grid.spacing, scale_mm)
+    velocity *= warp_mm / np.sqrt((velocity**2).sum(axis=0).mean())
+    return _exponential(velocity, grid)
+
+
+def _exponential(velocity: np.ndarray, grid: Grid) -> np.ndarray:
+    """Displacement in mm after following ``velocity`` (3, X, Y, Z) for unit time, by scaling and squaring."""
+    to_voxels = np.linalg.inv(grid.affine[:3, :3]).astype(np.float32)
+    lattice = np.indices(grid.shape, dtype=np.float32)
+    displacement = velocity / 2**_SQUARINGS
+    for _ in range(_SQUARINGS):
+        at = lattice + np.tensordot(to_voxels, displacement, axes=1)
+        displacement = displacement + np.stack(
+            [ndimage.map_coordinates(component, at, order=1, mode="nearest") for component in displacement]
+        )
+    return displacement

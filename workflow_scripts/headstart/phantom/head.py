@@ -1,0 +1,179 @@
+"""The head around the brain, as smooth distance functions in template space.
+
+Layers outwards from the brain: CSF, skull with marrow, scalp with bright fat, air; below, neck with spine, airway and
+spinal cord; in front, face with eyes and sinus. Lengths are mm; signals are parts of white matter's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from headstart.images import Grid
+from headstart.phantom.anatomy import MARGIN_MM, apply_affine
+from headstart.phantom.tissue import BRAIN_STEM, Contrast, Maps, brain_box
+
+_LATTICE_MM = 4.0
+_CLOSING_MM = 10.0
+
+# Middle and half size of the MNI brain's box, in MNI mm: the shapes below are placed in it and carried to any brain.
+_MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
+_MNI_HALF = np.array([70.0, 90.0, 74.0])
+
+_BONE, _MARROW, _MUSCLE, _FAT, _SKIN, _EYE, _VERTEBRA = 0.06, 0.42, 0.45, 0.95, 0.60, 0.22, 0.50
+
+
+@dataclass(frozen=True)
+class Head:
+    """One person's head. ``hull_mm`` (X, Y, Z) on ``grid`` is the signed distance to the brain's smooth hull."""
+
+    hull_mm: np.ndarray
+    grid: Grid
+    middle: np.ndarray
+    half: np.ndarray
+    stem_end: np.ndarray
+    csf_mm: float
+    skull_mm: float
+    scalp_mm: float
+
+    def shapes(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Signed distances in mm, negative inside, at points (3, ...) in template mm, by the shape's name."""
+        at = apply_affine(np.linalg.inv(self.grid.affine), points)
+        hull = ndimage.map_coordinates(self.hull_mm, at, output=np.float32, order=1, mode="nearest")
+        mni = self._to_mni(points)
+        below = points - self.stem_end.reshape(3, *[1] * (points.ndim - 1)).astype(points.dtype)
+        skin = hull - (self.csf_mm + self.skull_mm + self.scalp_mm)
+        face, nose = _ellipsoid(mni, (0, 48, -62), (60, 50, 70)), _ellipsoid(mni, (0, 97, -52), (14, 17, 24))
+        for shape in (_neck(below), face, nose):
+            skin = _smooth_union(skin, shape, 10.0)
+        eyes = [_ellipsoid(mni, (x, 62, -40), (12, 12, 12)) for x in (-33, 33)]
+        return {
+            "hull": hull,
+            "skin": skin,
+            "eyes": np.minimum(*eyes),
+            "sinus": _ellipsoid(mni, (0, 70, -52), (13, 18, 14)),
+            "airway": _tube(below, 38.0, 7.0, top=-5.0),
+            "spine": _tube(below, 0.0, 19.0, top=-22.0),
+            "canal": _tube(below, 0.0, 9.0, top=14.0),
+            "cord": _tube(below, 0.0, 5.0, top=8.0),
+        }
+
+    def paint(
+        self, shapes: dict[str, np.ndarray], width: np.ndarray, texture: np.ndarray, contrast: Contrast
+    ) -> np.ndarray:
+        """Signal around the brain, from :meth:`shapes` at any places: all arrays are of one shape, the result too.
+
+        ``width`` is the extent in mm of a voxel across the layers, over which an edge is spread (partial volume);
+        ``texture`` has standard deviation 1 and makes muscle, marrow and fat uneven.
+        """
+        hull, skin = shapes["hull"], shapes["skin"]
+        skull = hull - self.csf_mm
+        middle_of_skull = np.abs(skull - 0.5 * self.skull_mm) - 0.2 * self.skull_mm
+        uneven = 1 + 0.08 * texture
+        signal = _MUSCLE * uneven
+        layers = (
+            (-self.scalp_mm - skin, _FAT * uneven),
+            (-1.5 - skin, _SKIN),
+            (shapes["eyes"] - 6, _FAT),
+            (shapes["eyes"], _EYE),
+            (shapes["sinus"], _BONE),
+            (shapes["airway"], 0.0),
+            (skull - self.skull_mm, _BONE),
+            (middle_of_skull, _MARROW * uneven),
+            (shapes["spine"], _VERTEBRA * uneven),
+            (shapes["canal"], contrast.csf),
+            (shapes["cord"], contrast.structures[BRAIN_STEM]),
+            (skull, contrast.csf),
+        )
+        for distance, value in layers:
+            share = _inside(distance, width)
+            share *= value - signal
+            signal += share
+        signal *= _inside(skin, width)
+        return signal
+
+    def _to_mni(self, points: np.ndarray) -> np.ndarray:
+        """Carry points (3, ...) from template mm to MNI mm by the two brains' boxes."""
+        scale = _MNI_HALF / self.half
+        affine = np.eye(4)
+        affine[:3, :3] = np.diag(scale)
+        affine[:3, 3] = _MNI_MIDDLE - scale * self.middle
+        return apply_affine(affine, points)
+
+
+def draw_head(maps: Maps, rng: np.random.Generator) -> Head:
+    """Draw a head's thicknesses around the template's brain."""
+    middle, half = brain_box(maps)
+    hull, grid = _hull_distance(maps)
+    return Head(
+        hull,
+        grid,
+        middle,
+        half,
+        _stem_end(maps, middle, half),
+        csf_mm=float(rng.uniform(2.0, 3.5)),
+        skull_mm=float(rng.uniform(5.0, 7.5)),
+        scalp_mm=float(rng.uniform(4.0, 6.5)),
+    )
+
+
+def _hull_distance(maps: Maps) -> tuple[np.ndarray, Grid]:
+    """Signed distance in mm (float32) to the brain's mask closed over its sulci, on a lattice with a wide margin."""
+    step = np.maximum(1, np.round(_LATTICE_MM / maps.grid.spacing)).astype(int)
+    spacing = maps.grid.spacing * step
+    pad = np.ceil(MARGIN_MM / spacing).astype(int)
+    brain = (maps.parts > 0)[tuple(slice(None, None, s) for s in step)]
+    brain = np.pad(brain, [(p, p) for p in pad])
+    grown = ndimage.distance_transform_edt(~brain, sampling=spacing) <= _CLOSING_MM
+    closed = ndimage.distance_transform_edt(grown, sampling=spacing) > _CLOSING_MM
+    closed |= brain
+    outside = ndimage.distance_transform_edt(~closed, sampling=spacing)
+    signed = outside - ndimage.distance_transform_edt(closed, sampling=spacing)
+    affine = maps.grid.affine.copy()
+    affine[:3, :3] *= step
+    affine[:3, 3] -= affine[:3, :3] @ pad
+    return ndimage.gaussian_filter(signed, 1.2).astype(np.float32), Grid(signed.shape, affine)
+
+
+def _stem_end(maps: Maps, middle: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Lower end of the brain stem in template mm (the lowest point under the brain's middle if there is none)."""
+    stem = np.argwhere(maps.parts == BRAIN_STEM)
+    if not len(stem):
+        return middle - np.array([0, 0, half[2]])
+    places = stem @ maps.grid.affine[:3, :3].T + maps.grid.affine[:3, 3]
+    lowest = places[:, 2].min()
+    return np.append(places[places[:, 2] < lowest + 6][:, :2].mean(axis=0), lowest)
+
+
+def _inside(distance: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Part of a voxel of extent ``width`` that lies inside a shape at signed ``distance`` (both mm)."""
+    share = distance / width
+    np.subtract(0.5, share, out=share)
+    return np.clip(share, 0, 1, out=share)
+
+
+def _ellipsoid(points: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
+    """Signed distance to an axis-aligned ellipsoid, exact on its surface and to first order around it."""
+    place = (slice(None), *[None] * (points.ndim - 1))
+    scaled = (points - np.array(centre, points.dtype)[place]) / np.array(radii, points.dtype)[place]
+    length = np.sqrt((scaled**2).sum(axis=0)) + 1e-6
+    slope = np.sqrt(((scaled / np.array(radii, points.dtype)[place]) ** 2).sum(axis=0)) + 1e-6
+    return length * (length - 1) / slope
+
+
+def _tube(below: np.ndarray, forward_mm: float, radius_mm: float, top: float) -> np.ndarray:
+    """Signed distance to an upright tube that ends ``top`` mm above the brain stem's end, ``forward_mm`` before it."""
+    across = np.hypot(below[0], below[1] - forward_mm) - radius_mm
+    return np.maximum(across, below[2] - top)
+
+
+def _neck(below: np.ndarray) -> np.ndarray:
+    """Signed distance to the neck: an upright oval column that reaches into the skull's base."""
+    across = (np.hypot(below[0] / 58, (below[1] - 8) / 66) - 1) * 60
+    return np.maximum(across, below[2] - 35)
+
+
+def _smooth_union(one: np.ndarray, other: np.ndarray, blend_mm: float) -> np.ndarray:
+    """Signed distance to two shapes together, with the crease between them filled over ``blend_mm``."""
+    overlap = np.maximum(blend_mm - np.abs(one - other), 0) / blend_mm
+    return np.minimum(one, other) - overlap**2 * blend_mm / 4

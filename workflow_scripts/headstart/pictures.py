@@ -1,0 +1,80 @@
+"""Pictures of scans: three planes through a volume, with outlines or labels over it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import ListedColormap
+
+from headstart.images import Volume
+from headstart.job import atomic
+
+# Okabe and Ito's colours: told apart by colour-blind readers.
+COLOURS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"]
+_UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}}
+_PLANES = ("sagittal", "coronal", "axial")
+
+
+def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
+    """A registered scan with the outline of the template's brain: where they part, registration failed."""
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.4))
+    for axis, plane, scan, brain in zip(axes, _PLANES, _planes(t1.data), _planes(outline.data), strict=True):
+        _show(axis, scan, plane)
+        axis.contour(brain.T, levels=[0.5], colors=COLOURS[5], linewidths=0.8)
+    _left_right(axes[2])
+    save_all(figure, [path])
+
+
+def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume]) -> None:
+    """A scan, and below it a row for each label map, coloured over the scan."""
+    figure, axes = plt.subplots(len(maps) + 1, 3, figsize=(9, 3.2 * (len(maps) + 1)), squeeze=False)
+    for row, labelled in zip(axes, [None, *maps], strict=True):
+        for index, (axis, plane) in enumerate(zip(row, _PLANES, strict=True)):
+            _show(axis, _planes(t1.data)[index], plane if labelled is None else "")
+            if labelled is not None:
+                overlay(axis, _planes(labelled.data)[index].T, np.unique(labelled.data[labelled.data > 0]))
+    _left_right(axes[0, 2])
+    save_all(figure, [path])
+
+
+def overlay(axis: plt.Axes, labelled: np.ndarray, values: Sequence[int]) -> None:
+    """Colour a slice's labels (rows, columns) over what the axes show: each of ``values`` by its place among them."""
+    shown = np.ma.masked_where(~np.isin(labelled, values), np.searchsorted(values, labelled) % len(COLOURS))
+    axis.imshow(
+        shown, origin="lower", cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=len(COLOURS) - 0.5,
+        alpha=0.55, interpolation="nearest",
+    )  # fmt: skip
+
+
+def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
+    """Write a figure in each of the formats that the paths' suffixes name."""
+    for path in paths:
+        with atomic(path) as partial:
+            # A fixed salt and no date: equal figures are equal bytes.
+            with matplotlib.rc_context({"svg.hashsalt": "headstart"}):
+                figure.savefig(partial, dpi=110, bbox_inches="tight", metadata=_UNDATED[Path(path).suffix])
+    plt.close(figure)
+
+
+def _planes(data: np.ndarray) -> list[np.ndarray]:
+    """The three planes through the middle of a RAS+ volume; the sagittal one a little off the midline."""
+    x, y, z = (n // 2 for n in data.shape)
+    return [data[int(x * 0.8)], data[:, y], data[:, :, z]]
+
+
+def _show(axis: plt.Axes, plane: np.ndarray, title: str) -> None:
+    axis.imshow(plane.T, origin="lower", cmap="gray", interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+    axis.set_axis_off()
+
+
+def _left_right(axis: plt.Axes) -> None:
+    """Mark the person's sides on an axial plane: with RAS+ axes, left is at the left of the picture."""
+    for x, side in ((0.04, "L"), (0.92, "R")):
+        axis.text(x, 0.9, side, transform=axis.transAxes, color="white", fontsize=9)

@@ -1,0 +1,120 @@
+"""Stage 2, register: a scan is brought to MNI space by one affine and one interpolation.
+
+Zoetmulder 2022, section 3.2: scans are reoriented and resampled to the MNI-ICBM 152 template; intensities above the
+99th and below the 1st percentile are clipped, then scaled to [0, 1].
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart import ants_bridge, brain, images
+from headstart.images import Grid, Volume
+from headstart.job import UserError
+from headstart.template import Template
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A scan in template space.
+
+    ``t1``: float32 in [0, 1] on the study's grid; ``brain``: uint8 on the same grid; ``transform``: (4, 4) from
+    RAS+ mm of the template to RAS+ mm of the scan; ``itk``: the same as the bytes of an ITK ``.mat`` file;
+    ``quality``: what the quality table shows.
+    """
+
+    t1: Volume
+    brain: Volume
+    transform: np.ndarray
+    itk: bytes
+    quality: dict[str, float | bool]
+
+
+def read_scan(path: str | os.PathLike) -> Volume:
+    """Read a T1 scan, float32; raises :class:`UserError` if it holds no picture."""
+    scan = images.read(path)
+    if not np.isfinite(scan.data).all():
+        raise UserError(f"{path} has voxels that are not numbers; convert it again from its source.")
+    if scan.data.min() == scan.data.max():
+        raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
+    return scan
+
+
+def register(
+    path: str | os.PathLike,
+    template: Template,
+    grid: Grid,
+    *,
+    percentiles: tuple[float, float] = (1, 99),
+    shrink: Sequence[int] = (8, 4, 2),
+    iterations: Sequence[int] = (1000, 500, 200),
+    sampling_rate: float = 0.05,
+    threads: int = 1,
+) -> Registered:
+    """Register the T1 scan in ``path`` to the template and resample it, skull and all, to ``grid``.
+
+    The brain alone steers the affine, since the template has no skull. ``percentiles`` are those of the head's
+    voxels between which intensities are clipped.
+    """
+    scan = read_scan(path)
+    try:
+        mask, stripped = brain.extract(scan, threads)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    stripped_scan = Volume(scan.data * mask.data, scan.affine)
+    transform, itk = ants_bridge.affine(
+        template.t1,
+        stripped_scan,
+        shrink=shrink,
+        iterations=iterations,
+        sampling_rate=sampling_rate,
+        threads=threads,
+    )
+    t1 = images.resample(scan, grid, transform)
+    mask_on_grid = images.resample_labels(mask, grid, transform)
+    return Registered(
+        t1=Volume(rescale(t1.data, brain.head(t1, mask_on_grid), percentiles), grid.affine),
+        brain=mask_on_grid,
+        transform=transform,
+        itk=itk,
+        quality=_quality(t1, mask_on_grid, template, transform) | {"stripped": stripped},
+    )
+
+
+def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
+    """Clip to the percentiles of ``data[voxels]`` and scale these to [0, 1]; float32."""
+    low, high = np.percentile(data[voxels], percentiles)
+    return ((np.clip(data, low, high) - low) / (high - low)).astype(np.float32)
+
+
+def target_labels(
+    path: str | os.PathLike, scan_path: str | os.PathLike, transform: np.ndarray, grid: Grid, values: Mapping[int, int]
+) -> Volume:
+    """Bring a manual label map to ``grid``, uint8, its values changed by ``values``; others become background.
+
+    Raises :class:`UserError` when the labels do not lie on their scan's grid.
+    """
+    labels = images.read(path, dtype=None)
+    if not labels.grid.matches(images.read(scan_path).grid):
+        raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
+    merged = np.zeros(labels.data.shape, np.uint8)
+    for value, target in values.items():
+        merged[labels.data == value] = target
+    if not merged.any():
+        raise UserError(f"{path} holds none of the labels that the target asks for; check the target's classes.")
+    return images.resample_labels(Volume(merged, labels.affine), grid, transform)
+
+
+def _quality(t1: Volume, mask: Volume, template: Template, transform: np.ndarray) -> dict[str, float]:
+    """Numbers by which a failed registration shows."""
+    reference = images.resample(template.t1, t1.grid).data
+    expected = images.resample_labels(template.brain, t1.grid).data > 0
+    found = mask.data > 0
+    return {
+        "template_correlation": float(np.corrcoef((t1.data * found).ravel(), reference.ravel())[0, 1]),
+        "brain_dice": float(2 * (expected & found).sum() / (expected.sum() + found.sum())),
+        "brain_ml": float(found.sum() * t1.grid.voxel_ml * np.linalg.det(transform)),
+        "determinant": float(np.linalg.det(transform)),
+    }
