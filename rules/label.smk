@@ -56,6 +56,7 @@ rule compare_truth:
     params:
         code=code_of("compare_truth"),
         voxel_mm=config["template"]["voxel_mm"],
+        labelled=lambda wildcards: wildcards.dataset == T1_SOURCE,
     resources:
         mem_mb=grown(2000),
         runtime=grown(10),

@@ -8,7 +8,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     brain, tissue, structures, landmarks = snakemake.input.truth
     found = truth.registration_error(landmarks, transform)
     made = {"brain": (snakemake.input.brain, brain)}
-    if "made_tissue" in snakemake.input.keys():
+    if snakemake.params.labelled:
         made["tissue"] = (snakemake.input.made_tissue, tissue)
         made["structures"] = (snakemake.input.made_structures, structures)
     for name, (ours, exact) in made.items():

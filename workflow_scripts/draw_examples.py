@@ -4,9 +4,8 @@ from headstart import figures, job, pictures, store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params = snakemake.params
-    images, labels = (
-        dict(zip(params.scans, files, strict=True)) for files in (snakemake.input.images, snakemake.input.labels)
-    )
+    images = dict(zip(params.scans, snakemake.input.images, strict=True))
+    labels = dict(zip(params.scans, snakemake.input.labels, strict=True))
     runs = list(zip(params.sources, snakemake.input.metrics, snakemake.input.predictions, strict=True))
     metrics = {source: pd.read_parquet(path) for source, path, _ in runs}
     chosen = figures.choose_examples(metrics, params.metric)

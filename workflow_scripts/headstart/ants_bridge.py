@@ -176,7 +176,7 @@ class Warp:
     def image(self, volume: Volume, grid: Grid) -> Volume:
         """Carry an image of the moving space onto ``grid`` in the fixed space (linear, 0 outside)."""
         points = self._voxels(volume, grid)
-        return Volume(ndimage.map_coordinates(volume.data, points, order=1, cval=0), grid.affine)
+        return Volume(ndimage.map_coordinates(volume.data, points, order=1, mode="grid-constant", cval=0), grid.affine)
 
     def labels(self, volume: Volume, grid: Grid) -> Volume:
         """Carry a label map of the moving space onto ``grid``; each voxel takes the label with the largest share."""
@@ -187,7 +187,7 @@ class Warp:
             box = ndimage.find_objects(indicator.astype(np.uint8))[0]
             near = np.all([(p > side.start - 1) & (p < side.stop) for p, side in zip(points, box, strict=True)], axis=0)
             sampled = np.zeros(grid.shape, np.float32)
-            sampled[near] = ndimage.map_coordinates(indicator, points[:, near], order=1, cval=0)
+            sampled[near] = ndimage.map_coordinates(indicator, points[:, near], order=1, mode="grid-constant", cval=0)
             return sampled
 
         return Volume(vote(volume.data, grid.shape, share), grid.affine)

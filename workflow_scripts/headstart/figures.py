@@ -112,9 +112,8 @@ def examples(
 ) -> plt.Figure:
     """Scan, truth and one column a source (as Zoetmulder 2022, Fig. 5), on the slice with the most truth."""
     columns = ["scan", "truth", *predictions]
-    figure, axes = plt.subplots(
-        len(chosen), len(columns), figsize=(2.4 * len(columns), 2.6 * len(chosen)), squeeze=False
-    )
+    shape = (len(chosen), len(columns))
+    figure, axes = plt.subplots(*shape, figsize=(2.4 * shape[1], 2.6 * shape[0]), squeeze=False)
     for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
         shown = int((truths[scan] > 0).sum(axis=(1, 2)).argmax())
         maps = [None, truths[scan], *(predictions[source][scan] for source in predictions)]
@@ -146,8 +145,8 @@ def _curve(
 
 
 def _strips(axis: plt.Axes, values: Mapping[str, pd.Series], title: str) -> None:
-    for row, (name, series) in enumerate(values.items()):
-        series = series.dropna()
+    for row, measured in enumerate(values.values()):
+        series = measured.dropna()
         axis.plot(series, np.full(len(series), row), "o", color=COLOURS[4], alpha=0.4, ms=4)
         axis.plot(series.mean(), row, "|", color="black", ms=14)
         axis.annotate(f"{series.mean():.2f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8)

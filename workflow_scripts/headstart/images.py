@@ -102,7 +102,9 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
     """
     matrix = _voxel_matrix(volume, grid, transform)
     smoothed = ndimage.gaussian_filter(volume.data.astype(np.float32), _blur(matrix), mode="nearest", truncate=3)
-    sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="constant", cval=0)
+    sampled = ndimage.affine_transform(
+        smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant", cval=0
+    )
     return Volume(sampled, grid.affine)
 
 
@@ -116,7 +118,9 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
 
     def share(indicator: np.ndarray) -> np.ndarray:
         smoothed = ndimage.gaussian_filter(indicator, blur, mode="nearest", truncate=3)
-        return ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=1, mode="constant", cval=0)
+        return ndimage.affine_transform(
+            smoothed, matrix, output_shape=grid.shape, order=1, mode="grid-constant", cval=0
+        )
 
     return Volume(vote(volume.data, grid.shape, share), grid.affine)
 

@@ -55,10 +55,9 @@ def overlay(axis: plt.Axes, labelled: np.ndarray, values: Sequence[int]) -> None
 def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
     """Write a figure in each of the formats that the paths' suffixes name."""
     for path in paths:
-        with atomic(path) as partial:
-            # A fixed salt and no date: equal figures are equal bytes.
-            with matplotlib.rc_context({"svg.hashsalt": "headstart"}):
-                figure.savefig(partial, dpi=110, bbox_inches="tight", metadata=_UNDATED[Path(path).suffix])
+        # A fixed salt and no date: equal figures are equal bytes.
+        with atomic(path) as partial, matplotlib.rc_context({"svg.hashsalt": "headstart"}):
+            figure.savefig(partial, dpi=110, bbox_inches="tight", metadata=_UNDATED[Path(path).suffix])
     plt.close(figure)
 
 

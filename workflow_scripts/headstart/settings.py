@@ -26,8 +26,6 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     base = yaml.safe_load(Path(defaults).read_text(encoding="utf-8"))
-    if study:
-        _check(study, {**rules, "required": []})
     config = _lay_over(base, study or {})
     _check(config, rules)
     config = _with_defaults(config, rules, rules)

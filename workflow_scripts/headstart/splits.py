@@ -68,9 +68,8 @@ def check_usable(
                 f"datasets.{dataset} has no labels for {', '.join(bare)}; add them, exclude these scans, or (phantom) "
                 f"say which truth is datasets.{dataset}.target."
             )
-        tested = {
-            scans[dataset][s].person for (owner, _, _), split in drawn.items() if owner == name for s in split.test
-        }
+        tests = {subject for (owner, _, _), split in drawn.items() if owner == name for subject in split.test}
+        tested = {scans[dataset][subject].person for subject in tests}
         if both := sorted(tested & pretrained):
             raise UserError(
                 f"targets.{name} tests people whom pretrain.dataset {source!r} holds too ({', '.join(both)}); "

@@ -1,0 +1,61 @@
+# make run    the default study (or STUDY=studies/oasis.yaml), then its report
+# make test   every test; make test-fast leaves out those that run the workflow
+# Both set up .venv from the lock first; a second call installs nothing anew.
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+STUDY ?=
+NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(or $(STUDY),config.yaml))
+GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
+	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
+
+.PHONY: setup run report test test-fast lint format lock bench clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: envs/requirements.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'headstart needs Python 3.11 or later; call make PYTHON=python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
+	touch $@
+
+run: setup
+	PYTHONPATH=workflow_scripts $(SNAKEMAKE) --logger headstart
+	$(MAKE) report
+
+report: setup
+	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
+	@echo "read results/$(NAME)/report.html"
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test-fast: setup
+	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check --compact-diff Snakefile rules
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+# Resolved afresh; torch's local version (+cpu) is left off, so that each machine takes the build that fits it.
+lock:
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet --requirement envs/requirements.in
+	(echo "# Made by make lock from requirements.in; change that instead."; \
+	 $(VENV)-lock/bin/pip freeze | sed 's/+cpu$$//') > envs/requirements.txt
+	rm -rf $(VENV)-lock
+
+bench: setup
+	$(BIN)/python benchmarks/stages.py
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,51 @@
+import os
+import stat
+
+import pandas as pd
+import pytest
+
+from headstart import job
+
+
+def test_a_failed_write_leaves_what_was_there_and_nothing_beside(tmp_path):
+    path = tmp_path / "a.txt"
+    job.write_text(path, "before")
+    with pytest.raises(ZeroDivisionError), job.atomic(path) as partial:
+        partial.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "before" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_the_path_to_write_to_keeps_its_suffix(tmp_path):
+    with job.atomic(tmp_path / "deep" / "a.nii.gz") as partial:
+        assert partial.name.endswith(".nii.gz") and partial.parent == tmp_path / "deep"
+        partial.write_bytes(b"x")
+    assert (tmp_path / "deep" / "a.nii.gz").read_bytes() == b"x"
+
+
+def test_files_are_not_writable_by_everyone(tmp_path):
+    job.write_text(tmp_path / "a", "x")
+    assert not (tmp_path / "a").stat().st_mode & stat.S_IWOTH
+
+
+def test_a_users_mistake_ends_in_its_sentence_and_a_fault_in_its_traceback(tmp_path, capsys):
+    log = tmp_path / "logs" / "a.log"
+    with pytest.raises(SystemExit) as ended, job.running("stage", log):
+        raise job.UserError("a.nii.gz is empty; fetch it again.")
+    assert ended.value.code == "headstart: stage: a.nii.gz is empty; fetch it again."
+    assert "Traceback" not in log.read_text() and "a.nii.gz is empty" in log.read_text()
+    with pytest.raises(KeyError), job.running("stage", log):
+        raise KeyError("inside")
+    assert "Traceback" in log.read_text() and "inside" in log.read_text()
+
+
+def test_equal_content_is_equal_bytes(tmp_path):
+    job.write_json(tmp_path / "a", {"b": 1, "a": [1.5, None]})
+    job.write_json(tmp_path / "b", {"a": [1.5, None], "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert job.read_json(tmp_path / "a") == {"a": [1.5, None], "b": 1}
+
+
+def test_tables_say_what_is_missing(tmp_path):
+    job.write_table(tmp_path / "a.tsv", pd.DataFrame({"name": ["x", "y"], "score": [0.1234567, None]}))
+    assert (tmp_path / "a.tsv").read_text() == "name\tscore\nx\t0.123457\ny\tn/a\n"

@@ -1,0 +1,91 @@
+"""The road's imaging stages on real scans, where these are found."""
+
+import numpy as np
+import pytest
+
+from headstart import brain, images, template
+from headstart.label import label
+from headstart.register import read_scan, register, target_labels
+from headstart.settings import label_values
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
+
+# The challenge's numbers of the structures that have a label of FIRST.
+LEFT = {60: 10, 37: 11, 58: 12, 56: 13, 48: 17, 32: 18, 30: 26}
+RIGHT = {59: 49, 36: 50, 57: 51, 55: 52, 47: 53, 31: 54, 23: 58}
+MANUAL = {**LEFT, **RIGHT, 35: 16}
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return template.build(threads=2)
+
+
+@pytest.fixture(scope="module")
+def registered(real_scans, reference):
+    path = real_scans / "oasis-miccai2012/1007_SS.nii.gz"
+    return path, register(path, reference, template.grid(1), threads=2)
+
+
+def test_the_template_is_what_it_says(reference):
+    assert reference.t1.grid.matches(template.grid(1)) and reference.t1.data.max() == 1
+    total = reference.csf.data + reference.gm.data + reference.wm.data
+    np.testing.assert_allclose(total[reference.brain.data > 0], 1, atol=1e-5)
+    assert set(np.unique(reference.structures.data)) == {0, *template.STRUCTURES}
+    left, right = (np.argwhere(reference.structures.data == v)[:, 0].mean() for v in (10, 49))
+    assert left < 98 < right  # RAS+: the left side has the smaller index
+    grey = reference.gm.data[reference.structures.data == 11].mean()
+    assert grey > 0.5  # the caudate of the atlas lies in the grey matter of the template
+
+
+def test_a_stripped_scan_with_a_far_origin_is_registered(registered):
+    _, found = registered
+    assert found.quality["stripped"] and found.quality["brain_dice"] > 0.93
+    assert found.quality["template_correlation"] > 0.9 and 1000 < found.quality["brain_ml"] < 2000
+    assert found.t1.data.min() == 0 and found.t1.data.max() == 1
+
+
+def test_manual_labels_follow_their_scan(registered, real_scans):
+    path, found = registered
+    glm = str(path).replace("_SS", "_glm")
+    values = {**{v: 1 for v in (44, 45)}, **{v: 2 for v in label_values(["100-207"])}}
+    moved = target_labels(glm, path, found.transform, template.grid(1), values)
+    outside = (moved.data > 0) & (found.brain.data == 0)
+    assert outside.sum() < 0.01 * (moved.data > 0).sum()
+    native = images.read(glm, np.uint16)
+    ml = np.isin(native.data, [44, 45]).sum() * native.grid.voxel_ml
+    there = (moved.data == 1).sum() / 1000 * np.linalg.det(found.transform)
+    assert there == pytest.approx(ml, rel=0.01)
+
+
+def test_made_labels_agree_with_manual_ones(registered, reference):
+    path, found = registered
+    grid = template.grid(1)
+    made = label(
+        path, found.brain, found.transform, reference, grid, template.grid(2), warp_iterations=(40, 20, 0), threads=2
+    )
+    manual = target_labels(str(path).replace("_SS", "_glm"), path, found.transform, grid, {**MANUAL, 44: 200, 45: 200})
+    scores = [dice(made.structures.data == v, manual.data == v) for v in template.STRUCTURES]
+    assert np.mean(scores) > 0.68
+    cerebrum = np.isin(manual.data, [200])
+    assert (made.tissue.data[cerebrum] == 3).mean() > 0.85
+
+
+def test_the_brain_of_a_head_is_found(real_scans):
+    folder = real_scans / "mni152-head"
+    head = read_scan(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
+    mask, stripped = brain.extract(head, threads=2)
+    reference = images.read(folder / "MNI152_T1_1mm_brain_mask_allineate.nii.gz").data > 0
+    assert not stripped and dice(mask.data > 0, reference) > 0.97
+    whole = brain.head(head, mask)
+    assert whole[mask.data > 0].mean() > 0.999 and whole.sum() > 1.5 * mask.data.sum()
+
+
+def test_thick_slices_of_a_head_are_registered(real_scans, reference):
+    path = real_scans / "lesjak-ms/heads/patient03/study2_T1W.nii.gz"
+    found = register(path, reference, template.grid(2), threads=2)
+    assert not found.quality["stripped"] and found.quality["brain_dice"] > 0.93

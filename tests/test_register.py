@@ -1,0 +1,162 @@
+"""What register, brain, datasets and the bridge to ANTs do without any real scan."""
+
+import json
+
+import numpy as np
+import pytest
+
+from headstart import ants_bridge, brain, datasets, images, register, truth
+from headstart.images import Grid, Volume
+from headstart.job import UserError
+
+
+def test_rescale_clips_at_the_percentiles_of_the_voxels_given():
+    data = np.arange(101, dtype=np.float32)
+    scaled = register.rescale(data, data >= 0, (10, 90))
+    np.testing.assert_allclose(scaled[[0, 10, 50, 90, 100]], [0, 0, 0.5, 1, 1])
+    only = register.rescale(data, data >= 50, (0, 100))
+    assert only[25] == 0 and only[75] == pytest.approx(0.5) and only.dtype == np.float32
+
+
+@pytest.mark.parametrize("make", ["flat", "nan"])
+def test_a_scan_without_a_picture_is_one_sentence(tmp_path, make):
+    data = np.ones((8, 8, 8), np.float32)
+    if make == "nan":
+        data[0, 0, 0] = np.nan
+    images.write(tmp_path / "bad.nii.gz", Volume(data, np.eye(4)), np.float32)
+    with pytest.raises(UserError, match=r"bad.nii.gz has"):
+        register.read_scan(tmp_path / "bad.nii.gz")
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    labels = np.zeros((10, 10, 10), np.uint16)
+    labels[2:5, 2:8, 2:8], labels[5:8, 2:8, 2:8] = 100, 44
+    images.write(tmp_path / "t1.nii.gz", Volume(labels, np.eye(4)), np.int16)
+    images.write(tmp_path / "labels.nii.gz", Volume(labels, np.eye(4)), np.uint16)
+    return tmp_path
+
+
+def test_target_labels_are_merged_and_others_left_out(labelled):
+    paths = labelled / "labels.nii.gz", labelled / "t1.nii.gz"
+    merged = register.target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {100: 2})
+    assert merged.data[3, 3, 3] == 2 and merged.data[6, 3, 3] == 0 and merged.data.dtype == np.uint8
+    with pytest.raises(UserError, match=r"labels.nii.gz holds none of the labels"):
+        register.target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {7: 1})
+
+
+def test_labels_on_another_grid_are_refused(labelled):
+    shifted = np.eye(4)
+    shifted[0, 3] = 2
+    images.write(labelled / "labels.nii.gz", Volume(np.ones((10, 10, 10)), shifted), np.uint8)
+    with pytest.raises(UserError, match="does not lie on the grid of"):
+        register.target_labels(
+            labelled / "labels.nii.gz", labelled / "t1.nii.gz", np.eye(4), Grid((10, 10, 10), np.eye(4)), {1: 1}
+        )
+
+
+def blobs(grid, transform=None):
+    """A picture without symmetry, sampled where ``transform`` says."""
+    points = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    if transform is not None:
+        points = points @ transform[:3, :3].T + transform[:3, 3]
+    rng = np.random.default_rng(4)
+    centres = [
+        ((0, 0, 0), 14, 1.0),
+        *((rng.uniform(-22, 22, 3), rng.uniform(3, 5), rng.uniform(-1, 1)) for _ in range(40)),
+    ]
+    values = sum(w * np.exp(-((points - c) ** 2).sum(-1) / (2 * r * r)) for c, r, w in centres)
+    return Volume(values.astype(np.float32), grid.affine)
+
+
+def test_the_affine_that_was_applied_is_found_again():
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -48
+    grid = Grid((48, 48, 48), affine)
+    exact = np.array([[1.05, 0.06, 0, 4], [-0.04, 0.95, 0.05, -3], [0, -0.03, 1.0, 5], [0, 0, 0, 1]])
+    stored = np.diag([-2.0, 2, 2.5, 1])
+    stored[:3, 3] = (300, -310, 240)
+    far = np.eye(4)
+    far[:3, 3] = (252, -262, 290)
+    moving = blobs(Grid((48, 48, 40), stored), np.linalg.inv(far @ exact))
+    found, itk = ants_bridge.affine(
+        blobs(grid), moving, shrink=(4, 2, 1), iterations=(500, 500, 200), sampling_rate=1, threads=1
+    )
+    corners = np.array([[x, y, z, 1] for x in (-20, 20) for y in (-20, 20) for z in (-20, 20)]).T
+    assert np.abs((found - far @ exact) @ corners).max() < 1.5  # voxels are 2 to 2.5 mm
+    again, same = ants_bridge.affine(
+        blobs(grid), moving, shrink=(4, 2, 1), iterations=(500, 500, 200), sampling_rate=1, threads=2
+    )
+    assert itk == same and (found == again).all()
+
+
+def test_an_image_goes_to_ants_and_back_unchanged():
+    affine = np.array([[0, -2.0, 0, 5], [1.5, 0, 0.1, -7], [0, 0, 3, 9], [0, 0, 0, 1]])
+    volume = Volume(np.random.default_rng(0).random((4, 5, 6)).astype(np.float32), affine)
+    back = ants_bridge.from_ants(ants_bridge.to_ants(volume))
+    np.testing.assert_allclose(back.affine, affine, atol=1e-4)
+    np.testing.assert_array_equal(back.data, volume.data)
+
+
+def test_a_warp_carries_images_and_labels_to_where_it_points():
+    grid = Grid((12, 12, 12), np.eye(4))
+    steps = np.zeros((12, 12, 12, 3), np.float32)
+    steps[..., 1] = 3
+    warp = ants_bridge.Warp(grid, steps)
+    data = np.random.default_rng(1).integers(0, 4, (12, 12, 12)).astype(np.uint8)
+    np.testing.assert_array_equal(warp.labels(Volume(data, np.eye(4)), grid).data[:, :9], data[:, 3:])
+    np.testing.assert_allclose(warp.image(Volume(data.astype(np.float32), np.eye(4)), grid).data[:, :9], data[:, 3:])
+
+
+def test_a_scan_without_a_brain_is_said_so():
+    noise = np.random.default_rng(2).random((64, 64, 64)).astype(np.float32)
+    try:
+        mask, _ = brain.extract(Volume(noise, np.eye(4)))
+    except UserError as error:
+        assert "no brain was found" in str(error)
+    else:
+        assert mask.data.any()
+
+
+def test_landmarks_measure_the_distance_by_hand(tmp_path):
+    rows = ["native_x\tnative_y\tnative_z\ttemplate_x\ttemplate_y\ttemplate_z"]
+    rows += [f"{x}\t{y}\t{z}\t{x + 3}\t{y}\t{z - 4}" for x, y, z in np.random.default_rng(3).random((9, 3)) * 50]
+    (tmp_path / "points.tsv").write_text("\n".join(rows))
+    measured = truth.registration_error(tmp_path / "points.tsv", np.eye(4))
+    assert measured["registration_mm"] == pytest.approx(5)
+    assert measured["best_affine_mm"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_layout_of_miccai2012_is_read(tmp_path):
+    for name in ("1000_SS", "1000_glm", "1003_SS", "1103_SS"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    entry = {"layout": "miccai2012", "folder": str(tmp_path), "exclude": []}
+    found = datasets.scans("ba", entry, "made", None)
+    assert [scan.subject for scan in found] == ["1000", "1003", "1103"]
+    assert found[0].target == tmp_path / "1000_glm.nii.gz" and found[1].target is None
+    assert found[1].person == found[2].person != found[0].person
+    assert [s.subject for s in datasets.scans("ba", entry | {"include": ["1103"]}, "made", None)] == ["1103"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"layout": "miccai2012"}, "datasets.ba has no folder"),
+        ({"layout": "miccai2012", "folder": "oasis"}, "set data in the configuration, or HEADSTART_DATA"),
+        ({"layout": "miccai2012", "folder": "/nowhere"}, "the folder /nowhere does not exist"),
+        ({"layout": "phantom"}, "no people; say how many"),
+        (
+            {"layout": "phantom", "people": 3, "lesions": "none", "include": ["9"]},
+            "include names 9, which the folder lacks",
+        ),
+    ],
+)
+def test_a_dataset_that_is_not_there_is_one_sentence(entry, sentence):
+    with pytest.raises(UserError, match=sentence):
+        datasets.scans("ba", {"exclude": [], "lesions": "none", "voxel_mm": [1, 1], **entry}, "made", None)
+
+
+def test_derivatives_describe_themselves():
+    described = datasets.derivative_description("ba")
+    assert described["DatasetType"] == "derivative" and json.dumps(described)
+    assert datasets.participants_table({"01": "p1"}) == "participant_id\tperson\nsub-01\tp1\n"

@@ -1,0 +1,70 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from headstart import figures, scoring, tables
+from headstart.job import UserError
+
+NAMES = ["background", "lesion"]
+SCANS = ["01", "02", "03"]
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two sources, two resamples, three scans: ``better`` misses one voxel of ten, ``scratch`` five."""
+    truth = np.zeros((4, 4, 5), np.uint8)
+    truth[1, :2] = 1
+    paths, runs = [], []
+    for source, missed in (("scratch", 5), ("better", 1)):
+        for resample in (1, 2):
+            prediction = truth.copy()
+            prediction[1].reshape(-1)[:missed] = 0
+            table = pd.concat([scoring.score_scan(prediction, truth, NAMES, scan) for scan in SCANS])
+            runs.append(f"stroke/{source}/size-2_resample-{resample}")
+            paths.append(tmp_path / f"{source}{resample}.parquet")
+            table.to_parquet(paths[-1])
+    tests = {f"stroke/size-2_resample-{r}": SCANS for r in (1, 2)}
+    return paths, runs, {"stroke": "dice"}, tests
+
+
+def test_scores_and_gains_worked_by_hand(study):
+    collected = tables.collect(*study)
+    better, scratch = 2 * 9 / 19, 2 * 5 / 15
+    scores = tables.scores(collected).set_index(["source", "resample", "level"])["score"]
+    assert scores["better", 1, "volume"] == pytest.approx(better)
+    assert scores["scratch", 2, "slice"] == pytest.approx(scratch)
+    summary = tables.summary(collected, 200, 1)
+    assert set(summary["resamples"]) == {2} and set(summary["scans"]) == {3}
+    gain = tables.gains(collected, 200, 1).set_index("level").loc["volume"]
+    assert gain["gain"] == gain["low"] == gain["high"] == pytest.approx(better - scratch)
+    assert gain["source"] == "better" and gain["baseline"] == "scratch"
+
+
+def test_no_scan_vanishes(study):
+    paths, runs, metrics, tests = study
+    with pytest.raises(UserError, match=r"scratch1.parquet.*lacks 04"):
+        tables.collect(paths, runs, metrics, {name: [*scans, "04"] for name, scans in tests.items()})
+
+
+def test_without_the_baseline_there_are_no_gains(study):
+    paths, runs, metrics, tests = study
+    collected = tables.collect(paths[2:], runs[2:], metrics, tests)
+    gains = tables.gains(collected, 200, 1)
+    assert gains.empty and "gain" in gains.columns and figures.headline(gains) == ""
+
+
+def test_the_headline_says_when_sources_are_not_told_apart():
+    row = {"size": 2, "source": "a", "baseline": "scratch", "gain": 0.1, "low": -0.1, "high": 0.3}
+    assert figures.headline(pd.DataFrame([row])).endswith("at 2 scans: not told apart")
+    assert figures.headline(pd.DataFrame([row | {"low": 0.05}])) == "a +0.10 [+0.05, +0.30] over scratch at 2 scans"
+
+
+def test_examples_are_picked_by_rule():
+    truth = np.zeros((1, 2, 5), np.uint8)
+    truth[0, 0] = 1
+    parts = []
+    for scan, found in (("a", 2), ("b", 5), ("c", 0)):
+        prediction = np.zeros_like(truth)
+        prediction[0, 0, :found] = 1
+        parts.append(scoring.score_scan(prediction, truth, NAMES, scan))
+    assert figures.choose_examples({"s": pd.concat(parts)}, "dice") == {"best": "b", "median": "a", "worst": "c"}

@@ -1,0 +1,87 @@
+"""A copy of the project with a tiny study, run once for all tests of the workflow."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config.yaml", "rules", "profiles", "workflow_scripts")
+
+TINY = {
+    "study": "tiny",
+    "template": {"voxel_mm": 4},
+    "datasets": {
+        "cohort": {"layout": "phantom", "people": 3, "voxel_mm": [2.0, 2.4]},
+        "stroke": {"layout": "phantom", "people": 4, "lesions": "stroke", "target": "lesion", "voxel_mm": [2.0, 2.4]},
+    },
+    "register": {"shrink": [8, 4], "iterations": [200, 100]},
+    "label": {"voxel_mm": 4, "warp_mm": 4, "warp_iterations": [10, 0, 0], "iterations": 2},
+    "slice": {"size": 64},
+    "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
+    "pretrain": {"epochs": 1},
+    "targets": {
+        "stroke": {
+            "dataset": "stroke",
+            "classes": {"lesion": [1]},
+            "metric": "dice",
+            "test": 2,
+            "sizes": [1, 2],
+            "resamples": 1,
+            "epochs": 1,
+        }
+    },
+    "evaluate": {"bootstrap": 100},
+}
+
+
+@dataclass
+class Project:
+    """A copy of the project; ``results`` is where its tiny study goes."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results/tiny"
+
+    def snakemake(self, *arguments: str, study: str = "tiny.yaml") -> subprocess.CompletedProcess:
+        """Run Snakemake as a user would, in the project's folder."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
+        environment = {**os.environ, "NO_ET": "1"}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
+
+    def to_run(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule a run would do now."""
+        shown = self.snakemake("--dry-run", *arguments)
+        assert shown.returncode == 0, shown.stderr
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", shown.stdout + shown.stderr, re.S)
+        rows = [line.split() for line in table[1].splitlines()] if table else []
+        return {rule: int(count) for rule, count in rows if rule != "all"}
+
+
+def copy_project(folder: Path) -> Project:
+    """Copy what the workflow runs on, and write the tiny study beside it."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Project:
+    """The copy, its tiny study run to the end."""
+    copied = copy_project(tmp_path_factory.mktemp("project"))
+    done = copied.snakemake()
+    assert done.returncode == 0, done.stderr[-4000:]
+    return copied

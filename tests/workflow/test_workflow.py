@@ -1,0 +1,151 @@
+"""The road from end to end, on a tiny study."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from headstart import images, template
+from headstart.template import STRUCTURES
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+
+def table(path):
+    return pd.read_csv(path, sep="\t")
+
+
+def hashes(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_the_answer_is_there_with_its_intervals(project):
+    summary = table(project.results / "tables/summary.tsv")
+    assert set(summary["source"]) == {"scratch", "t1-segmentation"} and set(summary["size"]) == {1, 2}
+    assert ((summary["low"] <= summary["score"]) & (summary["score"] <= summary["high"])).all()
+    gains = table(project.results / "tables/gains.tsv")
+    assert len(gains) == 4 and set(gains["baseline"]) == {"scratch"}
+    for name in ("scores", "examples_stroke", "pretraining", "truth"):
+        for suffix in ("png", "svg"):
+            assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
+
+
+def test_derivatives_lie_on_the_templates_grid(project):
+    anat = project.results / "derivatives/cohort/sub-01/anat"
+    stem = "sub-01_space-MNI152NLin2009aSym_desc"
+    grid = template.grid(4)
+    t1 = images.read(anat / f"{stem}-preproc_T1w.nii.gz", None)
+    assert t1.data.dtype == np.float32 and t1.data.min() == 0 and t1.data.max() == 1
+    for name, values in (("brain_mask", {0, 1}), ("tissue_dseg", {0, 1, 2, 3}), ("subcortical_dseg", {0, *STRUCTURES})):
+        labelled = images.read(anat / f"{stem}-{name}.nii.gz", None)
+        assert labelled.grid.matches(grid) and labelled.data.dtype == np.uint8
+        assert {0, 1} <= {int(v > 0) for v in np.unique(labelled.data)} and set(np.unique(labelled.data)) <= values
+
+
+def test_made_up_people_come_out_as_they_are(project):
+    truth = table(project.results / "tables/truth.tsv")
+    assert (truth["registration_mm"] < 5).all() and (truth["dice brain"] > 0.9).all()
+    assert (truth["registration_mm"] > truth["best_affine_mm"] - 0.5).all()
+    cohort = truth[truth["dataset"] == "cohort"]
+    assert (cohort[["dice GM", "dice WM"]] > 0.6).all(axis=None)
+    assert cohort["dice left thalamus"].mean() > 0.6
+
+
+def test_the_draws_are_the_same_for_every_source(project):
+    split = table(project.results / "splits/stroke/size-2_resample-1.tsv")
+    assert split["role"].value_counts().to_dict() == {"train": 2, "test": 2}
+    for source in ("scratch", "t1-segmentation"):
+        scored = pd.read_parquet(project.results / f"evaluate/stroke/{source}/size-2_resample-1/metrics.parquet")
+        tested = split[split["role"] == "test"]["subject"]
+        assert set(scored["scan"].astype(int)) == set(tested)
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    assert project.to_run() == {}
+
+
+def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
+    sliced = project.results / "slices/stroke/sub-01_T1w.npy"
+    kept = sliced.read_bytes()
+    sliced.unlink()
+    try:
+        again = project.to_run()
+        assert again["slice_image"] == 1
+        assert set(again) <= {
+            "slice_image", "finetune_target", "evaluate_model", "tabulate_scores", "draw_scores", "draw_examples",
+        }  # fmt: skip
+    finally:
+        done = project.snakemake()
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert sliced.read_bytes() == kept
+
+
+def test_changed_code_reruns_its_dependants_and_a_comment_nothing(project):
+    package = project.folder / "workflow_scripts/headstart"
+    edit(package / "slices.py", "    step = volume", "    # The grid's step.\n    step = volume")
+    assert project.to_run() == {}
+    edit(package / "slices.py", "n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
+    again = project.to_run()
+    edit(package / "slices.py", "n // 2 + 0, n - n // 2", "n // 2, n - n // 2")
+    assert again["slice_image"] == 7 and again["slice_labels"] == 7 and again["finetune_target"] == 4
+    assert not {"make_person", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
+    assert project.to_run() == {}
+
+
+def test_the_same_seed_gives_the_same_bytes(project):
+    stages = ("pretrain", "finetune", "evaluate", "tables", "figures")
+    before = {stage: hashes(project.results / stage) for stage in stages}
+    for stage in stages:
+        shutil.rmtree(project.results / stage)
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {stage: hashes(project.results / stage) for stage in stages} == before
+    assert any(name.endswith("model.safetensors") for name in before["finetune"])
+
+
+def test_the_report_is_one_file_that_asks_nothing_of_the_network(project):
+    done = project.snakemake("--report", "results/tiny/report.html")
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = (project.results / "report.html").read_text()
+    for words in ("1 Answer", "score against set size", "3 Quality control", "registration: cohort"):
+        assert words in page
+    assert 'src="http' not in page and '<link href="http' not in page
+
+
+@pytest.mark.parametrize(
+    ("study", "sentence"),
+    [
+        ({"trainning": {}}, "did you mean 'training'?"),
+        ({"pretrain": {"dataset": "stroke"}}, "tests people whom pretrain.dataset 'stroke' holds too"),
+        (
+            {
+                "datasets": {
+                    "cohort": {"layout": "miccai2012", "folder": "oasis"},
+                    "stroke": {"layout": "phantom", "people": 4, "lesions": "stroke", "target": "lesion"},
+                }
+            },
+            "HEADSTART_DATA",
+        ),
+    ],
+)
+def test_a_mistake_stops_before_any_job_with_one_sentence(project, tmp_path, monkeypatch, study, sentence):
+    monkeypatch.delenv("HEADSTART_DATA", raising=False)
+    mistaken = tmp_path / "mistaken.yaml"
+    tiny = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    mistaken.write_text(yaml.safe_dump({**tiny, "study": "mistaken", **study}))
+    done = project.snakemake(study=str(mistaken))
+    assert done.returncode != 0 and sentence in done.stderr and "Traceback" not in done.stderr
+    assert not (project.folder / "results/mistaken").exists()
