@@ -24,7 +24,7 @@ rule label_scan:
     params:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
-        settings=config["label"],
+        settings={key: config["label"][key] for key in config["label"] if key not in ("backend", "threads")},
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(8000),

@@ -39,7 +39,7 @@ rule register_scan:
         code=code_of("register_scan"),
         voxel_mm=config["template"]["voxel_mm"],
         percentiles=config["slice"]["percentiles"],
-        settings=config["register"],
+        settings={key: value for key, value in config["register"].items() if key != "threads"},
     threads: config["register"]["threads"]
     resources:
         mem_mb=grown(6000),
