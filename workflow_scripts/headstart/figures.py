@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 
 from headstart import scoring
-from headstart.pictures import COLOURS, overlay
+from headstart.pictures import COLOURS, mark_sides, overlay
 
 METRICS = {"dice": "Dice", "miou": "mean IoU"}
 _MARKERS = "osD^vPX*"
@@ -121,10 +121,11 @@ def examples(
             axis.imshow(images[scan][shown], origin="lower", cmap="gray")
             if labelled is not None:
                 overlay(axis, labelled[shown], range(1, len(classes)))
-            axis.set_title(title if row is axes[0] else "", fontsize=9)
+            axis.set_title(title, fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])
         row[0].set_ylabel(f"{rank}: {scan}", fontsize=9)
+        mark_sides(row[0])
     handles = [Patch(color=COLOURS[k % len(COLOURS)], label=name) for k, name in enumerate(classes[1:])]
     figure.legend(handles=handles, loc="lower center", ncol=3, frameon=False, fontsize=8, bbox_to_anchor=(0.5, -0.06))
     figure.tight_layout()

@@ -27,7 +27,7 @@ def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
     for axis, plane, scan, brain in zip(axes, _PLANES, _planes(t1.data), _planes(outline.data), strict=True):
         _show(axis, scan, plane)
         axis.contour(brain.T, levels=[0.5], colors=COLOURS[5], linewidths=0.8)
-    _left_right(axes[2])
+    mark_sides(axes[2])
     save_all(figure, [path])
 
 
@@ -39,7 +39,7 @@ def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume]) -> None:
             _show(axis, _planes(t1.data)[index], plane if labelled is None else "")
             if labelled is not None:
                 overlay(axis, _planes(labelled.data)[index].T, np.unique(labelled.data[labelled.data > 0]))
-    _left_right(axes[0, 2])
+    mark_sides(axes[0, 2])
     save_all(figure, [path])
 
 
@@ -50,6 +50,12 @@ def overlay(axis: plt.Axes, labelled: np.ndarray, values: Sequence[int]) -> None
         shown, origin="lower", cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=len(COLOURS) - 0.5,
         alpha=0.55, interpolation="nearest",
     )  # fmt: skip
+
+
+def mark_sides(axis: plt.Axes) -> None:
+    """Mark the person's sides on an axial plane: with RAS+ axes, left is at the left of the picture."""
+    for x, side in ((0.04, "L"), (0.92, "R")):
+        axis.text(x, 0.9, side, transform=axis.transAxes, color="white", fontsize=9)
 
 
 def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
@@ -71,9 +77,3 @@ def _show(axis: plt.Axes, plane: np.ndarray, title: str) -> None:
     axis.imshow(plane.T, origin="lower", cmap="gray", interpolation="nearest")
     axis.set_title(title, fontsize=9)
     axis.set_axis_off()
-
-
-def _left_right(axis: plt.Axes) -> None:
-    """Mark the person's sides on an axial plane: with RAS+ axes, left is at the left of the picture."""
-    for x, side in ((0.04, "L"), (0.92, "R")):
-        axis.text(x, 0.9, side, transform=axis.transAxes, color="white", fontsize=9)
