@@ -86,3 +86,6 @@ def test_people_tested_are_not_pretrained_on_and_targets_have_labels():
     bare = cohort | {"03": Scan("b", "03", "p3", Path("a"))}
     with pytest.raises(UserError, match="datasets.b has no labels for 03"):
         splits.check_usable(config, {"a": apart, "b": bare}, drawn)
+    many = {f"{n:02d}": Scan("b", f"{n:02d}", f"p{n}", Path("a")) for n in range(9)}
+    with pytest.raises(UserError, match="no labels for 00, 01, 02, 03, 04 and 4 more; add them, exclude these scans"):
+        splits.check_usable(config, {"a": apart, "b": many}, drawn)

@@ -92,7 +92,7 @@ def test_masks_are_united_and_label_maps_are_not(folder):
     [
         ({"labels": "derivatives/x"}, "datasets.d has labels but no labels_suffix"),
         ({"labels": "gone", "labels_suffix": "l_mask"}, "gone does not exist; check datasets.d.labels"),
-        ({"labels_suffix": "m_mask"}, r"no scan has labels \*_m_mask.nii\[.gz\] in .*/x or its neighbours; check"),
+        ({"labels_suffix": "m_mask"}, r"no scan has labels \*_m_mask.nii\[.gz\] in .*set/derivatives/\*; check"),
         ({"labels_suffix": "l_mask"}, "both label one scan; say which derivative with datasets.d.labels"),
         ({"acquisition": "none"}, "has nothing like sub-.*check folder and layout"),
         ({"pattern": "x"}, "datasets.d.pattern is for the layout flat, not bids; remove it"),
@@ -105,6 +105,14 @@ def test_a_mistake_is_one_sentence(folder, entry, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         folder.scans("bids", **entry)
     assert "\n" not in str(caught.value)
+
+
+def test_labels_asked_for_where_there_are_no_derivatives(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
+    with pytest.raises(
+        UserError, match=r"no scan has labels .* in .*set/derivatives/\*; check labels and labels_suffix"
+    ):
+        folder.scans("bids", labels_suffix="l_mask")
 
 
 def test_folders_that_are_not_there_or_empty(folder):

@@ -53,6 +53,7 @@ def test_labels_follow_their_session(folder):
         ({"pattern": "x"}, r"datasets.d.pattern has no group \(\?P<subject>...\)"),
         ({"pattern": "(?P<subject>y)"}, "has nothing like files that match its pattern"),
         ({"pattern": r"(?P<subject>.)\.nii", "labels_pattern": "(?P<subject>y)"}, "labels_pattern matches no labels"),
+        ({"pattern": r"(?P<subject>.)\.nii", "labels": "."}, "datasets.d has labels but no labels_pattern"),
         ({"pattern": r"(?P<subject>.)\..*"}, r"x.nii and .*x.nii.gz are both subject 'x'"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "gone.csv"}}, "gone.csv cannot be read"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "x.xls"}}, "x.xls is neither .tsv nor .csv"),

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from headstart.datasets import people
-from headstart.datasets.scan import Scan, files, folders, one_of, subject_of
+from headstart.datasets.scan import Scan, files, folders, labels_folder, one_of, subject_of
 from headstart.job import UserError
 
 USUAL = {"file": "participants.tsv", "subject": "participant_id"}
@@ -44,10 +44,10 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                         **about,
                     )
                 )
-    if found and derivatives and not any(scan.target for scan in found):
+    if found and "labels_suffix" in entry and not any(scan.target for scan in found):
         raise UserError(
-            f"datasets.{name}: no scan has labels *_{entry['labels_suffix']}.nii[.gz] in {derivatives[0]}"
-            f"{' or its neighbours' * (len(derivatives) > 1)}; check labels and labels_suffix."
+            f"datasets.{name}: no scan has labels *_{entry['labels_suffix']}.nii[.gz] in "
+            f"{folder / entry.get('labels', 'derivatives/*')}; check labels and labels_suffix."
         )
     return found
 
@@ -73,16 +73,10 @@ def _t1w(name: str, anat: Path, entry: Mapping) -> Path | None:
 
 def _derivatives(name: str, folder: Path, entry: Mapping) -> list[Path]:
     """The folders laid out as the dataset that may hold labels; none when no labels are asked for."""
+    named = labels_folder(name, folder, entry, "labels_suffix")
     if "labels_suffix" not in entry:
-        if "labels" in entry:
-            raise UserError(f"datasets.{name} has labels but no labels_suffix; say how the label files' names end.")
         return []
-    if "labels" not in entry:
-        return folders(folder / "derivatives")
-    labels = folder / entry["labels"]
-    if not labels.is_dir():
-        raise UserError(f"datasets.{name}: the folder {labels} does not exist; check datasets.{name}.labels.")
-    return [labels]
+    return [named] if named else folders(folder / "derivatives")
 
 
 def _labels(name: str, t1w: Path, derivatives: list[Path], folder: Path, entry: Mapping) -> tuple[Path, ...]:

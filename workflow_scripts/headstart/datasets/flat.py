@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headstart.datasets import people
-from headstart.datasets.scan import Scan, subject_of, walked
+from headstart.datasets.scan import Scan, labels_folder, subject_of, walked
 from headstart.job import UserError
 
 USUAL = {"subject": "participant_id"}
@@ -54,12 +54,12 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
 def _labels(name: str, folder: Path, entry: Mapping) -> tuple[dict[tuple, list[Path]], list[str]]:
     """The label files by what their names tell of the scan, and which groups tell it."""
+    within = labels_folder(name, folder, entry, "labels_pattern") or folder
     if "labels_pattern" not in entry:
         return {}, []
     pattern = _compiled(name, "labels_pattern", entry)
     told = [key for key in ("subject", "session") if key in pattern.groupindex]
     labels = defaultdict(list)
-    within = folder / entry.get("labels", ".")
     for path in walked(within):
         if match := pattern.fullmatch(path.relative_to(within).as_posix()):
             labels[tuple(match[key] for key in told)].append(path)

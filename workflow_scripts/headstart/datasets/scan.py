@@ -88,6 +88,18 @@ def walked(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterator[P
             yield Path(entry.path)
 
 
+def labels_folder(name: str, folder: Path, entry: Mapping, needed: str) -> Path | None:
+    """The folder that ``labels`` of a dataset's entry names, None without; the key ``needed`` says what lies there."""
+    if "labels" not in entry:
+        return None
+    if needed not in entry:
+        raise UserError(f"datasets.{name} has labels but no {needed}; say how the labels' files are named.")
+    labels = folder / entry["labels"]
+    if not labels.is_dir():
+        raise UserError(f"datasets.{name}: the folder {labels} does not exist; check datasets.{name}.labels.")
+    return labels
+
+
 def check_file(path: Path) -> None:
     """Raise :class:`UserError` unless a file is there to be read, without opening it."""
     # Tables and logs hold one name a line; to Snakemake braces are wildcards, and no writing of them escapes that.
