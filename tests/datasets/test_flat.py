@@ -61,6 +61,10 @@ def test_labels_follow_their_session(folder):
             {"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "t.csv", "age": "AGE"}},
             "t.csv has no column 'AGE'; its columns are participant_id, age",
         ),
+        (
+            {"pattern": r"(?P<subject>x)\.nii", "participants": {"file": "t.csv", "subject": "age"}},
+            "participants: t.csv tells neither age nor sex of any person, such as 'x'; check its columns",
+        ),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "twice.csv"}}, "lists x twice, with different"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "latin.csv"}}, "is not UTF-8 text"),
         ({"pattern": r"(?P<subject>.*)é\.nii"}, "has no letter or digit in its subject; rename it"),

@@ -70,6 +70,7 @@ def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.Pat
             f"datasets.{name}: {folder} {held} {layout.looks_for} (layout {entry['layout']}); check folder and layout."
         )
     _check_names(name, found)
+    _check_people(name, entry, found)
     kept = _selected(name, entry, found)
     if real:
         for scan in kept:
@@ -114,6 +115,16 @@ def _check_names(name: str, found: list[Scan]) -> None:
                 f"datasets.{name}: {named[scan.subject].t1w} and {scan.t1w} are both subject {scan.subject!r} (letters "
                 "A to Z and digits alone count); rename one, or move it away."
             )
+
+
+def _check_people(name: str, entry: Mapping, found: list[Scan]) -> None:
+    """A table that the entry names must tell something: a name that does not fit would pass for an unknown age."""
+    named = entry.get("participants", {})
+    if "file" in named and "site" not in named and all(scan.age is None and scan.sex is None for scan in found):
+        raise UserError(
+            f"datasets.{name}.participants: {named['file']} tells neither age nor sex of any person, such as "
+            f"{Path(found[0].person).name!r}; check its columns, and that names there are those of the files."
+        )
 
 
 def _selected(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
