@@ -1,4 +1,4 @@
-"""Print where a study's time went: jobs, median and total seconds, and memory of each rule, from Snakemake's benchmarks.
+"""Print where a study's time went: jobs, median and total seconds, and memory of each rule.
 
 Run by ``make bench`` after ``make run``; appends to benchmarks/stages.tsv with the machine's kind.
 """

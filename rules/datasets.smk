@@ -8,12 +8,12 @@ rule prepare_template:
         f"{RESULTS}/logs/prepare_template.log",
     benchmark:
         f"{RESULTS}/benchmarks/prepare_template.tsv"
-    params:
-        code=code_of("prepare_template"),
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(4000),
         runtime=grown(20),
+    params:
+        code=code_of("prepare_template"),
     script:
         "../workflow_scripts/prepare_template.py"
 
@@ -30,14 +30,14 @@ rule make_person:
         f"{RESULTS}/logs/make_person/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/make_person/{{dataset}}/sub-{{subject}}.tsv"
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(10),
     params:
         code=code_of("make_person"),
         folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
         entry=lambda wildcards: config["datasets"][wildcards.dataset],
         seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
-    resources:
-        mem_mb=grown(3000),
-        runtime=grown(10),
     script:
         "../workflow_scripts/make_person.py"
 
@@ -52,6 +52,7 @@ rule describe_people:
         ignore=f"{RESULTS}/datasets/{{dataset}}/derivatives/truth/.bidsignore",
     log:
         f"{RESULTS}/logs/describe_people/{{dataset}}.log",
+    localrule: True
     params:
         code=code_of("describe_people"),
         folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
@@ -60,7 +61,6 @@ rule describe_people:
             subject: seeds.seed_for(config["seed"], "person", wildcards.dataset, subject)
             for subject in SCANS[wildcards.dataset]
         },
-    localrule: True
     script:
         "../workflow_scripts/describe_people.py"
 

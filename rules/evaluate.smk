@@ -15,6 +15,11 @@ rule evaluate_model:
         f"{RESULTS}/logs/evaluate_model/{RUN}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_model/{RUN}.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         code=code_of("evaluate_model"),
         network=config["network"],
@@ -22,11 +27,6 @@ rule evaluate_model:
         scans=lambda wildcards: list(split_of(wildcards).test),
         precision=config["training"]["precision"],
         classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
-    threads: config["training"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=grown(4000),
-        runtime=grown(60),
     script:
         "../workflow_scripts/evaluate_model.py"
 
@@ -50,6 +50,9 @@ rule tabulate_scores:
         ),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(20),
     params:
         code=code_of("tabulate_scores"),
         runs=over_runs(RUN),
@@ -61,9 +64,6 @@ rule tabulate_scores:
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
         seed=seeds.seed_for(config["seed"], "bootstrap"),
-    resources:
-        mem_mb=grown(4000),
-        runtime=grown(20),
     script:
         "../workflow_scripts/tabulate_scores.py"
 

@@ -6,10 +6,10 @@ rule draw_split:
         SPLIT,
     log:
         f"{RESULTS}/logs/draw_split/{{target}}/size-{{size}}_resample-{{resample}}.log",
+    localrule: True
     params:
         code=code_of("draw_split"),
         split=lambda wildcards: split_of(wildcards).table(),
-    localrule: True
     script:
         "../workflow_scripts/draw_split.py"
 
@@ -29,6 +29,11 @@ rule finetune_target:
         f"{RESULTS}/logs/finetune_target/{RUN}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune_target/{RUN}.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         code=code_of("finetune_target"),
         network=config["network"],
@@ -40,11 +45,6 @@ rule finetune_target:
         seed=lambda wildcards: seeds.seed_for(
             config["seed"], "finetune", wildcards.target, wildcards.size, wildcards.resample
         ),
-    threads: config["training"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=grown(8000),
-        runtime=grown(240),
     script:
         "../workflow_scripts/finetune_target.py"
 

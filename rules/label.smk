@@ -21,14 +21,14 @@ rule label_scan:
         f"{RESULTS}/logs/label_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/label_scan/{{dataset}}/sub-{{subject}}.tsv"
-    params:
-        code=code_of("label_scan"),
-        voxel_mm=config["template"]["voxel_mm"],
-        settings=config["label"],
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(8000),
         runtime=grown(30),
+    params:
+        code=code_of("label_scan"),
+        voxel_mm=config["template"]["voxel_mm"],
+        settings={key: config["label"][key] for key in config["label"] if key not in ("backend", "threads")},
     script:
         "../workflow_scripts/label_scan.py"
 
@@ -53,13 +53,13 @@ rule compare_truth:
         f"{DERIVED}_desc-truth_T1w.json",
     log:
         f"{RESULTS}/logs/compare_truth/{{dataset}}/sub-{{subject}}.log",
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         code=code_of("compare_truth"),
         voxel_mm=config["template"]["voxel_mm"],
         labelled=lambda wildcards: wildcards.dataset == T1_SOURCE,
-    resources:
-        mem_mb=grown(2000),
-        runtime=grown(10),
     script:
         "../workflow_scripts/compare_truth.py"
 

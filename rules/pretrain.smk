@@ -13,6 +13,11 @@ rule pretrain_source:
         f"{RESULTS}/logs/pretrain_source/{{source}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        gpu=lambda wildcards: int(wildcards.source != "scratch"),
+        mem_mb=grown(8000),
+        runtime=grown(1440),
     params:
         code=code_of("pretrain_source"),
         network=config["network"],
@@ -21,11 +26,6 @@ rule pretrain_source:
         validation_scans=config["pretrain"]["validation_scans"],
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
-    threads: config["training"]["threads"]
-    resources:
-        gpu=lambda wildcards: int(wildcards.source != "scratch"),
-        mem_mb=grown(8000),
-        runtime=grown(1440),
     script:
         "../workflow_scripts/pretrain_source.py"
 

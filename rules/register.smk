@@ -16,10 +16,10 @@ rule describe_derivatives:
         participants=f"{RESULTS}/derivatives/{{dataset}}/participants.tsv",
     log:
         f"{RESULTS}/logs/describe_derivatives/{{dataset}}.log",
+    localrule: True
     params:
         code=code_of("describe_derivatives"),
         rows=lambda wildcards: [headstart_datasets.people.row(scan) for scan in SCANS[wildcards.dataset].values()],
-    localrule: True
     script:
         "../workflow_scripts/describe_derivatives.py"
 
@@ -44,15 +44,15 @@ rule register_scan:
         f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
-    params:
-        code=code_of("register_scan"),
-        voxel_mm=config["template"]["voxel_mm"],
-        percentiles=config["slice"]["percentiles"],
-        settings=config["register"],
     threads: config["register"]["threads"]
     resources:
         mem_mb=grown(6000),
         runtime=grown(15),
+    params:
+        code=code_of("register_scan"),
+        voxel_mm=config["template"]["voxel_mm"],
+        percentiles=config["slice"]["percentiles"],
+        settings={key: value for key, value in config["register"].items() if key != "threads"},
     script:
         "../workflow_scripts/register_scan.py"
 
@@ -66,14 +66,14 @@ rule resample_target:
         f"{IN_SPACE}_desc-target_dseg.nii.gz",
     log:
         f"{RESULTS}/logs/resample_target/{{dataset}}/sub-{{subject}}.log",
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(10),
     params:
         code=code_of("resample_target"),
         voxel_mm=config["template"]["voxel_mm"],
         classes=lambda wildcards: classes_of(wildcards.dataset),
         masks=lambda wildcards: scan_of(wildcards).masks,
-    resources:
-        mem_mb=grown(3000),
-        runtime=grown(10),
     script:
         "../workflow_scripts/resample_target.py"
 

@@ -8,13 +8,13 @@ rule slice_image:
         f"{SLICES}_T1w.npy",
     log:
         f"{RESULTS}/logs/slice_image/{{dataset}}/sub-{{subject}}.log",
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         code=code_of("slice_image"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
-    resources:
-        mem_mb=grown(1000),
-        runtime=grown(5),
     script:
         "../workflow_scripts/slice_image.py"
 
@@ -26,13 +26,13 @@ rule slice_labels:
         f"{SLICES}_desc-{{labels}}_dseg.npy",
     log:
         f"{RESULTS}/logs/slice_labels/{{dataset}}/sub-{{subject}}_{{labels}}.log",
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         code=code_of("slice_labels"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
-    resources:
-        mem_mb=grown(1000),
-        runtime=grown(5),
     script:
         "../workflow_scripts/slice_labels.py"
 

@@ -28,7 +28,7 @@ def reference():
 @pytest.fixture(scope="module")
 def registered(real_scans, reference):
     path = real_scans / "oasis-miccai2012/1007_SS.nii.gz"
-    return path, register(path, reference, template.grid(1), threads=2)
+    return path, register(path, reference.t1, reference.brain, template.grid(1), threads=2)
 
 
 def test_the_template_is_what_it_says(reference):
@@ -89,5 +89,5 @@ def test_the_brain_of_a_head_is_found(real_scans):
 
 def test_thick_slices_of_a_head_are_registered(real_scans, reference):
     path = real_scans / "lesjak-ms/heads/patient03/study2_T1W.nii.gz"
-    found = register(path, reference, template.grid(2), threads=2)
+    found = register(path, reference.t1, reference.brain, template.grid(2), threads=2)
     assert not found.quality["stripped"] and found.quality["brain_dice"] > 0.93

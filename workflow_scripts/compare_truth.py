@@ -1,9 +1,9 @@
 import numpy as np
 
-from headstart import ants_bridge, images, job, template, truth
+from headstart import images, job, template, truth
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    transform = ants_bridge.read_affine(snakemake.input.transform)
+    transform = images.read_affine(snakemake.input.transform)
     grid = template.grid(snakemake.params.voxel_mm)
     brain, tissue, structures, landmarks = snakemake.input.truth
     found = truth.registration_error(landmarks, transform)

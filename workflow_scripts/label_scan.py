@@ -2,26 +2,23 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import ants_bridge, images, job, pictures, template
+from headstart import images, job, pictures, template
 from headstart.label import label
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    settings = snakemake.params.settings
+    settings = dict(snakemake.params.settings)
+    working_grid = template.grid(settings.pop("voxel_mm"))
     grid = template.grid(snakemake.params.voxel_mm)
-    transform = ants_bridge.read_affine(snakemake.input.transform)
+    transform = images.read_affine(snakemake.input.transform)
     made = label(
         snakemake.input.t1w,
         images.read(snakemake.input.brain, np.uint8),
         transform,
         template.load(Path(snakemake.input.template[0]).parent),
         grid,
-        template.grid(settings["voxel_mm"]),
-        warp_mm=settings["warp_mm"],
-        warp_iterations=settings["warp_iterations"],
-        prior_weight=settings["prior_weight"],
-        smoothness=settings["smoothness"],
-        iterations=settings["iterations"],
+        working_grid,
         threads=snakemake.threads,
+        **settings,
     )
     images.write(snakemake.output.tissue, made.tissue, np.uint8)
     images.write(snakemake.output.structures, made.structures, np.uint8)

@@ -7,20 +7,20 @@ from headstart.register import register
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     grid = template.grid(snakemake.params.voxel_mm)
-    reference = template.load(Path(snakemake.input.template[0]).parent)
+    folder = Path(snakemake.input.template[0]).parent
+    brain = template.read(folder, "brain")
     found = register(
         snakemake.input.t1w,
-        reference,
+        template.read(folder, "t1"),
+        brain,
         grid,
         percentiles=tuple(snakemake.params.percentiles),
-        shrink=snakemake.params.settings["shrink"],
-        iterations=snakemake.params.settings["iterations"],
-        sampling_rate=snakemake.params.settings["sampling_rate"],
         threads=snakemake.threads,
+        **snakemake.params.settings,
     )
     log.info("quality: %s", found.quality)
     images.write(snakemake.output.t1w, found.t1, np.float32)
     images.write(snakemake.output.brain, found.brain, np.uint8)
     job.write_bytes(snakemake.output.transform, found.itk)
     job.write_json(snakemake.output.quality, found.quality)
-    pictures.registration(snakemake.output.picture, found.t1, images.resample_labels(reference.brain, grid))
+    pictures.registration(snakemake.output.picture, found.t1, images.resample_labels(brain, grid))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from headstart import ants_bridge, images, job, template
+from headstart import images, job, template
 from headstart.register import target_labels
 
 with job.running(snakemake.rule, snakemake.log[0]):
@@ -8,7 +8,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     labels = target_labels(
         snakemake.input.labels,
         snakemake.input.t1w,
-        ants_bridge.read_affine(snakemake.input.transform),
+        images.read_affine(snakemake.input.transform),
         template.grid(snakemake.params.voxel_mm),
         {value: number for number, values in enumerate(classes.values(), start=1) for value in values},
         masks=snakemake.params.masks,

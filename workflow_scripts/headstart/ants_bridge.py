@@ -13,9 +13,8 @@ import ants
 import numpy as np
 from scipy import ndimage
 
-from headstart.images import Grid, Volume, vote
+from headstart.images import LPS_FROM_RAS, Grid, Volume, read_affine, vote
 
-LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SEED = 1
 
 
@@ -77,16 +76,6 @@ def affine(
         )
         file = result["fwdtransforms"][0]
         return read_affine(file), Path(file).read_bytes()
-
-
-def read_affine(path: str | os.PathLike) -> np.ndarray:
-    """(4, 4) matrix, RAS+ mm of the fixed space to RAS+ mm of the moving space, of an ITK affine file."""
-    transform = ants.read_transform(str(path))
-    centre = np.asarray(transform.fixed_parameters)
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.asarray(transform.parameters[:9]).reshape(3, 3)
-    matrix[:3, 3] = centre + np.asarray(transform.parameters[9:]) - matrix[:3, :3] @ centre
-    return LPS_FROM_RAS @ matrix @ LPS_FROM_RAS
 
 
 def correct_bias(scan: Volume, mask: Volume, *, threads: int = 1) -> Volume:

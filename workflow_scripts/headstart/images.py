@@ -11,11 +11,14 @@ from functools import cached_property
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
+from scipy.io import loadmat
 
 from headstart.job import UserError, atomic
 
 # Codes of Analyze's header for coronal and sagittal slices, and where the array's axes then run (nibabel's letters).
 _ANALYZE_AXES = {b"\x01": "LSA", b"\x02": "ASL"}
+# ITK's axes, which its files use, from nibabel's; its own inverse.
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,12 @@ class Grid:
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=1e-3)
 
     def coarsened(self, voxel_mm: float) -> "Grid":
-        """The grid of isotropic ``voxel_mm`` voxels that covers the same box, with the same axes and corner.
+        """The grid of ``voxel_mm`` voxels that covers the same box, with the same axes and corner.
 
-        The last voxel may reach over the box's far side by less than its own size.
+        Axes whose voxels are larger already keep them. The last voxel may reach over the box's far side by less than
+        its own size.
         """
-        factor = voxel_mm / self.spacing
+        factor = np.maximum(voxel_mm / self.spacing, 1)
         shape = tuple(int(n) for n in np.ceil(np.asarray(self.shape) / factor - 1e-6))
         affine = self.affine.copy()
         affine[:3, :3] = self.affine[:3, :3] * factor
@@ -115,6 +119,17 @@ def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:
         nib.save(image, partial)
 
 
+def read_affine(path: str | os.PathLike) -> np.ndarray:
+    """(4, 4) matrix, RAS+ mm of the fixed space to RAS+ mm of the moving space, of an ITK affine ``.mat`` file."""
+    stored = loadmat(path)
+    (name,) = (key for key in stored if key.startswith("AffineTransform"))
+    parameters, centre = stored[name].ravel(), stored["fixed"].ravel()
+    matrix = np.eye(4)
+    matrix[:3, :3] = parameters[:9].reshape(3, 3)
+    matrix[:3, 3] = centre + parameters[9:] - matrix[:3, :3] @ centre
+    return LPS_FROM_RAS @ matrix @ LPS_FROM_RAS
+
+
 def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, order: int = 1) -> Volume:
     """Sample an image on another grid, in one interpolation.
 
@@ -124,9 +139,7 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
     """
     matrix = _voxel_matrix(volume, grid, transform)
     smoothed = ndimage.gaussian_filter(volume.data.astype(np.float32), _blur(matrix), mode="nearest", truncate=3)
-    sampled = ndimage.affine_transform(
-        smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant", cval=0
-    )
+    sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant")
     return Volume(sampled, grid.affine)
 
 
@@ -140,9 +153,7 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
 
     def share(indicator: np.ndarray) -> np.ndarray:
         smoothed = ndimage.gaussian_filter(indicator, blur, mode="nearest", truncate=3)
-        return ndimage.affine_transform(
-            smoothed, matrix, output_shape=grid.shape, order=1, mode="grid-constant", cval=0
-        )
+        return ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=1, mode="grid-constant")
 
     return Volume(vote(volume.data, grid.shape, share), grid.affine)
 

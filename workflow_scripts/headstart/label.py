@@ -49,9 +49,12 @@ def label(
     scan = images.resample(images.read(path), working_grid, transform)
     scan = Volume(_without_outliers(scan.data, inside.data > 0), scan.affine)
     scan = ants_bridge.correct_bias(scan, inside, threads=threads)
-    coarse = working_grid if working_grid.spacing[0] >= warp_mm else working_grid.coarsened(warp_mm)
+    coarse = working_grid.coarsened(warp_mm)
     warp = ants_bridge.Warp.register(
-        images.resample(scan, coarse), template.t1, iterations=warp_iterations, threads=threads
+        images.resample(scan, coarse),
+        images.resample(template.t1, coarse),
+        iterations=warp_iterations,
+        threads=threads,
     )
     priors = [warp.image(prior, working_grid) for prior in (template.csf, template.gm, template.wm)]
     tissue = ants_bridge.tissues(

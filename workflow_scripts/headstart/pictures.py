@@ -62,9 +62,9 @@ def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
 
 
 def _planes(data: np.ndarray) -> list[np.ndarray]:
-    """The three planes through the middle of a RAS+ volume; the sagittal one a little off the midline."""
-    x, y, z = (n // 2 for n in data.shape)
-    return [data[int(x * 0.8)], data[:, y], data[:, :, z]]
+    """Three planes of a RAS+ volume in template space, all of them through the deep grey matter."""
+    x, y, z = (int(n * part) for n, part in zip(data.shape, (0.4, 0.5, 0.42), strict=True))
+    return [data[x], data[:, y], data[:, :, z]]
 
 
 def _show(axis: plt.Axes, plane: np.ndarray, title: str) -> None:

@@ -71,9 +71,12 @@ class Template:
 
 def load(folder: str | os.PathLike) -> Template:
     """Read a template that :func:`write` wrote."""
-    return Template(
-        **{key: images.read(Path(folder) / name, _DTYPES.get(key, np.float32)) for key, name in FILES.items()}
-    )
+    return Template(**{key: read(folder, key) for key in FILES})
+
+
+def read(folder: str | os.PathLike, key: str) -> Volume:
+    """Read one image of a template that :func:`write` wrote, by its name in :class:`Template`."""
+    return images.read(Path(folder) / FILES[key], _DTYPES.get(key, np.float32))
 
 
 def write(template: Template, folder: str | os.PathLike) -> None:

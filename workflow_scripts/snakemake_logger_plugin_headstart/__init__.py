@@ -14,15 +14,17 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 # Seconds a job in the default study (benchmarks/), for rules of which none has finished yet.
 _TYPICAL = {
-    "prepare_template": 20,
-    "make_person": 4,
-    "register_scan": 10,
-    "label_scan": 20,
-    "pretrain_source": 60,
-    "finetune_target": 30,
+    "prepare_template": 40,
+    "make_person": 5,
+    "register_scan": 11,
+    "label_scan": 16,
+    "pretrain_source": 30,
+    "finetune_target": 25,
     "evaluate_model": 5,
 }
 _TYPICAL_OTHER = 1.5
+# Until this many seconds of work are done, what is typical weighs more than what was measured.
+_DOUBT = 60
 
 
 class Progress:
@@ -60,11 +62,12 @@ class Progress:
         """Work that is left, at the speed and with as many jobs at once as so far."""
         spent = sum(sum(took) for took in self.seconds.values())
         typical = sum(_TYPICAL.get(rule, _TYPICAL_OTHER) * len(took) for rule, took in self.seconds.items())
-        at_once = max(1.0, spent / max(now - self.started, 1e-9))
+        slowness = (spent + _DOUBT) / (typical + _DOUBT)
+        at_once = max(1.0, (spent + _DOUBT) / (now - self.started + _DOUBT))
 
         def expected(rule: str) -> float:
             took = self.seconds.get(rule)
-            return sum(took) / len(took) if took else _TYPICAL.get(rule, _TYPICAL_OTHER) * spent / max(typical, 1e-9)
+            return sum(took) / len(took) if took else _TYPICAL.get(rule, _TYPICAL_OTHER) * slowness
 
         return sum(expected(rule) * count for rule, count in self.waiting.items()) / at_once
 
