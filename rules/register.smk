@@ -1,7 +1,16 @@
 # Stage 2, register: each scan, and its manual labels, in template space.
 
 
+def made_participants(wildcards):
+    """The table of made-up people, whose age and sex are known once they are made; other datasets need none."""
+    if wildcards.dataset not in PHANTOMS:
+        return {}
+    return {"made": rules.describe_people.output.participants.format(**wildcards)}
+
+
 rule describe_derivatives:
+    input:
+        unpack(made_participants),
     output:
         description=f"{RESULTS}/derivatives/{{dataset}}/dataset_description.json",
         participants=f"{RESULTS}/derivatives/{{dataset}}/participants.tsv",
@@ -10,7 +19,7 @@ rule describe_derivatives:
     localrule: True
     params:
         code=code_of("describe_derivatives"),
-        subjects=lambda wildcards: {scan.subject: scan.person for scan in SCANS[wildcards.dataset].values()},
+        rows=lambda wildcards: [headstart_datasets.people.row(scan) for scan in SCANS[wildcards.dataset].values()],
     script:
         "../workflow_scripts/describe_derivatives.py"
 
@@ -64,6 +73,7 @@ rule resample_target:
         code=code_of("resample_target"),
         voxel_mm=config["template"]["voxel_mm"],
         classes=lambda wildcards: classes_of(wildcards.dataset),
+        masks=lambda wildcards: scan_of(wildcards).masks,
     script:
         "../workflow_scripts/resample_target.py"
 

@@ -78,6 +78,25 @@ rule draw_training:
         "../workflow_scripts/draw_training.py"
 
 
+rule tabulate_participants:
+    input:
+        expand(rules.describe_derivatives.output.participants, dataset=SCANS),
+    output:
+        table=report(
+            f"{RESULTS}/tables/participants.tsv",
+            caption="../rules/report/participants.rst",
+            category="3 Quality control",
+            labels={"table": "participants"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_participants.log",
+    params:
+        code=code_of("tabulate_participants"),
+        datasets=list(SCANS),
+    script:
+        "../workflow_scripts/tabulate_participants.py"
+
+
 rule tabulate_quality:
     input:
         over_scans(rules.register_scan.output.quality, *SCANS),
@@ -138,5 +157,6 @@ rule report:
         rules.draw_scores.output,
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
+        rules.tabulate_participants.output,
         rules.tabulate_quality.output,
         rules.draw_truth.output if PHANTOMS else [],

@@ -133,3 +133,26 @@ def test_unreadable_images_are_one_sentence_with_their_name(tmp_path):
 def test_a_trailing_axis_of_one_is_squeezed(tmp_path):
     nib.save(nib.Nifti1Image(np.ones((4, 5, 6, 1), np.uint8), np.eye(4)), tmp_path / "a.nii.gz")
     assert images.read(tmp_path / "a.nii.gz").data.shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("slices", "columns"),
+    [
+        (0, [(-1, 0, 0), (0, 1.5, 0), (0, 0, 2)]),
+        (1, [(-1, 0, 0), (0, 0, 1.5), (0, 2, 0)]),
+        (2, [(0, 1, 0), (0, 0, 1.5), (-2, 0, 0)]),
+    ],
+)
+def test_analyze_images_lie_as_their_slices_do(tmp_path, slices, columns):
+    """Of sagittal slices OASIS-1 says the same: x is minus the third axis, y the first, z the second."""
+    image = nib.Spm2AnalyzeImage(np.zeros((6, 5, 4, 1), np.int16), None)
+    image.header.set_zooms((1, 1.5, 2, 1))
+    image.header["orient"] = bytes([slices])
+    nib.save(image, tmp_path / "scan.img")
+    read = images.read(tmp_path / "scan.img")
+    assert read.data.shape == (6, 5, 4)
+    np.testing.assert_allclose(read.affine[:3, :3].T, columns)
+    np.testing.assert_allclose(read.affine @ [2.5, 2, 1.5, 1], [0, 0, 0, 1])
+    placed = np.diag([-1.0, 1, 1, 1])
+    nib.save(nib.Spm2AnalyzeImage(np.zeros((6, 5, 4), np.int16), placed), tmp_path / "placed.img")
+    np.testing.assert_allclose(images.read(tmp_path / "placed.img").affine, placed)

@@ -53,7 +53,7 @@ def test_manual_labels_follow_their_scan(registered, real_scans):
     path, found = registered
     glm = str(path).replace("_SS", "_glm")
     values = {**{v: 1 for v in (44, 45)}, **{v: 2 for v in label_values(["100-207"])}}
-    moved = target_labels(glm, path, found.transform, template.grid(1), values)
+    moved = target_labels([glm], path, found.transform, template.grid(1), values)
     outside = (moved.data > 0) & (found.brain.data == 0)
     assert outside.sum() < 0.01 * (moved.data > 0).sum()
     native = images.read(glm, np.uint16)
@@ -68,7 +68,9 @@ def test_made_labels_agree_with_manual_ones(registered, reference):
     made = label(
         path, found.brain, found.transform, reference, grid, template.grid(2), warp_iterations=(40, 20, 0), threads=2
     )
-    manual = target_labels(str(path).replace("_SS", "_glm"), path, found.transform, grid, {**MANUAL, 44: 200, 45: 200})
+    manual = target_labels(
+        [str(path).replace("_SS", "_glm")], path, found.transform, grid, {**MANUAL, 44: 200, 45: 200}
+    )
     scores = [dice(made.structures.data == v, manual.data == v) for v in template.STRUCTURES]
     assert np.mean(scores) > 0.68
     cerebrum = np.isin(manual.data, [200])

@@ -1,11 +1,9 @@
-"""What register, brain, datasets and the bridge to ANTs do without any real scan."""
-
-import json
+"""What register, brain and the bridge to ANTs do without any real scan."""
 
 import numpy as np
 import pytest
 
-from headstart import ants_bridge, brain, datasets, images, register, truth
+from headstart import ants_bridge, brain, images, register, truth
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 
@@ -38,7 +36,7 @@ def labelled(tmp_path):
 
 
 def test_target_labels_are_merged_and_others_left_out(labelled):
-    paths = labelled / "labels.nii.gz", labelled / "t1.nii.gz"
+    paths = [labelled / "labels.nii.gz"], labelled / "t1.nii.gz"
     merged = register.target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {100: 2})
     assert merged.data[3, 3, 3] == 2 and merged.data[6, 3, 3] == 0 and merged.data.dtype == np.uint8
     with pytest.raises(UserError, match=r"labels.nii.gz holds none of the labels"):
@@ -51,8 +49,20 @@ def test_labels_on_another_grid_are_refused(labelled):
     images.write(labelled / "labels.nii.gz", Volume(np.ones((10, 10, 10)), shifted), np.uint8)
     with pytest.raises(UserError, match="does not lie on the grid of"):
         register.target_labels(
-            labelled / "labels.nii.gz", labelled / "t1.nii.gz", np.eye(4), Grid((10, 10, 10), np.eye(4)), {1: 1}
+            [labelled / "labels.nii.gz"], labelled / "t1.nii.gz", np.eye(4), Grid((10, 10, 10), np.eye(4)), {1: 1}
         )
+
+
+def test_masks_are_one_lesion_together_whatever_their_values(labelled):
+    grid = Grid((10, 10, 10), np.eye(4))
+    paths = [labelled / f"lesion_{number}.nii.gz" for number in range(2)]
+    for path, value, first in zip(paths, (255, 0.5), (1, 5), strict=True):
+        mask = np.zeros(grid.shape, np.float32)
+        mask[first : first + 3, 2:6, 2:6] = value
+        images.write(path, Volume(mask, grid.affine), np.float32)
+    united = register.target_labels(paths, labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, masks=True)
+    assert set(np.unique(united.data)) == {0, 1} and united.data.sum() == 2 * 3 * 4 * 4
+    assert united.data[2, 3, 3] == united.data[6, 3, 3] == 1 and united.data[4, 3, 3] == 0
 
 
 def blobs(grid, transform=None):
@@ -125,38 +135,3 @@ def test_landmarks_measure_the_distance_by_hand(tmp_path):
     measured = truth.registration_error(tmp_path / "points.tsv", np.eye(4))
     assert measured["registration_mm"] == pytest.approx(5)
     assert measured["best_affine_mm"] == pytest.approx(0, abs=1e-6)
-
-
-def test_the_layout_of_miccai2012_is_read(tmp_path):
-    for name in ("1000_SS", "1000_glm", "1003_SS", "1103_SS"):
-        (tmp_path / f"{name}.nii.gz").touch()
-    entry = {"layout": "miccai2012", "folder": str(tmp_path), "exclude": []}
-    found = datasets.scans("ba", entry, "made", None)
-    assert [scan.subject for scan in found] == ["1000", "1003", "1103"]
-    assert found[0].target == tmp_path / "1000_glm.nii.gz" and found[1].target is None
-    assert found[1].person == found[2].person != found[0].person
-    assert [s.subject for s in datasets.scans("ba", entry | {"include": ["1103"]}, "made", None)] == ["1103"]
-
-
-@pytest.mark.parametrize(
-    ("entry", "sentence"),
-    [
-        ({"layout": "miccai2012"}, "datasets.ba has no folder"),
-        ({"layout": "miccai2012", "folder": "oasis"}, "set data in the configuration, or HEADSTART_DATA"),
-        ({"layout": "miccai2012", "folder": "/nowhere"}, "the folder /nowhere does not exist"),
-        ({"layout": "phantom"}, "no people; say how many"),
-        (
-            {"layout": "phantom", "people": 3, "lesions": "none", "include": ["9"]},
-            "include names 9, which the folder lacks",
-        ),
-    ],
-)
-def test_a_dataset_that_is_not_there_is_one_sentence(entry, sentence):
-    with pytest.raises(UserError, match=sentence):
-        datasets.scans("ba", {"exclude": [], "lesions": "none", "voxel_mm": [1, 1], **entry}, "made", None)
-
-
-def test_derivatives_describe_themselves():
-    described = datasets.derivative_description("ba")
-    assert described["DatasetType"] == "derivative" and json.dumps(described)
-    assert datasets.participants_table({"01": "p1"}) == "participant_id\tperson\nsub-01\tp1\n"

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from headstart import settings
+from headstart.datasets import LAYOUTS
 from headstart.job import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -92,3 +94,12 @@ def test_every_key_is_described_in_the_documentation():
     for kind in ("dataset", "target"):
         for key in rules["$defs"][kind]["properties"]:
             assert f"`{kind}s.<name>.{key}`" in described, f"{kind}.{key}"
+
+
+def test_the_examples_of_datasets_in_the_documentation_are_valid():
+    blocks = re.findall(r"(?:^    .*\n)+", (ROOT / "docs/data.md").read_text(), re.M)
+    examples = [yaml.safe_load(block) for block in blocks if "layout:" in block]
+    default = resolve()
+    for example in examples:
+        resolve({"datasets": {**default["datasets"], **example}, "targets": default["targets"]})
+    assert {entry["layout"] for example in examples for entry in example.values()} == set(LAYOUTS) - {"phantom"}

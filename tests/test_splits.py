@@ -11,7 +11,7 @@ from headstart.job import UserError
 
 def scans(count, persons=None):
     return [
-        Scan("set", f"{i:02d}", f"p{i if persons is None else persons[i]}", Path("a"), Path("b"), {})
+        Scan("set", f"{i:02d}", f"p{i if persons is None else persons[i]}", Path("a"), (Path("b"),))
         for i in range(count)
     ]
 
@@ -83,6 +83,9 @@ def test_people_tested_are_not_pretrained_on_and_targets_have_labels():
         splits.check_usable(config, {"a": cohort, "b": cohort}, drawn)
     apart = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
     splits.check_usable(config, {"a": apart, "b": cohort}, drawn)
-    bare = cohort | {"03": Scan("b", "03", "p3", Path("a"), None, {})}
+    bare = cohort | {"03": Scan("b", "03", "p3", Path("a"))}
     with pytest.raises(UserError, match="datasets.b has no labels for 03"):
         splits.check_usable(config, {"a": apart, "b": bare}, drawn)
+    many = {f"{n:02d}": Scan("b", f"{n:02d}", f"p{n}", Path("a")) for n in range(9)}
+    with pytest.raises(UserError, match="no labels for 00, 01, 02, 03, 04 and 4 more; add them, exclude these scans"):
+        splits.check_usable(config, {"a": apart, "b": many}, drawn)

@@ -11,5 +11,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
         images.read_affine(snakemake.input.transform),
         template.grid(snakemake.params.voxel_mm),
         {value: number for number, values in enumerate(classes.values(), start=1) for value in values},
+        masks=snakemake.params.masks,
     )
     images.write(snakemake.output[0], labels, np.uint8)

@@ -61,6 +61,11 @@ class Project:
         """How many jobs of each rule a run would do now."""
         shown = self.snakemake("--dry-run", *arguments)
         assert shown.returncode == 0, shown.stderr
+        return self.count(shown)
+
+    @staticmethod
+    def count(shown: subprocess.CompletedProcess) -> dict[str, int]:
+        """How many jobs of each rule a dry run shows."""
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", shown.stdout + shown.stderr, re.S)
         rows = [line.split() for line in table[1].splitlines()] if table else []
         return {rule: int(count) for rule, count in rows if rule != "all"}
@@ -76,6 +81,13 @@ def copy_project(folder: Path) -> Project:
             shutil.copy(source, folder / part)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     return Project(folder)
+
+
+@pytest.fixture
+def bare_project(tmp_path) -> Project:
+    """A copy that has run nothing."""
+    (tmp_path / "project").mkdir()
+    return copy_project(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from scipy.io import loadmat
 
 from headstart.job import UserError, atomic
 
+# Codes of Analyze's header for coronal and sagittal slices, and where the array's axes then run (nibabel's letters).
+_ANALYZE_AXES = {b"\x01": "LSA", b"\x02": "ASL"}
 # ITK's axes, which its files use, from nibabel's; its own inverse.
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -76,6 +78,7 @@ def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
     try:
         image = nib.load(path)
         data = np.asanyarray(image.dataobj)
+        affine = _affine(image)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; check the dataset's folder in the configuration.") from None
     except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
@@ -84,7 +87,25 @@ def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
         data = data[..., 0]
     if data.ndim != 3:
         raise UserError(f"{path} has {data.ndim} dimensions, not 3; give one T1 volume a file.")
-    return Volume(data if dtype is None else data.astype(dtype), np.asarray(image.affine, dtype=np.float64))
+    return Volume(data if dtype is None else data.astype(dtype), affine)
+
+
+def _affine(image: nib.spatialimages.SpatialImage) -> np.ndarray:
+    """An image's affine, (4, 4) float64; of an Analyze 7.5 image that was stored in coronal or sagittal slices too.
+
+    nibabel takes every Analyze image for one of transverse slices; the header says otherwise in ``orient`` (Mayo
+    Clinic, Analyze 7.5 file format; ITK reads it the same way). A file of SPM's (``.mat``) beside the image decides.
+    """
+    slices = bytes(image.header["orient"]) if "orient" in image.header else b""
+    placed = "mat" in image.file_map and os.path.exists(image.file_map["mat"].filename)
+    if slices not in _ANALYZE_AXES or placed:
+        return np.asarray(image.affine, dtype=np.float64)
+    orientation = nib.orientations.axcodes2ornt(_ANALYZE_AXES[slices])
+    shape, zooms = np.array(image.shape[:3]), np.array(image.header.get_zooms()[:3], dtype=np.float64)
+    affine = np.diag([0.0, 0, 0, 1])
+    affine[orientation[:, 0].astype(int), range(3)] = orientation[:, 1] * zooms
+    affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
+    return affine
 
 
 def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:

@@ -93,21 +93,31 @@ def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: tuple[float, floa
 
 
 def target_labels(
-    path: str | os.PathLike, scan_path: str | os.PathLike, transform: np.ndarray, grid: Grid, values: Mapping[int, int]
+    paths: Sequence[str | os.PathLike],
+    scan_path: str | os.PathLike,
+    transform: np.ndarray,
+    grid: Grid,
+    values: Mapping[int, int],
+    *,
+    masks: bool = False,
 ) -> Volume:
     """Bring a manual label map to ``grid``, uint8, its values changed by ``values``; others become background.
 
-    Raises :class:`UserError` when the labels do not lie on their scan's grid.
+    ``paths``: one label map, or with ``masks`` any number of masks, which are one label map together: 1 where any of
+    them is above zero. Raises :class:`UserError` when the labels do not lie on their scan's grid.
     """
-    labels = images.read(path, dtype=None)
-    if not labels.grid.matches(images.read(scan_path).grid):
-        raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
-    merged = np.zeros(labels.data.shape, np.uint8)
+    scan_grid = images.read(scan_path).grid
+    stored = [images.read(path, dtype=None) for path in paths]
+    for path, labels in zip(paths, stored, strict=True):
+        if not labels.grid.matches(scan_grid):
+            raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
+    data = np.logical_or.reduce([labels.data > 0 for labels in stored]) if masks else stored[0].data
+    merged = np.zeros(data.shape, np.uint8)
     for value, target in values.items():
-        merged[labels.data == value] = target
+        merged[data == value] = target
     if not merged.any():
-        raise UserError(f"{path} holds none of the labels that the target asks for; check the target's classes.")
-    return images.resample_labels(Volume(merged, labels.affine), grid, transform)
+        raise UserError(f"{paths[0]} holds none of the labels that the target asks for; check the target's classes.")
+    return images.resample_labels(Volume(merged, scan_grid.affine), grid, transform)
 
 
 def _quality(

@@ -3,7 +3,6 @@
 import copy
 import difflib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -116,8 +115,3 @@ def _check_references(config: Mapping) -> None:
             raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
-
-
-def alphanumeric(name: str) -> str:
-    """A BIDS entity's value: the letters and digits of a name."""
-    return re.sub(r"[^A-Za-z0-9]", "", name)

@@ -63,10 +63,11 @@ def check_usable(
     pretrained = {scan.person for scan in scans[source].values()}
     for name, target in config["targets"].items():
         dataset = target["dataset"]
-        if bare := [subject for subject, scan in scans[dataset].items() if scan.target is None]:
+        if bare := [subject for subject, scan in scans[dataset].items() if not scan.target]:
+            named = ", ".join(bare[:5]) + f" and {len(bare) - 5} more" * (len(bare) > 5)
             raise UserError(
-                f"datasets.{dataset} has no labels for {', '.join(bare)}; add them, exclude these scans, or (phantom) "
-                f"say which truth is datasets.{dataset}.target."
+                f"datasets.{dataset} has no labels for {named}; add them, exclude these scans, or say where they are "
+                "(phantom: target; bids: labels_suffix; flat: labels_pattern)."
             )
         tests = {subject for (owner, _, _), split in drawn.items() if owner == name for subject in split.test}
         tested = {scans[dataset][subject].person for subject in tests}

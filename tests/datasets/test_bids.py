@@ -1,0 +1,165 @@
+import os
+import time
+
+import pytest
+
+from headstart.job import UserError
+
+MASK = "space-MNI152NLin2009aSym_label-L_desc-T1lesion_mask"
+
+
+def test_raw_data_and_a_derivative_with_labels(folder):
+    folder.touch(
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-02/anat/sub-02_T1w.nii",
+        "sub-02/anat/sub-02_T2w.nii",
+        "sub-03/func/sub-03_task-rest_bold.nii.gz",
+        "derivatives/made/sub-01/anat/sub-01_desc-anatomy_dseg.nii.gz",
+        "derivatives/other/sub-01/anat/sub-01_desc-other_dseg.nii.gz",
+    )
+    folder.write("participants.tsv", "participant_id\tage\tsex\tsite", "sub-01\t31.5\tF\tA", "sub-02\tn/a\tmale\tn/a")
+    first, second = folder.scans("bids", labels_suffix="desc-anatomy_dseg")
+    assert (first.dataset, first.subject, first.person) == ("d", "01", "set/sub-01")
+    assert folder.within(first.t1w, *first.target) == [
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "derivatives/made/sub-01/anat/sub-01_desc-anatomy_dseg.nii.gz",
+    ]
+    assert (first.age, first.sex, first.site, first.session, first.masks) == (31.5, "F", "A", None, False)
+    assert second.target == () and (second.age, second.sex, second.site) == (None, "M", None)
+    assert all(scan.target == () for scan in folder.scans("bids"))
+
+
+@pytest.mark.parametrize("labels", [None, "derivatives/ATLAS"])
+def test_atlas_with_its_labels_in_derivatives(folder, labels):
+    for subject in ("r001s001", "r001s002"):
+        folder.touch(
+            f"sub-{subject}/ses-1/anat/sub-{subject}_ses-1_T1w.nii.gz",
+            f"derivatives/ATLAS/sub-{subject}/ses-1/anat/sub-{subject}_ses-1_{MASK}.nii.gz",
+        )
+    where = {"labels": labels} if labels else {}
+    found = folder.scans("bids", labels_suffix="label-L_desc-T1lesion_mask", **where)
+    assert [scan.subject for scan in found] == ["r001s001ses1", "r001s002ses1"]
+    assert folder.within(*found[0].target) == [
+        f"derivatives/ATLAS/sub-r001s001/ses-1/anat/sub-r001s001_ses-1_{MASK}.nii.gz"
+    ]
+    assert found[0].masks and found[0].session == "1" and found[0].person == "set/sub-r001s001"
+
+
+def test_atlas_with_a_folder_for_each_site_and_labels_beside_the_scans(folder):
+    for site, subject in (("R001", "r001s001"), ("R002", "r002s004")):
+        anat = f"{site}/sub-{subject}/ses-1/anat/sub-{subject}_ses-1_"
+        folder.touch(f"{anat}space-MNI152NLin2009aSym_T1w.nii.gz", f"{anat}{MASK}.nii.gz")
+    found = folder.scans("bids", labels=".", labels_suffix="*lesion_mask")
+    assert [(scan.subject, scan.site, len(scan.target)) for scan in found] == [
+        ("r001s001ses1", "R001", 1),
+        ("r002s004ses1", "R002", 1),
+    ]
+    assert found[0].person == "set/R001/sub-r001s001"
+    assert folder.scans("bids", folder="set/R001")[0].person == found[0].person  # where an entry names but one site
+
+
+def test_sessions_are_scans_of_one_person(folder):
+    folder.touch("sub-a/ses-1/anat/sub-a_ses-1_T1w.nii.gz", "sub-a/ses-2/anat/sub-a_ses-2_T1w.nii.gz")
+    one, two = folder.scans("bids")
+    assert (one.subject, two.subject) == ("ases1", "ases2") and one.person == two.person
+    assert [scan.subject for scan in folder.scans("bids", exclude=["ases1"])] == ["ases2"]
+
+
+def test_several_scans_of_a_session_need_a_rule(folder):
+    anat = "sub-01/anat/sub-01_acq-"
+    folder.touch(f"{anat}hi_run-10_T1w.nii.gz", f"{anat}hi_run-2_T1w.nii.gz", f"{anat}lo_T1w.nii.gz")
+    folder.touch(*(f"derivatives/x/sub-01/anat/sub-01_run-{run}_label-l_mask.nii.gz" for run in (2, 10)))
+    with pytest.raises(UserError, match="both the T1 of one scan; name one with datasets.d.acquisition, or take"):
+        folder.scans("bids")
+    assert folder.within(folder.scans("bids", acquisition="lo")[0].t1w) == [f"{anat}lo_T1w.nii.gz"]
+    (first,) = folder.scans("bids", acquisition="hi", several="first", labels_suffix="label-l_mask")
+    assert folder.within(first.t1w) == [f"{anat}hi_run-2_T1w.nii.gz"]
+    assert [path.name for path in first.target] == ["sub-01_run-2_label-l_mask.nii.gz"]  # not those of run 10
+
+
+def test_masks_are_united_and_label_maps_are_not(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
+    made = "derivatives/x/sub-01/anat/sub-01_"
+    folder.touch(f"{made}label-a_mask.nii.gz", f"{made}label-b_mask.nii.gz", f"{made}a_dseg.nii", f"{made}b_dseg.nii")
+    (scan,) = folder.scans("bids", labels_suffix="label-?_mask")
+    assert scan.masks and len(scan.target) == 2
+    with pytest.raises(UserError, match=r"a_dseg.nii and sub-01_b_dseg.nii both label one scan; narrow"):
+        folder.scans("bids", labels_suffix="*dseg")
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"labels": "derivatives/x"}, "datasets.d has labels but no labels_suffix"),
+        ({"labels": "gone", "labels_suffix": "l_mask"}, "gone does not exist; check datasets.d.labels"),
+        ({"labels_suffix": "m_mask"}, r"no scan has labels \*_m_mask.nii\[.gz\] in .*set/derivatives/\*; check"),
+        ({"labels_suffix": "l_mask"}, "both label one scan; say which derivative with datasets.d.labels"),
+        ({"acquisition": "none"}, "has nothing like sub-.*check folder and layout"),
+        ({"pattern": "x"}, "datasets.d.pattern is for the layout flat, not bids; remove it"),
+        ({"people": 3}, "datasets.d.people is for the layout phantom, not bids"),
+        ({"include": ["02"]}, "include names 02, which the folder lacks"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder, entry, sentence):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", *(f"derivatives/{x}/sub-01/anat/sub-01_l_mask.nii.gz" for x in "xy"))
+    with pytest.raises(UserError, match=sentence) as caught:
+        folder.scans("bids", **entry)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_asked_for_where_there_are_no_derivatives(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
+    with pytest.raises(
+        UserError, match=r"no scan has labels .* in .*set/derivatives/\*; check labels and labels_suffix"
+    ):
+        folder.scans("bids", labels_suffix="l_mask")
+
+
+def test_folders_that_are_not_there_or_empty(folder):
+    with pytest.raises(UserError, match="set is empty; it should hold sub-"):
+        folder.scans("bids")
+    with pytest.raises(UserError, match="the folder /nowhere does not exist; check datasets.d.folder"):
+        folder.scans("bids", folder="/nowhere")
+
+
+def test_files_that_cannot_be_read_are_said_so_unless_excluded(folder, monkeypatch):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/x")
+    bad = folder.path / "sub-02/anat/sub-02_T1w.nii.gz"
+    bad.symlink_to(".git/annex/objects/nothing")
+    with pytest.raises(UserError, match="sub-02_T1w.nii.gz is missing, or a link to a file that is; fetch it"):
+        folder.scans("bids")
+    assert [scan.subject for scan in folder.scans("bids", exclude=["02"])] == ["01"]
+    bad.unlink()
+    bad.symlink_to(bad.name)
+    with pytest.raises(UserError, match=r"sub-02_T1w.nii.gz leads nowhere \(.+\); mend the link"):
+        folder.scans("bids")
+    bad.unlink()
+    bad.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != bad.name or mode != os.R_OK)
+    with pytest.raises(UserError, match=r"sub-02_T1w.nii.gz may not be read; give yourself permission \(chmod"):
+        folder.scans("bids")
+
+
+def test_a_folder_linked_to_itself_is_said_so(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
+    (folder.path / "sub-02").symlink_to("sub-02")
+    with pytest.raises(UserError, match=r"sub-02 leads nowhere \(.+\); mend or remove the link"):
+        folder.scans("bids")
+
+
+def test_names_that_are_one_without_their_odd_characters_clash(folder):
+    folder.touch("sub-a_1/anat/sub-a_1_T1w.nii.gz", "sub-a1/anat/sub-a1_T1w.nii.gz")
+    with pytest.raises(UserError, match=r"a1_T1w.nii.gz and .*a_1_T1w.nii.gz are both subject 'a1' .*; rename one"):
+        folder.scans("bids")
+
+
+def test_a_study_of_the_papers_size_is_planned(folder, record_property):
+    for number in range(2370):
+        anat = folder.path / f"sub-{number:04d}/anat"
+        anat.mkdir(parents=True)
+        (anat / f"sub-{number:04d}_T1w.nii.gz").touch()
+        (anat / f"sub-{number:04d}_label-L_mask.nii.gz").touch()
+    started = time.perf_counter()
+    found = folder.scans("bids", labels=".", labels_suffix="label-L_mask")
+    record_property("seconds", time.perf_counter() - started)
+    assert len(found) == 2370 and all(len(scan.target) == 1 for scan in found)

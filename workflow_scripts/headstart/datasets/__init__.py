@@ -1,0 +1,149 @@
+"""Stage 1, datasets: which scans there are, whose they are, and where their files lie.
+
+Only names and paths are looked at here, so that a workflow can plan from it in no time.
+
+- ``scan``: what every layout is read into, and the looks at the disk that layouts share
+- ``people``: demographics, read and tabulated
+- ``phantom``, ``bids``, ``flat``, ``released`` (public datasets as their owners hand them out): the layouts
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart import __version__
+from headstart.datasets import bids, flat, people, phantom, released
+from headstart.datasets.phantom import recipe as phantom_recipe
+from headstart.datasets.scan import Scan, check_file, listed
+from headstart.job import UserError
+from headstart.phantom import person_paths
+
+__all__ = ["LAYOUTS", "Scan", "derivative_description", "people", "person_paths", "phantom_recipe", "scans"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dataset's folder is read. ``keys``: of the entry, those that only some layouts take."""
+
+    read: Callable[[str, Path, Mapping], list[Scan]]
+    looks_for: str
+    keys: frozenset[str]
+
+
+LAYOUTS = {
+    "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm"})),
+    "bids": Layout(
+        bids.scans,
+        "sub-*/anat/*_T1w.nii.gz",
+        frozenset({"folder", "labels", "labels_suffix", "acquisition", "several", "participants"}),
+    ),
+    "flat": Layout(
+        flat.scans,
+        "files that match its pattern",
+        frozenset({"folder", "pattern", "labels", "labels_pattern", "masks", "participants"}),
+    ),
+    "atlas-r1": Layout(released.atlas_r1, "*_t1w*.nii.gz", frozenset({"folder"})),
+    "lesjak": Layout(released.lesjak, "patient01/*T1W.nii.gz", frozenset({"folder", "participants"})),
+    "miccai2012": Layout(released.miccai2012, "1000_SS.nii.gz", frozenset({"folder"})),
+    "oasis1": Layout(released.oasis1, "OAS1_0001_MR1/", frozenset({"folder", "image", "participants"})),
+}
+_PARTICULAR = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
+
+
+def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.PathLike | None) -> list[Scan]:
+    """The scans of a dataset, ordered by subject.
+
+    ``entry``: the dataset's part of the configuration; ``made``: folder in which made-up datasets appear; ``data``:
+    folder that holds the real ones. Raises :class:`UserError` when a folder is missing, nothing is found, two scans
+    have one name, or a file cannot be read; files of scans that the entry excludes are not looked at.
+    """
+    layout = LAYOUTS[entry["layout"]]
+    _check_keys(name, entry, layout)
+    real = entry["layout"] != "phantom"
+    folder = _folder(name, entry, data) if real else Path(made) / name
+    found = layout.read(name, folder, entry)
+    if not found:
+        held = "has nothing like" if listed(folder) else "is empty; it should hold"
+        raise UserError(
+            f"datasets.{name}: {folder} {held} {layout.looks_for} (layout {entry['layout']}); check folder and layout."
+        )
+    _check_names(name, found)
+    _check_people(name, entry, found)
+    kept = _selected(name, entry, found)
+    if real:
+        for scan in kept:
+            for path in (scan.t1w, *scan.target):
+                check_file(path)
+    # Persons known by their folder are named from the data folder on, so that studies read the same on any machine.
+    root = f"{Path(data).resolve()}{os.sep}" if data else ""
+    return [dataclasses.replace(scan, person=scan.person.removeprefix(root)) for scan in kept]
+
+
+def _check_keys(name: str, entry: Mapping, layout: Layout) -> None:
+    """A key that the entry's layout would not look at is a mistake."""
+    for key in entry:
+        if key in _PARTICULAR - layout.keys:
+            takers = [other for other, candidate in LAYOUTS.items() if key in candidate.keys]
+            raise UserError(
+                f"datasets.{name}.{key} is for the layout {' or '.join(takers)}, not {entry['layout']}; remove it."
+            )
+
+
+def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
+    if "folder" not in entry:
+        raise UserError(f"datasets.{name} has no folder; give the one with its scans.")
+    folder = Path(entry["folder"])
+    if not folder.is_absolute():
+        if not data:
+            raise UserError(f"datasets.{name}.folder is relative; set data in the configuration, or HEADSTART_DATA.")
+        folder = Path(data) / folder
+    if not folder.is_dir():
+        raise UserError(f"datasets.{name}: the folder {folder} does not exist; check datasets.{name}.folder.")
+    return folder
+
+
+def _check_names(name: str, found: list[Scan]) -> None:
+    """Each scan needs a name of its own, of letters and digits."""
+    named: dict[str, Scan] = {}
+    for scan in found:
+        if not scan.subject:
+            raise UserError(f"datasets.{name}: {scan.t1w} has no letter or digit in its subject; rename it.")
+        if named.setdefault(scan.subject, scan) is not scan:
+            raise UserError(
+                f"datasets.{name}: {named[scan.subject].t1w} and {scan.t1w} are both subject {scan.subject!r} (letters "
+                "A to Z and digits alone count); rename one, or move it away."
+            )
+
+
+def _check_people(name: str, entry: Mapping, found: list[Scan]) -> None:
+    """A table that the entry names must tell something: a name that does not fit would pass for an unknown age."""
+    named = entry.get("participants", {})
+    if "file" in named and "site" not in named and all(scan.age is None and scan.sex is None for scan in found):
+        raise UserError(
+            f"datasets.{name}.participants: {named['file']} tells neither age nor sex of any person, such as "
+            f"{Path(found[0].person).name!r}; check its columns, and that names there are those of the files."
+        )
+
+
+def _selected(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
+    known = {scan.subject for scan in found}
+    wanted = set(entry.get("include", known))
+    for key, given in (("include", wanted), ("exclude", set(entry["exclude"]))):
+        if unknown := sorted(given - known):
+            raise UserError(f"datasets.{name}.{key} names {', '.join(unknown)}, which the folder lacks; correct it.")
+    kept = [scan for scan in found if scan.subject in wanted and scan.subject not in entry["exclude"]]
+    if not kept:
+        raise UserError(f"datasets.{name} has no scans; check its folder, include and exclude.")
+    return sorted(kept, key=lambda scan: scan.subject)
+
+
+def derivative_description(name: str) -> dict:
+    """``dataset_description.json`` of a dataset's derivatives (BIDS 1.10)."""
+    return {
+        "Name": f"{name}: registered, labelled and segmented by headstart",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "headstart", "Version": __version__}],
+    }

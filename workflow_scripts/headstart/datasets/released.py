@@ -1,0 +1,137 @@
+"""Public datasets in the folders that their owners hand out."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from headstart.datasets import people
+from headstart.datasets.scan import Scan, alphanumeric, files, folders, one_of, walked
+from headstart.job import UserError
+
+_NII = r"\.nii(?:\.gz)?"
+_ATLAS_CASE = re.compile(r"(c\d+s\d+(?=t)|.+)(t\d+)?")
+_OASIS1_IMAGES = {
+    "subject": ("PROCESSED/MPRAGE/SUBJ_111", r".+_anon_sbj_111\.img"),
+    "atlas": ("PROCESSED/MPRAGE/T88_111", r".+_anon_111_t88_gfc\.img"),
+    "brain": ("PROCESSED/MPRAGE/T88_111", r".+_anon_111_t88_masked_gfc\.img"),
+    "raw": ("RAW", r".+_mpr-1_anon\.img"),
+}
+
+
+def atlas_r1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
+    """ATLAS R1.1 and R1.2, stroke (Liew 2018, doi 10.1038/sdata.2018.11).
+
+    R1.1 and the standard-space part of R1.2: ``Site1/031768/t01/031768_t1w_deface_stx.nii.gz``; R1.2:
+    ``c0001/c0001s0004t01/c0001s0004t01_t1w_stx.nii.gz``, natively without ``_stx``. Beside it the primary lesion
+    ``*_LesionSmooth_stx.nii.gz`` and further ones ``*_LesionSmooth_1_stx.nii.gz``, ...: all of them are the lesion. A
+    tracing before it was smoothed (``LesionRaw``) is taken only where there is no smoothed one.
+    """
+    images, lesions = defaultdict(list), defaultdict(lambda: defaultdict(list))
+    for path in walked(folder):
+        if match := re.fullmatch(rf"(.+?)_t1w(?:_deface)?(_stx)?{_NII}", path.name):
+            images[path.parent, match[1]].append((path, match[2]))
+        elif match := re.fullmatch(rf"(.+?)_Lesion(Smooth|Raw)(?:_\d+)?(_stx)?{_NII}", path.name):
+            lesions[path.parent, match[1], match[3]][match[2]].append(path)
+    found = []
+    for (place, case), paths in images.items():
+        t1w = one_of([path for path, _ in paths], "keep native and standard space in folders of their own")
+        kinds = lesions[place, case, paths[0][1]]
+        person, session = _ATLAS_CASE.fullmatch(case).groups()
+        session = session or (place.name if re.fullmatch(r"t\d+", place.name) else None)
+        above = (folder.name, *place.relative_to(folder).parts)
+        found.append(
+            Scan(
+                name,
+                alphanumeric(person) + (session or ""),
+                f"atlas-{person}",
+                t1w,
+                tuple(kinds["Smooth"] or kinds["Raw"]),
+                masks=True,
+                session=session,
+                site=next((part for part in above if re.fullmatch(r"Site\d+|c\d{4}", part)), None),
+            )
+        )
+    return found
+
+
+def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
+    """3D-MR-MS, multiple sclerosis (Lesjak 2018, doi 10.1007/s12021-017-9348-7).
+
+    ``patient01/patient01_T1W.nii.gz`` and ``patient01_consensus_gt.nii.gz``, or the same without the patient's name,
+    as github.com/muschellij2/open_ms_data has them; patients may lie a folder deeper (``patient01-05/``). The
+    longitudinal set of other patients, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, has no lesion mask: its
+    ``gt.nii.gz`` holds what changed between the two.
+    """
+    known = people.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
+    patients = folders(folder, r"patient\d+") or [
+        patient for group in folders(folder) for patient in folders(group, r"patient\d+")
+    ]
+    found = []
+    for patient in patients:
+        start = rf"(?:{patient.name}_)?"
+        by_study = defaultdict(list)
+        for path, match in files(patient, rf"{start}(?:study(\d)_)?T1W{_NII}"):
+            by_study[match[1]].append(path)
+        masks = [path for path, _ in files(patient, rf"{start}consensus_gt{_NII}")]
+        for study, paths in by_study.items():
+            found.append(
+                Scan(
+                    name,
+                    patient.name + (f"study{study}" if study else ""),
+                    f"lesjak-{'longitudinal-' if study else ''}{patient.name}",
+                    one_of(paths, "keep one"),
+                    () if study else tuple(masks[:1]),
+                    masks=True,
+                    session=study,
+                    **known.of(patient.name.removeprefix("patient")),
+                )
+            )
+    return found
+
+
+def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
+    """MICCAI 2012 multi-atlas labelling (OASIS): ``1000_SS.nii.gz``, labels ``1000_glm.nii.gz`` beside it.
+
+    Numbers of 10xx are first scans; 11xx are a second scan of the person 10xx.
+    """
+    found = []
+    for t1w, match in files(folder, r"(.*)_SS\.nii\.gz"):
+        subject = match[1]
+        if re.fullmatch(r"1[01]\d\d", subject) is None:
+            raise UserError(f"{t1w} is not named like 1000_SS.nii.gz; rename or remove it.")
+        labels = folder / f"{subject}_glm.nii.gz"
+        found.append(Scan(name, subject, f"oasis-10{subject[2:]}", t1w, (labels,) if labels.exists() else ()))
+    return found
+
+
+def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
+    """OASIS-1, cross-sectional (Marcus 2007, doi 10.1162/jocn.2007.19.9.1498): ``[disc1/]OAS1_0001_MR1/``.
+
+    ``image`` of the entry says which picture of a session: ``subject`` (default), the average of its three or four
+    scans at 1 mm; ``atlas``, the same in Talairach space, bias-corrected; ``brain``, without the skull; ``raw``, the
+    first scan. MR2 is a second visit of the same person. Pictures are Analyze pairs.
+    """
+    known = people.read(
+        folder, entry, {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}
+    )
+    place, pattern = _OASIS1_IMAGES[entry.get("image", "subject")]
+    visits = r"OAS1_(\d{4})_MR(\d)"
+    found = []
+    for visit in folders(folder, visits) or [v for disc in folders(folder) for v in folders(disc, visits)]:
+        person, session = re.fullmatch(visits, visit.name).groups()
+        if paths := [path for path, _ in files(visit / place, pattern)]:
+            t1w = one_of(paths, "keep one")
+            if not t1w.with_suffix(".hdr").exists():
+                raise UserError(f"{t1w} lacks its header {t1w.stem}.hdr; unpack the visit again.")
+            found.append(
+                Scan(
+                    name,
+                    f"OAS1{person}MR{session}",
+                    f"oasis1-{person}",
+                    t1w,
+                    session=f"MR{session}",
+                    **known.of(visit.name),
+                )
+            )
+    return found
