@@ -1,7 +1,9 @@
 """The road from end to end, on a tiny study."""
 
 import hashlib
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import yaml
 
 from headstart import images, template
 from headstart.template import STRUCTURES
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -71,6 +75,17 @@ def test_the_draws_are_the_same_for_every_source(project):
         scored = pd.read_parquet(project.results / f"evaluate/stroke/{source}/size-2_resample-1/metrics.parquet")
         tested = split[split["role"] == "test"]["subject"]
         assert set(scored["scan"].astype(int)) == set(tested)
+
+
+def edges(mermaid):
+    """Pairs of rules of a mermaid graph, whatever its nodes are numbered."""
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", mermaid))
+    return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", mermaid)}
+
+
+def test_the_graph_in_the_readme_is_the_workflows(project):
+    drawn = edges(project.snakemake("--rulegraph", "mermaid-js").stdout)
+    assert drawn and edges((ROOT / "README.md").read_text()) == drawn
 
 
 def test_a_second_run_has_nothing_to_do(project):
