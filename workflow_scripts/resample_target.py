@@ -5,7 +5,7 @@ from headstart.register import target_labels
 
 with job.running(snakemake.rule, snakemake.log[0]):
     classes = snakemake.params.classes
-    labels = target_labels(
+    _, labels = target_labels(
         snakemake.input.labels,
         snakemake.input.t1w,
         images.read_affine(snakemake.input.transform),
