@@ -52,7 +52,7 @@ TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
-GATE = f"{RESULTS}/quality/passed.txt"
+VERDICT = f"{RESULTS}/quality/verdict.txt"
 SLICES = f"{RESULTS}/slices/{{dataset}}/sub-{{subject}}"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
 RUN = "{target}/{source}/size-{size}_resample-{resample}"

@@ -27,7 +27,7 @@ rule describe_derivatives:
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
-        # Of checks and gates it counts that they were passed, not when: hence ancient, here and below.
+        # That the scan was checked counts, not when: hence ancient.
         intake=ancient(rules.check_scan.output[0]),
         template=TEMPLATE,
     output:
@@ -87,6 +87,7 @@ rule tabulate_quality:
         registered=over_scans(rules.register_scan.output.quality, *SCANS),
         intake=over_scans(rules.check_scan.output[0], *SCANS),
         losses=over_scans(rules.resample_target.output.losses, *LABELLED),
+        images=rules.compare_scans.output,
     output:
         table=report(
             f"{RESULTS}/tables/quality.tsv",
@@ -94,6 +95,7 @@ rule tabulate_quality:
             category="3 Quality control",
             labels={"table": "scans and their registration"},
         ),
+        verdict=VERDICT,
     log:
         f"{RESULTS}/logs/tabulate_quality.log",
     params:
@@ -106,14 +108,16 @@ rule tabulate_quality:
         "../workflow_scripts/tabulate_quality.py"
 
 
+# The study stops here where the verdict is bad, and so do the first jobs of later stages, which read it themselves:
+# Snakemake deletes what a failed job has written, and would make all later files anew once it is there again.
 rule gate_quality:
     input:
-        quality=rules.tabulate_quality.output.table,
-        images=rules.compare_scans.output,
+        VERDICT,
     output:
-        GATE,
+        f"{RESULTS}/quality/passed.txt",
     log:
         f"{RESULTS}/logs/gate_quality.log",
+    priority: 1
     localrule: True
     params:
         code=code_of("gate_quality"),
@@ -126,4 +130,4 @@ rule register:
         over_scans(rules.register_scan.output.t1w, *SCANS),
         over_scans(rules.resample_target.output.labels, *LABELLED),
         expand(rules.describe_derivatives.output, dataset=SCANS),
-        GATE,
+        rules.gate_quality.output,

@@ -4,7 +4,7 @@
 rule slice_image:
     input:
         image=rules.register_scan.output.t1w,
-        gate=ancient(GATE),
+        gate=ancient(VERDICT),
     output:
         f"{SLICES}_T1w.npy",
     log:
@@ -23,7 +23,7 @@ rule slice_image:
 rule slice_labels:
     input:
         labels=f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
-        gate=ancient(GATE),
+        gate=ancient(VERDICT),
     output:
         f"{SLICES}_desc-{{labels}}_dseg.npy",
     log:

@@ -9,7 +9,7 @@ import pytest
 
 from headstart import images, quality
 from headstart.images import Volume
-from headstart.job import UserError, write_json
+from headstart.job import write_json
 from headstart.settings import resolve
 from headstart.template import grid
 
@@ -65,14 +65,17 @@ def test_scans_like_their_fellows_pass():
 def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_go_on(changed, reason, tmp_path, run_script):
     table = cohort(row("bad", **changed)).reset_index()
     assert table.set_index("subject")["status"].to_dict()["bad"] == "failed"
-    table.to_csv(tmp_path / "quality.tsv", sep="\t", index=False)
+    bad, good = tmp_path / "bad.txt", tmp_path / "good.txt"
+    bad.write_text(quality.verdict(table, "quality.tsv"))
     with pytest.raises(SystemExit) as ended:
-        run_script("gate_quality", SimpleNamespace(quality=tmp_path / "quality.tsv"), {}, [tmp_path / "passed"])
+        run_script("gate_quality", [bad], {}, [tmp_path / "passed"])
     sentence = ended.value.code
     assert f"cohort bad ({reason})" in sentence and "datasets.cohort.exclude" in sentence and "\n" not in sentence
     assert not (tmp_path / "passed").exists()
-    table[table["subject"] != "bad"].to_csv(tmp_path / "quality.tsv", sep="\t", index=False)
-    run_script("gate_quality", SimpleNamespace(quality=tmp_path / "quality.tsv"), {}, [tmp_path / "passed"])
+    with pytest.raises(SystemExit, match="cohort bad"):
+        run_script("slice_image", SimpleNamespace(gate=bad), {}, [tmp_path / "slices.npy"])
+    good.write_text(quality.verdict(table[table["subject"] != "bad"], "quality.tsv"))
+    run_script("gate_quality", [good], {}, [tmp_path / "passed"])
     assert (tmp_path / "passed").exists()
 
 
@@ -96,7 +99,7 @@ def test_what_is_odd_is_marked_and_never_stops(odd, column, words):
     table = cohort(row("odd", **odd))
     assert table["status"].value_counts().to_dict() == {"passed": 10, "look": 1}
     assert words in table.loc["odd", column]
-    quality.check_passed(table.reset_index(), "quality.tsv")
+    assert quality.verdict(table.reset_index(), "quality.tsv") == ""
 
 
 def test_a_repair_is_shown_and_is_no_reason_to_look():
@@ -119,9 +122,8 @@ def test_robust_scores_by_hand():
 
 def test_the_sentence_of_many_failures_is_short():
     rows = [row(f"{n:02d}", brain_dice=0.1) for n in range(14)]
-    with pytest.raises(UserError) as caught:
-        quality.check_passed(quality.tabulate(rows, SETTINGS["stop"], 3.5), "quality.tsv")
-    assert "and 4 more" in str(caught.value) and str(caught.value).count("brain_dice") == 10
+    sentence = quality.verdict(quality.tabulate(rows, SETTINGS["stop"], 3.5), "quality.tsv")
+    assert "and 4 more; see quality.tsv" in sentence and sentence.count("brain_dice") == 10
 
 
 def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
@@ -132,7 +134,7 @@ def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
     inputs = SimpleNamespace(
         registered=[tmp_path / "qc.json"] * 2, intake=[tmp_path / "intake.json"] * 2, losses=[tmp_path / "losses.json"]
     )
-    output = SimpleNamespace(table=tmp_path / "quality.tsv")
+    output = SimpleNamespace(table=tmp_path / "quality.tsv", verdict=tmp_path / "verdict.txt")
     scans = [("cohort", "01"), ("stroke", "01")]
     run_script("tabulate_quality", inputs, {"scans": scans, "labelled": scans[1:], **SETTINGS}, output)
     table = pd.read_csv(tmp_path / "quality.tsv", sep="\t").set_index("dataset")

@@ -8,4 +8,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
         lost = job.read_json(losses[scan]) if scan in losses else {}
         numbers = quality.gathered(job.read_json(registered), job.read_json(intake), lost)
         rows.append({"dataset": scan[0], "subject": scan[1], **numbers})
-    job.write_table(snakemake.output.table, quality.tabulate(rows, params.stop, params.outlier))
+    table = quality.tabulate(rows, params.stop, params.outlier)
+    job.write_table(snakemake.output.table, table)
+    job.write_text(snakemake.output.verdict, quality.verdict(table, snakemake.output.table))

@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from headstart import images
 from headstart.images import Volume
-from headstart.job import UserError
 
 # What is compared within a dataset. The share of its fellows' spread that is noise in itself, and the fewest scans.
 _COMPARED = ("template_correlation", "brain_dice", "brain_native_ml", "determinant", "wm_minus_gm")
@@ -153,16 +152,19 @@ def failures(row: Mapping, stop: Mapping[str, Sequence[float]]) -> list[str]:
     return found
 
 
-def check_passed(table: pd.DataFrame, path: str) -> None:
-    """Raise :class:`UserError` that lists the scans whose ``status`` in the table of quality is ``failed``."""
+def verdict(table: pd.DataFrame, path: str) -> str:
+    """The sentence that lists the scans whose registration failed in the table of quality, which ``path`` holds.
+
+    Empty if none did.
+    """
     failed = table[table["status"] == "failed"]
     if failed.empty:
-        return
+        return ""
     scans = ", ".join(f"{row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples())
     more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
     keys = " and ".join(f"datasets.{name}.exclude" for name in failed["dataset"].unique())
-    raise UserError(
-        f"registration failed for {scans}{more}: see {path} and their pictures (*_desc-qc_T1w.png), then add them to "
+    return (
+        f"registration failed for {scans}{more}; see {path} and their pictures (*_desc-qc_T1w.png), then add them to "
         f"{keys}, or change quality.stop."
     )
 
