@@ -1,5 +1,6 @@
 # make run    the default study (or STUDY=studies/oasis.yaml), then its report
 # make test   every test; make test-fast leaves out those that run the workflow
+# make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
 # Both set up .venv from the lock first; a second call installs nothing anew.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
 
-.PHONY: setup run report test test-fast lint format lock bench clean
+.PHONY: setup run report test test-fast bad-inputs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -35,6 +36,9 @@ test: lint
 
 test-fast: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
+
+bad-inputs: setup
+	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_inputs.py results/bad-inputs
 
 lint: setup
 	$(BIN)/ruff check .

@@ -45,12 +45,14 @@ except job.UserError as error:
 TARGETS = config["targets"]
 SOURCES = config["pretrain"]["sources"]
 T1_SOURCE = config["pretrain"]["dataset"]
+LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
 
 TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
+VERDICT = f"{RESULTS}/quality/verdict.txt"
 SLICES = f"{RESULTS}/slices/{{dataset}}/sub-{{subject}}"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
 RUN = "{target}/{source}/size-{size}_resample-{resample}"
@@ -80,6 +82,20 @@ def classes_of(dataset):
     """The classes of the target that uses a dataset: name to label values, in order; class k has the value k."""
     target = next(target for target in TARGETS.values() if target["dataset"] == dataset)
     return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
+
+
+def labels_of(wildcards):
+    """The files of a scan's manual labels, where a target asks for them."""
+    return scan_of(wildcards).target if wildcards.dataset in LABELLED else ()
+
+
+def role_of(dataset, subject):
+    """What the study does with a scan, in words."""
+    tests = any(
+        subject in split.test for (target, _, _), split in SPLITS.items() if TARGETS[target]["dataset"] == dataset
+    )
+    uses = {"pre-trains": dataset == T1_SOURCE, "tests": tests, "trains": dataset in LABELLED and not tests}
+    return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
 
 
 def over_scans(pattern, *names):

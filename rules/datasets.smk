@@ -1,4 +1,4 @@
-# Stage 1, datasets: the template, and made-up people where the study asks for them.
+# Stage 1, datasets: the template, made-up people where the study asks for them, and a look at every scan.
 
 
 rule prepare_template:
@@ -65,7 +65,50 @@ rule describe_people:
         "../workflow_scripts/describe_people.py"
 
 
+rule check_scan:
+    input:
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        labels=labels_of,
+    output:
+        f"{DERIVED}_desc-intake_T1w.json",
+    log:
+        f"{RESULTS}/logs/check_scan/{{dataset}}/sub-{{subject}}.log",
+    # Before costlier work on other scans: what is wrong with the data should be known soon.
+    priority: 2
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(5),
+    params:
+        code=code_of("check_scan"),
+        classes=lambda wildcards: classes_of(wildcards.dataset) if wildcards.dataset in LABELLED else {},
+        masks=lambda wildcards: scan_of(wildcards).masks,
+        mask_above=lambda wildcards: config["datasets"][wildcards.dataset].get("mask_above"),
+    script:
+        "../workflow_scripts/check_scan.py"
+
+
+rule compare_scans:
+    input:
+        over_scans(rules.check_scan.output[0], *SCANS),
+    output:
+        f"{RESULTS}/tables/images.tsv",
+    log:
+        f"{RESULTS}/logs/compare_scans.log",
+    priority: 1
+    localrule: True
+    params:
+        code=code_of("compare_scans"),
+        scans=[
+            {"dataset": name, "subject": subject, "person": scan.person, "role": role_of(name, subject)}
+            for name in SCANS
+            for subject, scan in SCANS[name].items()
+        ],
+    script:
+        "../workflow_scripts/compare_scans.py"
+
+
 rule datasets:
     input:
+        rules.compare_scans.output,
         expand(rules.describe_people.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

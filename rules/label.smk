@@ -7,6 +7,7 @@ rule label_scan:
         brain=rules.register_scan.output.brain,
         transform=TRANSFORM,
         template=TEMPLATE,
+        gate=ancient(VERDICT),
     output:
         tissue=f"{IN_SPACE}_desc-tissue_dseg.nii.gz",
         structures=f"{IN_SPACE}_desc-subcortical_dseg.nii.gz",

@@ -1,4 +1,4 @@
-# Stage 2, register: each scan, and its manual labels, in template space.
+# Stage 2, register: each scan, and its manual labels, in template space; how that went, and whether to go on.
 
 
 def made_participants(wildcards):
@@ -27,6 +27,8 @@ rule describe_derivatives:
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
+        # That the scan was checked counts, not when: hence ancient.
+        intake=ancient(rules.check_scan.output[0]),
         template=TEMPLATE,
     output:
         t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
@@ -63,7 +65,8 @@ rule resample_target:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
         transform=TRANSFORM,
     output:
-        f"{IN_SPACE}_desc-target_dseg.nii.gz",
+        labels=f"{IN_SPACE}_desc-target_dseg.nii.gz",
+        losses=f"{IN_SPACE}_desc-target_dseg.json",
     log:
         f"{RESULTS}/logs/resample_target/{{dataset}}/sub-{{subject}}.log",
     resources:
@@ -74,12 +77,57 @@ rule resample_target:
         voxel_mm=config["template"]["voxel_mm"],
         classes=lambda wildcards: classes_of(wildcards.dataset),
         masks=lambda wildcards: scan_of(wildcards).masks,
+        mask_above=lambda wildcards: config["datasets"][wildcards.dataset].get("mask_above"),
     script:
         "../workflow_scripts/resample_target.py"
+
+
+rule tabulate_quality:
+    input:
+        registered=over_scans(rules.register_scan.output.quality, *SCANS),
+        intake=over_scans(rules.check_scan.output[0], *SCANS),
+        losses=over_scans(rules.resample_target.output.losses, *LABELLED),
+        images=rules.compare_scans.output,
+    output:
+        table=report(
+            f"{RESULTS}/tables/quality.tsv",
+            caption="../rules/report/quality.rst",
+            category="3 Quality control",
+            labels={"table": "scans and their registration"},
+        ),
+        verdict=VERDICT,
+    log:
+        f"{RESULTS}/logs/tabulate_quality.log",
+    params:
+        code=code_of("tabulate_quality"),
+        scans=[(name, subject) for name in SCANS for subject in SCANS[name]],
+        labelled=[(name, subject) for name in LABELLED for subject in SCANS[name]],
+        stop=config["quality"]["stop"],
+        outlier=config["quality"]["outlier"],
+    script:
+        "../workflow_scripts/tabulate_quality.py"
+
+
+# The study stops here where the verdict is bad, and so do the first jobs of later stages, which read it themselves:
+# Snakemake deletes what a failed job has written, and would make all later files anew once it is there again.
+rule gate_quality:
+    input:
+        VERDICT,
+    output:
+        f"{RESULTS}/quality/passed.txt",
+    log:
+        f"{RESULTS}/logs/gate_quality.log",
+    priority: 1
+    localrule: True
+    params:
+        code=code_of("gate_quality"),
+    script:
+        "../workflow_scripts/gate_quality.py"
 
 
 rule register:
     input:
         over_scans(rules.register_scan.output.t1w, *SCANS),
-        over_scans(rules.resample_target.output[0], *{target["dataset"] for target in TARGETS.values()}),
+        over_scans(rules.resample_target.output.labels, *LABELLED),
         expand(rules.describe_derivatives.output, dataset=SCANS),
+        rules.gate_quality.output,

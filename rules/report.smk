@@ -97,25 +97,6 @@ rule tabulate_participants:
         "../workflow_scripts/tabulate_participants.py"
 
 
-rule tabulate_quality:
-    input:
-        over_scans(rules.register_scan.output.quality, *SCANS),
-    output:
-        table=report(
-            f"{RESULTS}/tables/quality.tsv",
-            caption="../rules/report/quality.rst",
-            category="3 Quality control",
-            labels={"table": "registration"},
-        ),
-    log:
-        f"{RESULTS}/logs/tabulate_quality.log",
-    params:
-        code=code_of("tabulate_checks"),
-        scans=[(name, subject) for name in SCANS for subject in SCANS[name]],
-    script:
-        "../workflow_scripts/tabulate_checks.py"
-
-
 rule tabulate_truth:
     input:
         over_scans(rules.compare_truth.output[0], *PHANTOMS),

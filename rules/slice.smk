@@ -3,7 +3,8 @@
 
 rule slice_image:
     input:
-        rules.register_scan.output.t1w,
+        image=rules.register_scan.output.t1w,
+        gate=ancient(VERDICT),
     output:
         f"{SLICES}_T1w.npy",
     log:
@@ -21,7 +22,8 @@ rule slice_image:
 
 rule slice_labels:
     input:
-        f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
+        labels=f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
+        gate=ancient(VERDICT),
     output:
         f"{SLICES}_desc-{{labels}}_dseg.npy",
     log:
@@ -45,4 +47,4 @@ rule slice:
     input:
         over_scans(rules.slice_image.output[0], *SCANS),
         SOURCE_TISSUES,
-        over_scans(f"{SLICES}_desc-target_dseg.npy", *{target["dataset"] for target in TARGETS.values()}),
+        over_scans(f"{SLICES}_desc-target_dseg.npy", *LABELLED),

@@ -1,7 +1,11 @@
 import os
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +15,16 @@ def real_scans() -> Path:
         if folder and Path(folder).is_dir():
             return Path(folder)
     pytest.skip("no real scans: set HEADSTART_DATA to run this")
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Run a rule's script as Snakemake does: ``run_script(rule, input, params, output)``."""
+
+    def run(rule: str, input: object, params: dict, output: list) -> None:
+        job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output}
+        runpy.run_path(
+            str(SCRIPTS / f"{rule}.py"), {"snakemake": SimpleNamespace(**job, params=SimpleNamespace(**params))}
+        )
+
+    return run

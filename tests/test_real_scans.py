@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from headstart import brain, images, template
+from headstart.intake import read_t1
 from headstart.label import label
-from headstart.register import read_scan, register, target_labels
+from headstart.register import register, target_labels
 from headstart.settings import label_values
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
@@ -53,7 +54,7 @@ def test_manual_labels_follow_their_scan(registered, real_scans):
     path, found = registered
     glm = str(path).replace("_SS", "_glm")
     values = {**{v: 1 for v in (44, 45)}, **{v: 2 for v in label_values(["100-207"])}}
-    moved = target_labels([glm], path, found.transform, template.grid(1), values)
+    _, moved = target_labels([glm], path, found.transform, template.grid(1), values)
     outside = (moved.data > 0) & (found.brain.data == 0)
     assert outside.sum() < 0.01 * (moved.data > 0).sum()
     native = images.read(glm, np.uint16)
@@ -68,7 +69,7 @@ def test_made_labels_agree_with_manual_ones(registered, reference):
     made = label(
         path, found.brain, found.transform, reference, grid, template.grid(2), warp_iterations=(40, 20, 0), threads=2
     )
-    manual = target_labels(
+    _, manual = target_labels(
         [str(path).replace("_SS", "_glm")], path, found.transform, grid, {**MANUAL, 44: 200, 45: 200}
     )
     scores = [dice(made.structures.data == v, manual.data == v) for v in template.STRUCTURES]
@@ -79,7 +80,7 @@ def test_made_labels_agree_with_manual_ones(registered, reference):
 
 def test_the_brain_of_a_head_is_found(real_scans):
     folder = real_scans / "mni152-head"
-    head = read_scan(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
+    head, _ = read_t1(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
     mask, stripped = brain.extract(head, threads=2)
     reference = images.read(folder / "MNI152_T1_1mm_brain_mask_allineate.nii.gz").data > 0
     assert not stripped and dice(mask.data > 0, reference) > 0.97

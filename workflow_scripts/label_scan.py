@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import images, job, pictures, template
+from headstart import images, intake, job, pictures, template
 from headstart.label import label
 
-with job.running(snakemake.rule, snakemake.log[0]):
+with job.running(snakemake.rule, snakemake.log[0], gate=snakemake.input.gate):
     settings = dict(snakemake.params.settings)
     working_grid = template.grid(settings.pop("voxel_mm"))
     grid = template.grid(snakemake.params.voxel_mm)
@@ -22,5 +22,5 @@ with job.running(snakemake.rule, snakemake.log[0]):
     )
     images.write(snakemake.output.tissue, made.tissue, np.uint8)
     images.write(snakemake.output.structures, made.structures, np.uint8)
-    t1 = images.resample(images.read(snakemake.input.t1w), grid, transform)
+    t1 = images.resample(intake.read_t1(snakemake.input.t1w)[0], grid, transform)
     pictures.labels(snakemake.output.picture, t1, [made.tissue, made.structures])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import images, job, pictures, template
+from headstart import images, job, pictures, quality, template
 from headstart.register import register
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
@@ -18,9 +18,11 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
         threads=snakemake.threads,
         **snakemake.params.settings,
     )
-    log.info("quality: %s", found.quality)
+    tissues = {name: template.read(folder, name) for name in ("csf", "gm", "wm")}
+    numbers = found.quality | quality.contrast(found.t1, tissues)
+    log.info("quality: %s", numbers)
     images.write(snakemake.output.t1w, found.t1, np.float32)
     images.write(snakemake.output.brain, found.brain, np.uint8)
     job.write_bytes(snakemake.output.transform, found.itk)
-    job.write_json(snakemake.output.quality, found.quality)
+    job.write_json(snakemake.output.quality, numbers)
     pictures.registration(snakemake.output.picture, found.t1, images.resample_labels(brain, grid))

@@ -1,16 +1,19 @@
 import numpy as np
 
-from headstart import images, job, template
+from headstart import images, job, quality, template
 from headstart.register import target_labels
 
 with job.running(snakemake.rule, snakemake.log[0]):
     classes = snakemake.params.classes
-    labels = target_labels(
+    transform = images.read_affine(snakemake.input.transform)
+    native, labels = target_labels(
         snakemake.input.labels,
         snakemake.input.t1w,
-        images.read_affine(snakemake.input.transform),
+        transform,
         template.grid(snakemake.params.voxel_mm),
         {value: number for number, values in enumerate(classes.values(), start=1) for value in values},
         masks=snakemake.params.masks,
+        mask_above=snakemake.params.mask_above,
     )
-    images.write(snakemake.output[0], labels, np.uint8)
+    images.write(snakemake.output.labels, labels, np.uint8)
+    job.write_json(snakemake.output.losses, quality.label_losses(native, labels, transform, list(classes)))

@@ -68,6 +68,32 @@ def test_made_up_people_come_out_as_they_are(project):
     assert cohort["dice left thalamus"].mean() > 0.6
 
 
+def test_every_scan_is_looked_at_and_registered_well(project):
+    quality = table(project.results / "tables/quality.tsv")
+    assert len(quality) == 7 and set(quality["status"]) <= {"passed", "look"}
+    assert (quality["wm_minus_gm"] > 0).all() and (quality["placed_by"] == "sform").all()
+    assert quality["label_native_ml"].notna().sum() == 4
+    seen = table(project.results / "tables/images.tsv")
+    assert len(seen) == 7 and seen["sha256"].is_unique
+
+
+def test_a_failed_registration_stops_the_study_and_then_nothing_is_made_twice(project):
+    strict = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    strict["quality"] = {"stop": {"brain_dice": [0.9999, 1]}}
+    (project.folder / "strict.yaml").write_text(yaml.safe_dump(strict))
+    (project.results / "slices/stroke/sub-01_T1w.npy").unlink()
+    stopped = project.snakemake(study="strict.yaml")
+    assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
+    assert "registration failed for cohort 01 (brain_dice 0.9" in stopped.stderr
+    assert "datasets.cohort.exclude and datasets.stroke.exclude" in stopped.stderr
+    assert not (project.results / "slices/stroke/sub-01_T1w.npy").exists()
+    again = project.to_run()
+    assert {"tabulate_quality", "gate_quality"} <= set(again) and again["slice_image"] == 1
+    assert not {"register_scan", "label_scan", "slice_labels", "pretrain_source"} & set(again)
+    done = project.snakemake()
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_the_draws_are_the_same_for_every_source(project):
     split = table(project.results / "splits/stroke/size-2_resample-1.tsv")
     assert split["role"].value_counts().to_dict() == {"train": 2, "test": 2}

@@ -4,6 +4,7 @@ Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres 
 """
 
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,18 @@ from headstart.job import UserError, atomic
 
 # Codes of Analyze's header for coronal and sagittal slices, and where the array's axes then run (nibabel's letters).
 _ANALYZE_AXES = {b"\x01": "LSA", b"\x02": "ASL"}
+# Codes of NIfTI's header for metres and micrometres, and how many mm each is; all else is taken for mm.
+_UNITS_MM = {1: 1e3, 3: 1e-3}
+# What nibabel raises of a file that is no image, or one cut short.
+_UNREADABLE = (
+    nib.filebasedimages.ImageFileError,
+    nib.spatialimages.HeaderDataError,
+    nib.wrapstruct.WrapStructError,
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+)
 # ITK's axes, which its files use, from nibabel's; its own inverse.
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -72,8 +85,9 @@ class Volume:
 def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
     """Read a 3D image; a trailing axis of length one is squeezed.
 
-    ``dtype=None`` keeps the stored integers. Raises :class:`UserError` naming the file if it is missing, is not an
-    image that nibabel reads, is cut short, or is not 3D.
+    ``dtype=None`` keeps the stored integers. The affine is in mm, whatever unit the header names. Raises
+    :class:`UserError` naming the file if it is missing, is not an image that nibabel reads, is cut short, is in
+    colour, or is not 3D.
     """
     try:
         image = nib.load(path)
@@ -81,8 +95,11 @@ def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
         affine = _affine(image)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; check the dataset's folder in the configuration.") from None
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as an image ({error}); fetch or convert it again.") from error
+    except _UNREADABLE as error:
+        what = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{path} cannot be read as an image ({what}); fetch or convert it again.") from error
+    if data.dtype.kind not in "biuf":
+        raise UserError(f"{path} holds {data.dtype}, not one number a voxel; give the scan's intensities.")
     if data.ndim == 4 and data.shape[3] == 1:
         data = data[..., 0]
     if data.ndim != 3:
@@ -99,13 +116,26 @@ def _affine(image: nib.spatialimages.SpatialImage) -> np.ndarray:
     slices = bytes(image.header["orient"]) if "orient" in image.header else b""
     placed = "mat" in image.file_map and os.path.exists(image.file_map["mat"].filename)
     if slices not in _ANALYZE_AXES or placed:
-        return np.asarray(image.affine, dtype=np.float64)
+        affine = np.array(image.affine, dtype=np.float64)
+        affine[:3] *= unit_mm(image.header, affine)
+        return affine
     orientation = nib.orientations.axcodes2ornt(_ANALYZE_AXES[slices])
     shape, zooms = np.array(image.shape[:3]), np.array(image.header.get_zooms()[:3], dtype=np.float64)
     affine = np.diag([0.0, 0, 0, 1])
     affine[orientation[:, 0].astype(int), range(3)] = orientation[:, 1] * zooms
     affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
     return affine
+
+
+def unit_mm(header: nib.spatialimages.SpatialHeader, affine: np.ndarray) -> float:
+    """How many mm a unit of an image's ``affine`` is: 1, or what NIfTI's header says where mm cannot be meant.
+
+    Of headers that name metres or micrometres, many have millimetres in them: the unit is believed unless voxels
+    are of a usual size (0.1 to 20 mm) as they stand.
+    """
+    factor = _UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    return 1.0 if np.all((sizes >= 0.1) & (sizes <= 20)) else factor
 
 
 def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:

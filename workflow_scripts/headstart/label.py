@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart import ants_bridge, images
+from headstart import ants_bridge, images, intake
 from headstart.images import Grid, Volume
 from headstart.template import Template
 
@@ -46,7 +46,7 @@ def label(
     ``prior_weight``, ``smoothness``, ``iterations``: see :func:`headstart.ants_bridge.tissues`.
     """
     inside = images.resample_labels(mask, working_grid)
-    scan = images.resample(images.read(path), working_grid, transform)
+    scan = images.resample(intake.read_t1(path)[0], working_grid, transform)
     scan = Volume(_without_outliers(scan.data, inside.data > 0), scan.affine)
     scan = ants_bridge.correct_bias(scan, inside, threads=threads)
     coarse = working_grid.coarsened(warp_mm)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart import ants_bridge, brain, images
+from headstart import ants_bridge, brain, images, intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 
@@ -28,17 +28,7 @@ class Registered:
     brain: Volume
     transform: np.ndarray
     itk: bytes
-    quality: dict[str, float | bool]
-
-
-def read_scan(path: str | os.PathLike) -> Volume:
-    """Read a T1 scan, float32; raises :class:`UserError` if it holds no picture."""
-    scan = images.read(path)
-    if not np.isfinite(scan.data).all():
-        raise UserError(f"{path} has voxels that are not numbers; convert it again from its source.")
-    if scan.data.min() == scan.data.max():
-        raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
-    return scan
+    quality: dict[str, float | bool | None]
 
 
 def register(
@@ -61,7 +51,7 @@ def register(
     ``percentiles`` are those of the head's voxels between which intensities are clipped. ``shrink``, ``iterations``,
     ``sampling_rate``: see :func:`headstart.ants_bridge.affine`.
     """
-    scan = read_scan(path)
+    scan, _ = intake.read_t1(path)
     try:
         mask, stripped = brain.extract(scan, threads)
     except UserError as error:
@@ -77,12 +67,18 @@ def register(
     )
     t1 = images.resample(scan, grid, transform)
     mask_on_grid = images.resample_labels(mask, grid, transform)
+    if not mask_on_grid.data.any():
+        raise UserError(f"{path}: registration put its brain outside the template; exclude the scan.")
     return Registered(
         t1=Volume(rescale(t1.data, brain.head(t1, mask_on_grid), percentiles), grid.affine),
         brain=mask_on_grid,
         transform=transform,
         itk=itk,
-        quality=_quality(t1, mask_on_grid, template, template_brain, transform) | {"stripped": stripped},
+        quality={
+            **_quality(t1, mask_on_grid, template, template_brain, transform),
+            "brain_native_ml": float(mask.data.sum() * mask.grid.voxel_ml),
+            "stripped": stripped,
+        },
     )
 
 
@@ -100,35 +96,34 @@ def target_labels(
     values: Mapping[int, int],
     *,
     masks: bool = False,
-) -> Volume:
-    """Bring a manual label map to ``grid``, uint8, its values changed by ``values``; others become background.
+    mask_above: float | None = None,
+) -> tuple[Volume, Volume]:
+    """A scan's manual labels, uint8, as they are and brought to ``grid``, values changed by ``values``.
 
-    ``paths``: one label map, or with ``masks`` any number of masks, which are one label map together: 1 where any of
-    them is above zero. Raises :class:`UserError` when the labels do not lie on their scan's grid.
+    Values that are not among these become background. ``paths``, ``masks``, ``mask_above``: see
+    :func:`headstart.intake.read_labels`.
     """
-    scan_grid = images.read(scan_path).grid
-    stored = [images.read(path, dtype=None) for path in paths]
-    for path, labels in zip(paths, stored, strict=True):
-        if not labels.grid.matches(scan_grid):
-            raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
-    data = np.logical_or.reduce([labels.data > 0 for labels in stored]) if masks else stored[0].data
-    merged = np.zeros(data.shape, np.uint8)
+    scan = images.read(scan_path).grid
+    labels, _ = intake.read_labels(paths, scan_path, scan, masks=masks, mask_above=mask_above)
+    merged = np.zeros(labels.data.shape, np.uint8)
     for value, target in values.items():
-        merged[data == value] = target
+        merged[labels.data == value] = target
     if not merged.any():
         raise UserError(f"{paths[0]} holds none of the labels that the target asks for; check the target's classes.")
-    return images.resample_labels(Volume(merged, scan_grid.affine), grid, transform)
+    native = Volume(merged, scan.affine)
+    return native, images.resample_labels(native, grid, transform)
 
 
 def _quality(
     t1: Volume, mask: Volume, template: Volume, template_brain: Volume, transform: np.ndarray
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Numbers by which a failed registration shows."""
     reference = images.resample(template, t1.grid).data
     expected = images.resample_labels(template_brain, t1.grid).data > 0
     found = mask.data > 0
+    correlation = float(np.corrcoef((t1.data * found).ravel(), reference.ravel())[0, 1])
     return {
-        "template_correlation": float(np.corrcoef((t1.data * found).ravel(), reference.ravel())[0, 1]),
+        "template_correlation": None if np.isnan(correlation) else correlation,
         "brain_dice": float(2 * (expected & found).sum() / (expected.sum() + found.sum())),
         "brain_ml": float(found.sum() * t1.grid.voxel_ml * np.linalg.det(transform)),
         "determinant": float(np.linalg.det(transform)),

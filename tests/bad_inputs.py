@@ -1,0 +1,180 @@
+"""Every way in which a scan or its labels are known to arrive broken: ``make bad-inputs`` writes and tries them all.
+
+The tests of intake take the same inputs.
+"""
+
+import argparse
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from headstart import intake
+from headstart.job import UserError
+
+CLASSES = {"lesion": [1]}
+AFFINE = np.array([[6.0, 0, 0, -60], [0, 6, 0, -70], [0, 0, 6, -50], [0, 0, 0, 1]])
+MM, METRES, MICROMETRES = 2, 1, 3
+
+
+def head(shape=(20, 24, 18)):
+    """A bright ball with a gradient and a skull, int16: small, but of a head's size at 6 mm."""
+    place = np.moveaxis(np.indices(shape), 0, -1) / (np.array(shape) - 1) * 2 - 1
+    inside = np.linalg.norm(place, axis=-1) < 0.8
+    return (inside * (400 + 300 * place[..., 0] + 200 * place[..., 2])).astype(np.int16)
+
+
+def lesion(shape=(20, 24, 18)):
+    mask = np.zeros(shape, np.uint8)
+    mask[6:9, 10:14, 8:11] = 1
+    return mask
+
+
+def write(path, data, affine=AFFINE, sform=1, qform=1, units=MM, **fields):
+    """Write a NIfTI image whose header then gets ``fields`` as they are, however wrong."""
+    image = nib.Nifti1Image(data, affine)
+    image.set_sform(affine, sform)
+    image.set_qform(affine, qform)
+    image.header["xyzt_units"] = units
+    content = bytearray(image.to_bytes())
+    header = np.ndarray((), nib.nifti1.header_dtype, buffer=content)
+    for name, value in fields.items():
+        header[name] = value
+    Path(path).write_bytes(gzip.compress(bytes(content), 1, mtime=0))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A broken input: how its T1 and, where they matter, its labels are written, and what headstart says of it.
+
+    ``says``: part of the sentence that refuses it, or of a repair or a warning in its record (None: nothing is said).
+    """
+
+    name: str
+    says: str | None
+    t1w: Callable[[Path], None] = lambda path: write(path, head())
+    labels: Callable[[Path], None] | None = None
+    how: dict = field(default_factory=dict)
+
+    def make(self, folder: Path) -> tuple[Path, list[Path]]:
+        """Write the input into a folder of its own; paths of its T1 and labels."""
+        (folder / self.name).mkdir(parents=True, exist_ok=True)
+        t1w, labels = (folder / self.name / f"{suffix}.nii.gz" for suffix in ("T1w", "labels"))
+        self.t1w(t1w)
+        if self.labels is None:
+            return t1w, []
+        self.labels(labels)
+        return t1w, [labels]
+
+
+def with_voxels(value, share, dtype=np.float32):
+    """A head in which a share of the voxels has another value."""
+    data = head().astype(dtype)
+    data.ravel()[: max(1, int(share * data.size))] = value
+    return data
+
+
+def scaled(factor):
+    return np.diag([factor, factor, factor, 1]) @ AFFINE
+
+
+def truncated(path):
+    write(path, head() + np.random.default_rng(0).integers(0, 9, (20, 24, 18), np.int16))
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def t1(*args, **fields):
+    return lambda path: write(path, *args, **fields)
+
+
+MIRRORED = np.diag([-1.0, 1, 1, 1]) @ AFFINE
+COLOUR = np.zeros((20, 24, 18), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+SHIFTED = AFFINE + [[0, 0, 0, 12], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+GRADED = lesion() * np.linspace(0, 255, 18).astype(np.uint8)
+DUSTY = lesion() * np.float32(0.9999) + np.float32(1e-7)
+FLAT, NO_NUMBERS = AFFINE * [[1], [1], [0], [1]], AFFINE * np.nan
+MASK = {"masks": True}
+
+REFUSED = [
+    Case("truncated", "cannot be read as an image", truncated),
+    Case("not-an-image", "cannot be read as an image", lambda path: path.write_text("not an image")),
+    Case("empty-file", "cannot be read as an image", lambda path: path.write_bytes(b"")),
+    Case("absent", "does not exist", lambda path: path.unlink(missing_ok=True)),
+    Case("intercept-nan", "cannot be read as an image", t1(head(), scl_slope=2, scl_inter=np.nan)),
+    Case("colour", "not one number a voxel", t1(COLOUR)),
+    Case("series", "has 4 dimensions, not 3", t1(np.stack([head()] * 2, -1))),
+    Case("two-dimensional", "has 2 dimensions, not 3", t1(head()[:, :, 9])),
+    Case("one-slice", "not that of a head", t1(head()[:, :, 9:10])),
+    Case("many-nan", "2.0 % of voxels that are not numbers", t1(with_voxels(np.nan, 0.02))),
+    Case("constant", "has the same value everywhere", t1(np.full((20, 24, 18), 7, np.int16))),
+    Case("all-zero", "has the same value everywhere", t1(np.zeros((20, 24, 18), np.int16))),
+    Case("no-place", "left cannot be told from right", t1(head(), sform_code=0, qform_code=0)),
+    Case("forms-mirrored", "sform and qform that are mirror images", t1(head(), srow_x=MIRRORED[0])),
+    Case("sform-flat", "has an sform that is flat", t1(head(), srow_z=FLAT[2], qform_code=0)),
+    Case("sform-nan", "flat or not made of numbers", t1(head(), srow_y=NO_NUMBERS[1])),
+    Case("qform-nan", "flat or not made of numbers", t1(head(), sform=0, quatern_b=np.nan)),
+    Case("qform-no-rotation", "image", t1(head(), sform=0, quatern_b=1, quatern_c=1)),
+    Case("voxels-zero", "gives its voxels the size 0 x 6 x 6 mm", t1(head(), sform=0, pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
+    Case("voxels-negative", "the size 6 x -6 x 6 mm", t1(head(), sform=0, pixdim=[1, 6, -6, 6, 0, 0, 0, 0])),
+    Case("metres-unsaid", "not that of a head", t1(head(), scaled(1e-3))),
+    Case("giant", "is 1200 x 1440 x 1080 mm in size", t1(head(), scaled(10))),
+    Case("mask-elsewhere", "does not lie on the grid of", labels=t1(lesion(), SHIFTED), how=MASK),
+    Case("mask-other-shape", "does not lie on the grid of", labels=t1(lesion()[:-1]), how=MASK),
+    Case("mask-empty", "is empty; add its labels", labels=t1(lesion() * 0), how=MASK),
+    Case("mask-graded", "is no mask", labels=t1(GRADED), how=MASK),
+    Case("mask-nan", "voxels that are not numbers", labels=t1(lesion() + np.float32(np.nan)), how=MASK),
+    Case("mask-truncated", "cannot be read as an image", labels=truncated, how=MASK),
+    Case("labels-between", "is no label map", labels=t1(lesion() * np.float32(0.4))),
+    Case("labels-of-no-class", "holds none of the labels", labels=t1(lesion() * np.uint8(4))),
+]
+
+ACCEPTED = [
+    Case("trailing-axis", None, t1(head()[..., None])),
+    Case("slope-zero", None, t1(head(), scl_slope=0)),
+    Case("slope-nan", "taken as stored", t1(head(), scl_slope=np.nan, scl_inter=np.nan)),
+    Case("one-nan", "that were not numbers set to 0: 1", t1(with_voxels(np.nan, 0))),
+    Case("few-infinite", "that were not numbers set to 0: 43", t1(with_voxels(-np.inf, 0.005))),
+    Case("overflow", "integers that overflowed?", t1(with_voxels(-32000, 0.05, np.int16))),
+    Case("metres", "converted from metres to mm", t1(head(), scaled(1e-3), units=METRES)),
+    Case("micrometres", "converted from micrometres to mm", t1(head(), scaled(1e3), units=MICROMETRES)),
+    Case("metres-but-mm", "header names another unit than mm", t1(head(), units=METRES)),
+    Case("forms-apart", "part by up to 12 mm", t1(head(), srow_x=SHIFTED[0])),
+    Case("qform-nan-beside-sform", "the sform was taken", t1(head(), quatern_b=np.nan)),
+    Case("voxels-zero-beside-sform", "the sform's was taken", t1(head(), pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
+    Case("mask-of-255", None, labels=t1(lesion() * np.uint8(255)), how=MASK),
+    Case(
+        "mask-dust",
+        "voxels of labels rounded: 8604",
+        labels=t1(lesion() * np.float32(0.9999) + np.float32(1e-7)),
+        how=MASK,
+    ),
+    Case("mask-graded-above", None, labels=t1(GRADED), how={**MASK, "mask_above": 100}),
+    Case("labels-dust", "voxels of labels rounded: 36", labels=t1(lesion() * np.float32(0.9999))),
+    Case("labels-of-another-class-too", None, labels=t1(lesion() + np.uint8(2) * (head() > 600))),
+]
+
+
+def check(case: Case, folder: Path) -> dict:
+    """Write a case and look at it, as the rule check_scan does."""
+    t1w, labels = case.make(folder)
+    return intake.check_scan(t1w, labels, CLASSES, **case.how)
+
+
+def show(folder: Path, cases: Sequence[Case]) -> None:
+    """Print what headstart says of each case."""
+    for case in cases:
+        try:
+            record = check(case, folder)
+            said = "; ".join(record["repairs"] + record["warnings"]) or "nothing to say"
+            print(f"{case.name}: accepted: {said}")
+        except UserError as error:
+            print(f"{case.name}: refused: {error}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    show(parser.parse_args().folder, [*REFUSED, *ACCEPTED])

@@ -1,0 +1,176 @@
+"""Stage 1, datasets: each scan and its labels are looked at before work is spent on them.
+
+What can be mended without guessing is mended in reading, the same way wherever a scan is read, and recorded; what
+cannot is one sentence with the file and the remedy. docs/data.md has the table of faults.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+
+import nibabel as nib
+import numpy as np
+
+from headstart import headers, images
+from headstart.images import Grid, Volume
+from headstart.job import UserError
+
+PathLike = str | os.PathLike
+# Share of a scan's voxels that may be no numbers.
+_FEW = 0.01
+# How far a mask or a label may be from a whole value: what arithmetic in single precision leaves.
+_DUST = 1e-3
+
+
+def check_scan(
+    t1w: PathLike,
+    labels: Sequence[PathLike] = (),
+    classes: Mapping[str, Sequence[int]] | None = None,
+    *,
+    masks: bool = False,
+    mask_above: float | None = None,
+) -> dict:
+    """Look at a T1 scan and its manual labels; what was found, for the scan's record.
+
+    ``classes``: label values of each of the target's classes; ``masks``, ``mask_above``: see :func:`read_labels`.
+    Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, those of
+    :func:`headstart.headers.check`, and with labels ``label_voxels`` by class and ``other_labels``, the voxels of each
+    value that no class names. Raises :class:`UserError` for what must be mended first.
+    """
+    scan, repairs = read_t1(t1w)
+    facts, converted, warnings = headers.check(t1w, scan.grid)
+    record = {
+        "file": str(t1w),
+        "repairs": repairs + converted,
+        "warnings": warnings + _wrapped(scan.data),
+        "shape": list(scan.data.shape),
+        "sha256": fingerprint(scan),
+        **facts,
+    }
+    if labels:
+        labelled, rounded = read_labels(labels, t1w, scan.grid, masks=masks, mask_above=mask_above)
+        record["repairs"] += rounded
+        record["label_voxels"], record["other_labels"] = _counted(labels[0], labelled.data, classes or {})
+        record["warnings"] += [f"no voxel of {name}" for name, count in record["label_voxels"].items() if not count]
+    return record
+
+
+def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
+    """Read a T1 scan, float32, and say what was repaired: single voxels that are no numbers become 0.
+
+    Raises :class:`UserError` if it holds no picture.
+    """
+    scan = images.read(path)
+    bad = int(np.count_nonzero(~np.isfinite(scan.data)))
+    if bad > _FEW * scan.data.size:
+        raise UserError(
+            f"{path} has {100 * bad / scan.data.size:.1f} % of voxels that are not numbers; convert it again from its "
+            "source, or exclude the scan."
+        )
+    if bad:
+        scan = Volume(np.nan_to_num(scan.data, nan=0, posinf=0, neginf=0), scan.affine)
+    if scan.data.size == 0 or scan.data.min() == scan.data.max():
+        raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
+    return scan, [f"voxels that were not numbers set to 0: {bad}"] if bad else []
+
+
+def read_labels(
+    paths: Sequence[PathLike], scan_path: PathLike, scan: Grid, *, masks: bool = False, mask_above: float | None = None
+) -> tuple[Volume, list[str]]:
+    """Read a scan's manual labels, int32 on its grid, and say what was rounded.
+
+    ``paths``: one label map, or with ``masks`` any number of masks, which are one label map together: 1 wherever one of
+    them is set. A mask has 0 and one other value, or is set above ``mask_above``. Raises :class:`UserError` for
+    another grid than ``scan``, and for values between those that labels or masks can have.
+    """
+    repairs, parts = [], []
+    for path in paths:
+        stored = images.read(path, dtype=None)
+        if not stored.grid.matches(scan):
+            raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
+        if not np.isfinite(stored.data).all():
+            raise UserError(f"{path} has voxels that are not numbers; set them to 0.")
+        if masks and mask_above is not None:
+            parts.append(stored.data > mask_above)
+            continue
+        whole, dust = _whole_mask(path, stored.data) if masks else _whole_labels(path, stored.data)
+        parts.append(whole)
+        if dust:
+            repairs.append(f"voxels of labels rounded: {dust}")
+    data = np.logical_or.reduce(parts) if masks else parts[0]
+    return Volume(data.astype(np.int32), scan.affine), repairs
+
+
+def fingerprint(scan: Volume) -> str:
+    """SHA-256 of a scan's voxels, the same however its axes are stored, whatever its type, and wherever it lies."""
+    axes = nib.io_orientation(scan.affine)
+    upright = np.ascontiguousarray(nib.apply_orientation(scan.data, axes), dtype="<f4")
+    return hashlib.sha256(str(upright.shape).encode() + upright.tobytes()).hexdigest()
+
+
+def check_twins(scans: Sequence[Mapping]) -> None:
+    """Raise :class:`UserError` if one image stands under two names.
+
+    ``scans``: rows with ``dataset``, ``subject``, ``person``, ``file``, ``role`` and ``sha256``. Two datasets may share
+    a scan of one person, as entries of one folder do (splits know the person); else an image would count twice, or,
+    worse, be learnt from and tested.
+    """
+    known: dict[str, list[Mapping]] = {}
+    for scan in scans:
+        for twin in known.setdefault(scan["sha256"], []):
+            if scan["person"] != twin["person"] or scan["dataset"] == twin["dataset"]:
+                first, second = (f"{s['file']} ({s['role']})" for s in (twin, scan))
+                raise UserError(
+                    f"{first} and {second} are one image under two names; exclude one of them, for instance "
+                    f"{scan['subject']} with datasets.{scan['dataset']}.exclude."
+                )
+        known[scan["sha256"]].append(scan)
+
+
+def _whole_mask(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
+    """A mask's set voxels, and how many voxels were rounded for it."""
+    share = data / max(float(data.max(initial=0)), 1e-12)
+    off = np.abs(share - (share > 0.5))
+    if between := int(np.count_nonzero(off > _DUST)):
+        raise UserError(
+            f"{path} is no mask: {between} voxels are neither 0 nor its highest value {data.max():g}; say from which "
+            "value on it is set, with mask_above in the dataset's entry."
+        )
+    return share > 0.5, int(np.count_nonzero(off))
+
+
+def _whole_labels(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
+    """A label map's whole values, and how many voxels were rounded for it."""
+    if data.dtype.kind != "f":
+        return data, 0
+    whole = np.rint(data)
+    off = np.abs(data - whole)
+    if between := int(np.count_nonzero(off > _DUST)):
+        raise UserError(
+            f"{path} is no label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
+        )
+    return whole, int(np.count_nonzero(off))
+
+
+def _counted(
+    path: PathLike, labels: np.ndarray, classes: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Voxels of each class, and of each value that no class names."""
+    if not labels.any():
+        raise UserError(f"{path} is empty; add its labels, or exclude the scan.")
+    voxels = {int(value): int(count) for value, count in zip(*np.unique(labels, return_counts=True), strict=True)}
+    found = {name: sum(voxels.get(value, 0) for value in values) for name, values in classes.items()}
+    if not any(found.values()):
+        raise UserError(f"{path} holds none of the labels that the target asks for; check the target's classes.")
+    named = {0, *(value for values in classes.values() for value in values)}
+    return found, {str(value): count for value, count in voxels.items() if value not in named}
+
+
+def _wrapped(data: np.ndarray) -> list[str]:
+    """A word on negative values far beyond noise, as integers too small for a scan's brightness leave them."""
+    low = data < -0.1 * np.percentile(data, 99)
+    if low.mean() > 1e-3:
+        return [
+            f"{100 * low.mean():.1f} % of voxels far below zero (down to {data.min():g}): integers that overflowed?"
+        ]
+    return []

@@ -1,0 +1,185 @@
+"""Quality control: what registration and resampling did to each scan, and which scans stop the study.
+
+Numbers beyond ``quality.stop`` of the configuration stop it; all else is a word in the table. What cannot be known:
+the template is symmetric, so a scan whose header swaps left and right registers as well as its mirror image. Sides rest
+on the header (see :mod:`headstart.headers`), and on affines that do not mirror: their determinant is positive.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from headstart import images
+from headstart.images import Volume
+
+# What is compared within a dataset. The share of its fellows' spread that is noise in itself, and the fewest scans.
+_COMPARED = ("template_correlation", "brain_dice", "brain_native_ml", "determinant", "wm_minus_gm")
+_LEAST_SPREAD = 0.005
+_LEAST_SCANS = 5
+# Share of the brain that may leave the template's box.
+_BRAIN_LOST = 0.05
+_NEIGHBOURS = np.ones((3, 3, 3), bool)
+
+
+def contrast(t1: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
+    """How much brighter white matter is than grey and than CSF, where the template has them.
+
+    ``t1``: a registered scan, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. On a T1
+    both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels weigh by the square of the probability, so that
+    the cores of tissues decide.
+    """
+    weights = {name: images.resample(tissue, t1.grid).data ** 2 for name, tissue in tissues.items()}
+    mean = {name: float(np.average(t1.data, weights=weight)) for name, weight in weights.items()}
+    return {"wm_minus_gm": mean["wm"] - mean["gm"], "wm_minus_csf": mean["wm"] - mean["csf"]}
+
+
+def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Sequence[str]) -> dict:
+    """What resampling did to manual labels: before and after, in all and by class.
+
+    ``native``, ``moved``: labels 1, 2, ... named ``names``, on the scan's grid and the study's; ``transform``: (4, 4)
+    from RAS+ mm of the study's space to the scan's. ``label_native_ml``, ``label_ml`` (both in mL of the scan's space),
+    ``label_native_voxels``, ``label_voxels``; ``parts_native``, ``parts`` (26-connected, of all classes together);
+    ``parts_lost``, native ones that no voxel of the study's grid shows; ``classes_lost``, names of classes.
+    """
+    native_parts, count = ndimage.label(native.data > 0, _NEIGHBOURS)
+    volume = moved.grid.voxel_ml * abs(float(np.linalg.det(transform[:3, :3])))
+    voxels = {"native": int((native.data > 0).sum()), "moved": int((moved.data > 0).sum())}
+    return {
+        "label_native_voxels": voxels["native"],
+        "label_voxels": voxels["moved"],
+        "label_native_ml": voxels["native"] * native.grid.voxel_ml,
+        "label_ml": voxels["moved"] * volume,
+        "parts_native": int(count),
+        "parts": int(ndimage.label(moved.data > 0, _NEIGHBOURS)[1]),
+        "parts_lost": int(count - len(_parts_shown(native_parts, native, moved, transform))),
+        "classes_lost": [
+            name for k, name in enumerate(names, 1) if (native.data == k).any() and not (moved.data == k).any()
+        ],
+    }
+
+
+def _parts_shown(parts: np.ndarray, native: Volume, moved: Volume, transform: np.ndarray) -> np.ndarray:
+    """Numbers of the native ``parts`` that meet a labelled voxel of ``moved``.
+
+    Looked at from both sides, since either grid may be the finer one: voxels of parts that fall into labelled voxels,
+    and centres of labelled voxels that fall into parts.
+    """
+    there = np.linalg.inv(native.affine) @ transform @ moved.affine
+    of_parts, labelled = np.argwhere(parts), np.argwhere(moved.data)
+    inside = _at(moved.data, of_parts, np.linalg.inv(there)) > 0
+    shown = parts[tuple(of_parts[inside].T)]
+    return np.union1d(shown, np.setdiff1d(_at(parts, labelled, there), [0]))
+
+
+def _at(data: np.ndarray, voxels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Values of ``data`` at the voxels nearest to ``matrix`` times ``voxels`` (N, 3); 0 outside."""
+    there = np.rint(voxels @ matrix[:3, :3].T + matrix[:3, 3]).astype(int)
+    within = np.all((there >= 0) & (there < data.shape), axis=1)
+    found = np.zeros(len(voxels), data.dtype)
+    found[within] = data[tuple(there[within].T)]
+    return found
+
+
+def gathered(registered: Mapping, intake: Mapping, losses: Mapping) -> dict:
+    """One scan's row for :func:`tabulate`.
+
+    ``registered``: its registration's numbers; ``intake``: the record of :func:`headstart.intake.check_scan`;
+    ``losses``: of :func:`label_losses`, empty without labels.
+    """
+    return {
+        **registered,
+        **losses,
+        "axes": intake["axes"],
+        "placed_by": intake["placed_by"],
+        "repairs": intake["repairs"],
+        "warnings": intake["warnings"],
+        "other_label_voxels": sum(intake.get("other_labels", {}).values()),
+    }
+
+
+def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
+    """The table of quality, a row a scan: ``status``, the reasons for it, and every number.
+
+    ``status``: ``failed`` (beyond ``stop``; the study stops), ``look`` (an outlier, or a warning) or ``passed``;
+    ``failed``, ``outliers``, ``warnings``, ``repairs``: in words. ``stop``: least and most of the numbers that stop
+    the study, by column. ``outlier``: robust z-score beyond which a number parts from its dataset (:func:`robust_z`).
+    """
+    table = pd.DataFrame(rows)
+    scores = {name: table.groupby("dataset")[name].transform(robust_z) for name in _COMPARED}
+    usual = table.groupby("dataset")["stripped"].transform(lambda stripped: stripped.mean() > 0.5)
+    table["failed"] = ["; ".join(failures(row, stop)) for row in rows]
+    table["outliers"] = [
+        "; ".join(f"{name} (z {z[i]:+.1f})" for name, z in scores.items() if abs(z[i]) > outlier)
+        for i in range(len(rows))
+    ]
+    table["warnings"] = [
+        "; ".join([*row["warnings"], *_warnings(row, stripped_usual)])
+        for row, stripped_usual in zip(rows, usual, strict=True)
+    ]
+    table["repairs"] = ["; ".join(row["repairs"]) for row in rows]
+    if "classes_lost" in table:
+        table["classes_lost"] = [", ".join(row.get("classes_lost", ())) for row in rows]
+    told = (table["outliers"] != "") | (table["warnings"] != "")
+    table["status"] = np.where(table["failed"] != "", "failed", np.where(told, "look", "passed"))
+    first = ["dataset", "subject", "status", "failed", "outliers", "warnings", "repairs"]
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def robust_z(values: pd.Series) -> pd.Series:
+    """Modified z-scores (Iglewicz and Hoaglin 1993): distance from the median over the median such distance.
+
+    The latter counts as at least half a percent of the median, below which scans do not differ in earnest. Of fewer
+    than five scans nothing is said: all scores are 0.
+    """
+    if values.count() < _LEAST_SCANS:
+        return pd.Series(0.0, values.index)
+    centre = values.median()
+    spread = max(float((values - centre).abs().median()), _LEAST_SPREAD * abs(float(centre)), 1e-9)
+    return (0.6745 * (values - centre) / spread).fillna(0.0)
+
+
+def failures(row: Mapping, stop: Mapping[str, Sequence[float]]) -> list[str]:
+    """In what a scan's registration is beyond what the study takes; a number that could not be had is."""
+    found = []
+    for name, (low, high) in stop.items():
+        value = row[name]
+        if value is None:
+            found.append(f"{name} unknown")
+        elif not low <= value <= high:
+            found.append(f"{name} {value:.3g}, " + (f"above {high:g}" if value > high else f"below {low:g}"))
+    return found
+
+
+def verdict(table: pd.DataFrame, path: str) -> str:
+    """The sentence that lists the scans whose registration failed in the table of quality, which ``path`` holds.
+
+    Empty if none did.
+    """
+    failed = table[table["status"] == "failed"]
+    if failed.empty:
+        return ""
+    scans = ", ".join(f"{row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples())
+    more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+    keys = " and ".join(f"datasets.{name}.exclude" for name in failed["dataset"].unique())
+    return (
+        f"registration failed for {scans}{more}; see {path} and their pictures (*_desc-qc_T1w.png), then add them to "
+        f"{keys}, or change quality.stop."
+    )
+
+
+def _warnings(row: Mapping, stripped_usual: bool) -> list[str]:
+    """What of a registered scan is worth a look."""
+    found = []
+    if not (row["wm_minus_gm"] > 0 and row["wm_minus_csf"] > 0):
+        found.append("white matter is not the brightest tissue: not a T1?")
+    if row["stripped"] != stripped_usual:
+        found.append("has no skull, unlike most of its dataset" if row["stripped"] else "has its skull, unlike most")
+    if abs(row["brain_ml"] / row["brain_native_ml"] - 1) > _BRAIN_LOST:
+        found.append("part of the brain lies outside the template's box")
+    if row.get("parts_lost"):
+        found.append(f"{row['parts_lost']} of {row['parts_native']} labelled parts lost by resampling")
+    if row.get("classes_lost"):
+        found.append(f"lost by resampling: {', '.join(row['classes_lost'])}")
+    return found
