@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import headstart
 from headstart.networks import Architecture, Decoder, Encoder, Segmenter
 
 SMALL = (8, 8, 8, 8, 4, 4, 4, 4, 4)
@@ -162,7 +164,7 @@ def test_weights_follow_from_the_seed_alone():
 def test_training_and_evaluation_need_no_imaging_library():
     absent = "import sys; sys.modules.update(dict.fromkeys(['nibabel', 'ants', 'nilearn', 'skimage', 'cc3d']))"
     code = f"{absent}; from headstart import pretrain, finetune, evaluate"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
 
 
 def test_an_architecture_is_read_from_a_studys_settings():

@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import headstart
 from headstart import store
 from headstart.job import UserError
 
@@ -124,4 +126,4 @@ def test_the_fingerprint_follows_names_contents_and_order(scan):
 
 def test_store_and_overlap_start_without_torch():
     code = "import sys; from headstart import store, overlap; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
