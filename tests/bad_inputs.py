@@ -143,6 +143,7 @@ ACCEPTED = [
     Case("metres-but-mm", "header names another unit than mm", t1(head(), units=METRES)),
     Case("forms-apart", "part by up to 12 mm", t1(head(), srow_x=SHIFTED[0])),
     Case("qform-nan-beside-sform", "the sform was taken", t1(head(), quatern_b=np.nan)),
+    Case("qform-no-rotation-beside-sform", "qform is no rotation", t1(head(), quatern_b=1, quatern_c=1)),
     Case("voxels-zero-beside-sform", "the sform's was taken", t1(head(), pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
     Case("mask-of-255", None, labels=t1(lesion() * np.uint8(255)), how=MASK),
     Case(

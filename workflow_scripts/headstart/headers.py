@@ -32,7 +32,7 @@ def check(path: str | os.PathLike, grid: images.Grid) -> tuple[dict, list[str], 
     placed_by, warnings = "format", []
     if isinstance(image.header, nib.Nifti1Header):
         placed_by, warnings = _forms(path, _stored(image), image.shape)
-    _check_sound(path, grid.affine, "placement")
+    _check_sound(path, grid.affine, "a placement")
     _check_extent(path, grid)
     repairs, unit = [], images.unit_mm(image.header, image.affine)
     if unit != 1:
@@ -72,27 +72,28 @@ def _forms(path: str | os.PathLike, header: nib.Nifti1Header, shape: tuple[int, 
         warnings.append(f"header gives voxels the size {said} mm; the sform's was taken")
     if by_sform:
         sform = header.get_sform()
-        _check_sound(path, sform, "sform")
+        _check_sound(path, sform, "an sform")
         if by_qform and sound_sizes:
-            warnings += _disagreement(path, sform, _qform(path, header), shape)
+            warnings += _disagreement(path, sform, _qform(header), shape)
     else:
-        _check_sound(path, _qform(path, header), "qform")
+        _check_sound(path, _qform(header), "a qform")
     if not np.isfinite(header["scl_slope"]):
         warnings.append("header scales intensities by no number; they were taken as stored")
     return "sform" if by_sform else "qform", warnings
 
 
-def _qform(path: str | os.PathLike, header: nib.Nifti1Header) -> np.ndarray:
+def _qform(header: nib.Nifti1Header) -> np.ndarray:
+    """The qform's matrix, NaN where its quaternion is no rotation."""
     try:
         return header.get_qform()
-    except (nib.spatialimages.HeaderDataError, ValueError, np.linalg.LinAlgError):
-        raise UserError(f"{path} has a qform that is no rotation; {_REMEDY}.") from None
+    except (nib.spatialimages.HeaderDataError, ValueError):
+        return np.full((4, 4), np.nan)
 
 
 def _disagreement(path: str | os.PathLike, sform: np.ndarray, qform: np.ndarray, shape: tuple[int, ...]) -> list[str]:
     """How sform and qform part. A mirror image between them leaves open which side is left: that is an error."""
     if not np.isfinite(qform).all():
-        return ["qform is not made of numbers; the sform was taken"]
+        return ["qform is no rotation; the sform was taken"]
     if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
         raise UserError(
             f"{path} has sform and qform that are mirror images, so that left cannot be told from right; {_REMEDY}."
@@ -102,15 +103,11 @@ def _disagreement(path: str | os.PathLike, sform: np.ndarray, qform: np.ndarray,
     return [f"sform and qform part by up to {apart:.0f} mm; the sform was taken"] if apart > _APART_MM else []
 
 
-def _check_sound(path: str | os.PathLike, affine: np.ndarray, name: str) -> None:
+def _check_sound(path: str | os.PathLike, affine: np.ndarray, form: str) -> None:
     """An affine must be of numbers and span three dimensions."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) <= 1e-3 * np.prod(sizes):
-        raise UserError(f"{path} has {_article(name)} {name} that is flat or not made of numbers; {_REMEDY}.")
-
-
-def _article(name: str) -> str:
-    return "an" if name == "sform" else "a"
+        raise UserError(f"{path} has {form} that is flat or not made of numbers; {_REMEDY}.")
 
 
 def _check_extent(path: str | os.PathLike, grid: images.Grid) -> None:
