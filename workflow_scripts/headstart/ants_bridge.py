@@ -1,7 +1,8 @@
 """The one door to ANTs: its axes (LPS+), its files and its threads end here.
 
 Everything outside uses :class:`headstart.images.Volume` and (4, 4) matrices in RAS+ millimetres. ANTs' tools are
-run with a fixed seed; their results are then the same in each run for the same number of threads.
+run with a fixed seed. With one thread their results are then the same in each run, byte for byte; several threads add
+up in the order in which they finish. ITK takes the number of threads once, when a process first uses it.
 """
 
 import os
