@@ -52,7 +52,6 @@ TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
-VERDICT = f"{RESULTS}/quality/verdict.txt"
 SLICES = f"{RESULTS}/slices/{{dataset}}/sub-{{subject}}"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
 RUN = "{target}/{source}/size-{size}_resample-{resample}"
@@ -84,9 +83,9 @@ def classes_of(dataset):
     return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
 
 
-def labels_of(wildcards):
-    """The files of a scan's manual labels, where a target asks for them."""
-    return scan_of(wildcards).target if wildcards.dataset in LABELLED else ()
+def masks_of(wildcards):
+    """How a scan's manual labels are read, see headstart.intake.read_labels."""
+    return {"masks": scan_of(wildcards).masks, "mask_above": config["datasets"][wildcards.dataset].get("mask_above")}
 
 
 def role_of(dataset, subject):

@@ -67,24 +67,40 @@ rule describe_people:
 
 rule check_scan:
     input:
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        labels=labels_of,
+        lambda wildcards: scan_of(wildcards).t1w,
     output:
         f"{DERIVED}_desc-intake_T1w.json",
     log:
         f"{RESULTS}/logs/check_scan/{{dataset}}/sub-{{subject}}.log",
     # Before costlier work on other scans: what is wrong with the data should be known soon.
-    priority: 2
+    priority: 3
     resources:
         mem_mb=grown(3000),
         runtime=grown(5),
     params:
         code=code_of("check_scan"),
-        classes=lambda wildcards: classes_of(wildcards.dataset) if wildcards.dataset in LABELLED else {},
-        masks=lambda wildcards: scan_of(wildcards).masks,
-        mask_above=lambda wildcards: config["datasets"][wildcards.dataset].get("mask_above"),
     script:
         "../workflow_scripts/check_scan.py"
+
+
+rule check_labels:
+    input:
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        labels=lambda wildcards: scan_of(wildcards).target,
+    output:
+        f"{DERIVED}_desc-intake_dseg.json",
+    log:
+        f"{RESULTS}/logs/check_labels/{{dataset}}/sub-{{subject}}.log",
+    priority: 3
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(5),
+    params:
+        code=code_of("check_labels"),
+        classes=lambda wildcards: classes_of(wildcards.dataset),
+        masks=masks_of,
+    script:
+        "../workflow_scripts/check_labels.py"
 
 
 rule compare_scans:
@@ -94,7 +110,7 @@ rule compare_scans:
         f"{RESULTS}/tables/images.tsv",
     log:
         f"{RESULTS}/logs/compare_scans.log",
-    priority: 1
+    priority: 2
     localrule: True
     params:
         code=code_of("compare_scans"),
@@ -110,5 +126,6 @@ rule compare_scans:
 rule datasets:
     input:
         rules.compare_scans.output,
+        over_scans(rules.check_labels.output[0], *LABELLED),
         expand(rules.describe_people.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

@@ -34,6 +34,7 @@ rule evaluate_model:
 rule tabulate_scores:
     input:
         metrics=over_runs(rules.evaluate_model.output.metrics),
+        gate=rules.gate_quality.output,
     output:
         scores=f"{RESULTS}/tables/scores.tsv",
         summary=report(

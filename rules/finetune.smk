@@ -52,3 +52,4 @@ rule finetune_target:
 rule finetune:
     input:
         over_runs(rules.finetune_target.output.model),
+        rules.gate_quality.output,

@@ -7,7 +7,6 @@ rule label_scan:
         brain=rules.register_scan.output.brain,
         transform=TRANSFORM,
         template=TEMPLATE,
-        gate=ancient(VERDICT),
     output:
         tissue=f"{IN_SPACE}_desc-tissue_dseg.nii.gz",
         structures=f"{IN_SPACE}_desc-subcortical_dseg.nii.gz",
@@ -69,3 +68,4 @@ rule label:
     input:
         over_scans(rules.label_scan.output.tissue, T1_SOURCE),
         over_scans(rules.compare_truth.output[0], *PHANTOMS),
+        rules.gate_quality.output,

@@ -33,3 +33,4 @@ rule pretrain_source:
 rule pretrain:
     input:
         expand(rules.pretrain_source.output, source=SOURCES),
+        rules.gate_quality.output,

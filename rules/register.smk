@@ -27,8 +27,7 @@ rule describe_derivatives:
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
-        # That the scan was checked counts, not when: hence ancient.
-        intake=ancient(rules.check_scan.output[0]),
+        intake=rules.check_scan.output,
         template=TEMPLATE,
     output:
         t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
@@ -46,6 +45,8 @@ rule register_scan:
         f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
+    # Before labels and trainings: a registration that failed stops the study.
+    priority: 1
     threads: config["register"]["threads"]
     resources:
         mem_mb=grown(6000),
@@ -63,12 +64,14 @@ rule resample_target:
     input:
         labels=lambda wildcards: scan_of(wildcards).target,
         t1w=lambda wildcards: scan_of(wildcards).t1w,
+        intake=rules.check_labels.output,
         transform=TRANSFORM,
     output:
         labels=f"{IN_SPACE}_desc-target_dseg.nii.gz",
         losses=f"{IN_SPACE}_desc-target_dseg.json",
     log:
         f"{RESULTS}/logs/resample_target/{{dataset}}/sub-{{subject}}.log",
+    priority: 1
     resources:
         mem_mb=grown(3000),
         runtime=grown(10),
@@ -76,8 +79,7 @@ rule resample_target:
         code=code_of("resample_target"),
         voxel_mm=config["template"]["voxel_mm"],
         classes=lambda wildcards: classes_of(wildcards.dataset),
-        masks=lambda wildcards: scan_of(wildcards).masks,
-        mask_above=lambda wildcards: config["datasets"][wildcards.dataset].get("mask_above"),
+        masks=masks_of,
     script:
         "../workflow_scripts/resample_target.py"
 
@@ -85,9 +87,9 @@ rule resample_target:
 rule tabulate_quality:
     input:
         registered=over_scans(rules.register_scan.output.quality, *SCANS),
-        intake=over_scans(rules.check_scan.output[0], *SCANS),
+        scans=over_scans(rules.check_scan.output[0], *SCANS),
+        labels=over_scans(rules.check_labels.output[0], *LABELLED),
         losses=over_scans(rules.resample_target.output.losses, *LABELLED),
-        images=rules.compare_scans.output,
     output:
         table=report(
             f"{RESULTS}/tables/quality.tsv",
@@ -95,9 +97,9 @@ rule tabulate_quality:
             category="3 Quality control",
             labels={"table": "scans and their registration"},
         ),
-        verdict=VERDICT,
     log:
         f"{RESULTS}/logs/tabulate_quality.log",
+    priority: 1
     params:
         code=code_of("tabulate_quality"),
         scans=[(name, subject) for name in SCANS for subject in SCANS[name]],
@@ -108,11 +110,12 @@ rule tabulate_quality:
         "../workflow_scripts/tabulate_quality.py"
 
 
-# The study stops here where the verdict is bad, and so do the first jobs of later stages, which read it themselves:
-# Snakemake deletes what a failed job has written, and would make all later files anew once it is there again.
+# Stops the study where a registration failed. Only the study's answer hangs on it, since Snakemake would else make the
+# files of every scan anew whenever one of them is excluded; its priority puts it before the trainings all the same.
 rule gate_quality:
     input:
-        VERDICT,
+        quality=rules.tabulate_quality.output.table,
+        images=rules.compare_scans.output[0],
     output:
         f"{RESULTS}/quality/passed.txt",
     log:

@@ -3,8 +3,7 @@
 
 rule slice_image:
     input:
-        image=rules.register_scan.output.t1w,
-        gate=ancient(VERDICT),
+        rules.register_scan.output.t1w,
     output:
         f"{SLICES}_T1w.npy",
     log:
@@ -22,8 +21,7 @@ rule slice_image:
 
 rule slice_labels:
     input:
-        labels=f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
-        gate=ancient(VERDICT),
+        f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
     output:
         f"{SLICES}_desc-{{labels}}_dseg.npy",
     log:
@@ -48,3 +46,4 @@ rule slice:
         over_scans(rules.slice_image.output[0], *SCANS),
         SOURCE_TISSUES,
         over_scans(f"{SLICES}_desc-target_dseg.npy", *LABELLED),
+        rules.gate_quality.output,

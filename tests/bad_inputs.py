@@ -158,19 +158,19 @@ ACCEPTED = [
 ]
 
 
-def check(case: Case, folder: Path) -> dict:
-    """Write a case and look at it, as the rule check_scan does."""
+def check(case: Case, folder: Path) -> list[dict]:
+    """Write a case and look at it, as the rules check_scan and check_labels do."""
     t1w, labels = case.make(folder)
-    return intake.check_scan(t1w, labels, CLASSES, **case.how)
+    scan = intake.check_scan(t1w)
+    return [scan, intake.check_labels(labels, t1w, CLASSES, **case.how)] if labels else [scan]
 
 
 def show(folder: Path, cases: Sequence[Case]) -> None:
     """Print what headstart says of each case."""
     for case in cases:
         try:
-            record = check(case, folder)
-            said = "; ".join(record["repairs"] + record["warnings"]) or "nothing to say"
-            print(f"{case.name}: accepted: {said}")
+            said = [sentence for record in check(case, folder) for sentence in record["repairs"] + record["warnings"]]
+            print(f"{case.name}: accepted: {'; '.join(said) or 'nothing to say'}")
         except UserError as error:
             print(f"{case.name}: refused: {error}")
 

@@ -9,13 +9,14 @@ import pytest
 
 from headstart import images, quality
 from headstart.images import Volume
-from headstart.job import write_json
+from headstart.job import UserError, write_json, write_table
 from headstart.settings import resolve
 from headstart.template import grid
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")["quality"]
-INTAKE = {"axes": "RAS", "placed_by": "sform", "repairs": [], "warnings": []}
+SCAN = {"axes": "RAS", "placed_by": "sform", "repairs": [], "warnings": []}
+LABELS = {"repairs": [], "warnings": [], "other_labels": {}}
 GOOD = {
     "template_correlation": 0.97,
     "brain_dice": 0.96,
@@ -28,13 +29,11 @@ GOOD = {
 }
 
 
-def row(subject, dataset="cohort", losses=None, intake=None, **changed):
-    registered = {**GOOD, **changed}
-    return {
-        "dataset": dataset,
-        "subject": subject,
-        **quality.gathered(registered, {**INTAKE, **(intake or {})}, losses or {}),
-    }
+def row(subject, dataset="cohort", losses=None, scan=None, **changed):
+    records = [{**GOOD, **changed}, {**SCAN, **(scan or {})}]
+    if losses:
+        records += [LABELS, losses]
+    return {"dataset": dataset, "subject": subject, **quality.gathered(*records)}
 
 
 def cohort(*odd):
@@ -65,17 +64,15 @@ def test_scans_like_their_fellows_pass():
 def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_go_on(changed, reason, tmp_path, run_script):
     table = cohort(row("bad", **changed)).reset_index()
     assert table.set_index("subject")["status"].to_dict()["bad"] == "failed"
-    bad, good = tmp_path / "bad.txt", tmp_path / "good.txt"
-    bad.write_text(quality.verdict(table, "quality.tsv"))
+    bad, good = (SimpleNamespace(quality=tmp_path / name) for name in ("bad.tsv", "good.tsv"))
+    write_table(bad.quality, table)
+    write_table(good.quality, table[table["subject"] != "bad"])
     with pytest.raises(SystemExit) as ended:
-        run_script("gate_quality", [bad], {}, [tmp_path / "passed"])
+        run_script("gate_quality", bad, {}, [tmp_path / "passed"])
     sentence = ended.value.code
     assert f"cohort bad ({reason})" in sentence and "datasets.cohort.exclude" in sentence and "\n" not in sentence
     assert not (tmp_path / "passed").exists()
-    with pytest.raises(SystemExit, match="cohort bad"):
-        run_script("slice_image", SimpleNamespace(gate=bad), {}, [tmp_path / "slices.npy"])
-    good.write_text(quality.verdict(table[table["subject"] != "bad"], "quality.tsv"))
-    run_script("gate_quality", [good], {}, [tmp_path / "passed"])
+    run_script("gate_quality", good, {}, [tmp_path / "passed"])
     assert (tmp_path / "passed").exists()
 
 
@@ -86,7 +83,7 @@ def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_go_on(c
         ({"wm_minus_gm": -0.1}, "warnings", "not a T1?"),
         ({"stripped": True}, "warnings", "has no skull, unlike most"),
         ({"brain_ml": 1200.0}, "warnings", "outside the template's box"),
-        ({"intake": {"warnings": ["sform and qform part"]}}, "warnings", "sform and qform part"),
+        ({"scan": {"warnings": ["sform and qform part"]}}, "warnings", "sform and qform part"),
         (
             {"losses": {"parts_lost": 2, "parts_native": 7, "classes_lost": []}},
             "warnings",
@@ -99,11 +96,11 @@ def test_what_is_odd_is_marked_and_never_stops(odd, column, words):
     table = cohort(row("odd", **odd))
     assert table["status"].value_counts().to_dict() == {"passed": 10, "look": 1}
     assert words in table.loc["odd", column]
-    assert quality.verdict(table.reset_index(), "quality.tsv") == ""
+    quality.check_passed(table.reset_index(), "quality.tsv")
 
 
 def test_a_repair_is_shown_and_is_no_reason_to_look():
-    table = cohort(row("mended", intake={"repairs": ["voxels that were not numbers set to 0: 3"]}))
+    table = cohort(row("mended", scan={"repairs": ["voxels that were not numbers set to 0: 3"]}))
     assert table.loc["mended", "status"] == "passed" and "set to 0: 3" in table.loc["mended", "repairs"]
 
 
@@ -122,23 +119,29 @@ def test_robust_scores_by_hand():
 
 def test_the_sentence_of_many_failures_is_short():
     rows = [row(f"{n:02d}", brain_dice=0.1) for n in range(14)]
-    sentence = quality.verdict(quality.tabulate(rows, SETTINGS["stop"], 3.5), "quality.tsv")
+    with pytest.raises(UserError) as caught:
+        quality.check_passed(quality.tabulate(rows, SETTINGS["stop"], 3.5), "quality.tsv")
+    sentence = str(caught.value)
     assert "and 4 more; see quality.tsv" in sentence and sentence.count("brain_dice") == 10
 
 
 def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
-    for name, content in {"qc": GOOD, "intake": {**INTAKE, "other_labels": {"7": 3, "9": 4}}}.items():
+    written = {
+        "registered": GOOD,
+        "scans": {**SCAN, "repairs": ["mended"]},
+        "labels": {"repairs": ["rounded"], "warnings": [], "other_labels": {"7": 3, "9": 4}},
+        "losses": {"parts_lost": 0, "parts_native": 2, "classes_lost": []},
+    }
+    for name, content in written.items():
         write_json(tmp_path / f"{name}.json", content)
-    losses = {"parts_lost": 0, "parts_native": 2, "classes_lost": []}
-    write_json(tmp_path / "losses.json", losses)
-    inputs = SimpleNamespace(
-        registered=[tmp_path / "qc.json"] * 2, intake=[tmp_path / "intake.json"] * 2, losses=[tmp_path / "losses.json"]
-    )
-    output = SimpleNamespace(table=tmp_path / "quality.tsv", verdict=tmp_path / "verdict.txt")
+    counts = {"registered": 2, "scans": 2, "labels": 1, "losses": 1}
+    inputs = SimpleNamespace(**{name: [tmp_path / f"{name}.json"] * count for name, count in counts.items()})
+    output = SimpleNamespace(table=tmp_path / "quality.tsv")
     scans = [("cohort", "01"), ("stroke", "01")]
     run_script("tabulate_quality", inputs, {"scans": scans, "labelled": scans[1:], **SETTINGS}, output)
     table = pd.read_csv(tmp_path / "quality.tsv", sep="\t").set_index("dataset")
-    assert (table["status"] == "passed").all() and (table["other_label_voxels"] == 7).all()
+    assert (table["status"] == "passed").all() and table.loc["stroke", "other_label_voxels"] == 7
+    assert table["repairs"].to_dict() == {"cohort": "mended", "stroke": "mended; rounded"}
     assert np.isnan(table.loc["cohort", "parts_native"]) and table.loc["stroke", "parts_native"] == 2
 
 

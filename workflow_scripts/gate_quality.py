@@ -1,4 +1,8 @@
-from headstart import job
+import pandas as pd
 
-with job.running(snakemake.rule, snakemake.log[0], gate=snakemake.input[0]):
+from headstart import job, quality
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    table = snakemake.input.quality
+    quality.check_passed(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
     job.write_text(snakemake.output[0], "")

@@ -5,7 +5,7 @@ import numpy as np
 from headstart import images, intake, job, pictures, template
 from headstart.label import label
 
-with job.running(snakemake.rule, snakemake.log[0], gate=snakemake.input.gate):
+with job.running(snakemake.rule, snakemake.log[0]):
     settings = dict(snakemake.params.settings)
     working_grid = template.grid(settings.pop("voxel_mm"))
     grid = template.grid(snakemake.params.voxel_mm)

@@ -12,8 +12,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         transform,
         template.grid(snakemake.params.voxel_mm),
         {value: number for number, values in enumerate(classes.values(), start=1) for value in values},
-        masks=snakemake.params.masks,
-        mask_above=snakemake.params.mask_above,
+        **snakemake.params.masks,
     )
     images.write(snakemake.output.labels, labels, np.uint8)
     job.write_json(snakemake.output.losses, quality.label_losses(native, labels, transform, list(classes)))

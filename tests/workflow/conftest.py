@@ -57,9 +57,9 @@ class Project:
         environment = {**os.environ, "NO_ET": "1"}
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
 
-    def to_run(self, *arguments: str) -> dict[str, int]:
+    def to_run(self, *arguments: str, study: str = "tiny.yaml") -> dict[str, int]:
         """How many jobs of each rule a run would do now."""
-        shown = self.snakemake("--dry-run", *arguments)
+        shown = self.snakemake("--dry-run", *arguments, study=study)
         assert shown.returncode == 0, shown.stderr
         return self.count(shown)
 

@@ -22,24 +22,15 @@ _FEW = 0.01
 _DUST = 1e-3
 
 
-def check_scan(
-    t1w: PathLike,
-    labels: Sequence[PathLike] = (),
-    classes: Mapping[str, Sequence[int]] | None = None,
-    *,
-    masks: bool = False,
-    mask_above: float | None = None,
-) -> dict:
-    """Look at a T1 scan and its manual labels; what was found, for the scan's record.
+def check_scan(t1w: PathLike) -> dict:
+    """Look at a T1 scan; what was found, for its record.
 
-    ``classes``: label values of each of the target's classes; ``masks``, ``mask_above``: see :func:`read_labels`.
-    Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, those of
-    :func:`headstart.headers.check`, and with labels ``label_voxels`` by class and ``other_labels``, the voxels of each
-    value that no class names. Raises :class:`UserError` for what must be mended first.
+    Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, and those of
+    :func:`headstart.headers.check`. Raises :class:`UserError` for what must be mended first.
     """
     scan, repairs = read_t1(t1w)
     facts, converted, warnings = headers.check(t1w, scan.grid)
-    record = {
+    return {
         "file": str(t1w),
         "repairs": repairs + converted,
         "warnings": warnings + _wrapped(scan.data),
@@ -47,12 +38,31 @@ def check_scan(
         "sha256": fingerprint(scan),
         **facts,
     }
-    if labels:
-        labelled, rounded = read_labels(labels, t1w, scan.grid, masks=masks, mask_above=mask_above)
-        record["repairs"] += rounded
-        record["label_voxels"], record["other_labels"] = _counted(labels[0], labelled.data, classes or {})
-        record["warnings"] += [f"no voxel of {name}" for name, count in record["label_voxels"].items() if not count]
-    return record
+
+
+def check_labels(
+    paths: Sequence[PathLike],
+    t1w: PathLike,
+    classes: Mapping[str, Sequence[int]],
+    *,
+    masks: bool = False,
+    mask_above: float | None = None,
+) -> dict:
+    """Look at the manual labels of the T1 scan ``t1w``; what was found, for their record.
+
+    ``classes``: label values of each of the target's classes; ``masks``, ``mask_above``: see :func:`read_labels`.
+    Keys: ``files``, ``repairs`` and ``warnings`` (sentences), ``label_voxels`` by class, and ``other_labels``, the
+    voxels of each value that no class names. Raises :class:`UserError` for what must be mended first.
+    """
+    labelled, repairs = read_labels(paths, t1w, images.read(t1w).grid, masks=masks, mask_above=mask_above)
+    voxels, others = _counted(paths[0], labelled.data, classes)
+    return {
+        "files": [str(path) for path in paths],
+        "repairs": repairs,
+        "warnings": [f"no voxel of {name}" for name, count in voxels.items() if not count],
+        "label_voxels": voxels,
+        "other_labels": others,
+    }
 
 
 def read_t1(path: PathLike) -> tuple[Volume, list[str]]:

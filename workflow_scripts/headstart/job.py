@@ -21,12 +21,11 @@ class UserError(Exception):
 
 
 @contextlib.contextmanager
-def running(name: str, log: str | os.PathLike, gate: str | os.PathLike | None = None) -> Iterator[logging.Logger]:
+def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
     """Run a job's body with its log open: everything logged goes to ``log``, tracebacks included.
 
     A :class:`UserError` ends the process with its one sentence on standard error and exit status 1; any other
-    exception is logged with its traceback and raised again. ``gate``: a file with the sentence that keeps the job from
-    running, empty where nothing does.
+    exception is logged with its traceback and raised again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log, mode="w", encoding="utf-8")
@@ -36,8 +35,6 @@ def running(name: str, log: str | os.PathLike, gate: str | os.PathLike | None = 
     started = time.monotonic()
     logger.info("%s: started", name)
     try:
-        if gate and (sentence := Path(gate).read_text(encoding="utf-8").strip()):
-            raise UserError(sentence)
         yield logger
         logger.info("%s: done in %.1f s", name, time.monotonic() - started)
     except UserError as error:

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from headstart import images
 from headstart.images import Volume
+from headstart.job import UserError
 
 # What is compared within a dataset. The share of its fellows' spread that is noise in itself, and the fewest scans.
 _COMPARED = ("template_correlation", "brain_dice", "brain_native_ml", "determinant", "wm_minus_gm")
@@ -82,20 +83,22 @@ def _at(data: np.ndarray, voxels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return found
 
 
-def gathered(registered: Mapping, intake: Mapping, losses: Mapping) -> dict:
+def gathered(registered: Mapping, scan: Mapping, labels: Mapping | None = None, losses: Mapping | None = None) -> dict:
     """One scan's row for :func:`tabulate`.
 
-    ``registered``: its registration's numbers; ``intake``: the record of :func:`headstart.intake.check_scan`;
-    ``losses``: of :func:`label_losses`, empty without labels.
+    ``registered``: its registration's numbers; ``scan``, ``labels``: the records of
+    :func:`headstart.intake.check_scan` and :func:`headstart.intake.check_labels`; ``losses``: of :func:`label_losses`.
+    The last two are of scans with manual labels.
     """
+    row = {**registered, **{name: scan[name] for name in ("axes", "placed_by", "repairs", "warnings")}}
+    if labels is None:
+        return row
     return {
-        **registered,
+        **row,
         **losses,
-        "axes": intake["axes"],
-        "placed_by": intake["placed_by"],
-        "repairs": intake["repairs"],
-        "warnings": intake["warnings"],
-        "other_label_voxels": sum(intake.get("other_labels", {}).values()),
+        "repairs": scan["repairs"] + labels["repairs"],
+        "warnings": scan["warnings"] + labels["warnings"],
+        "other_label_voxels": sum(labels["other_labels"].values()),
     }
 
 
@@ -152,18 +155,15 @@ def failures(row: Mapping, stop: Mapping[str, Sequence[float]]) -> list[str]:
     return found
 
 
-def verdict(table: pd.DataFrame, path: str) -> str:
-    """The sentence that lists the scans whose registration failed in the table of quality, which ``path`` holds.
-
-    Empty if none did.
-    """
+def check_passed(table: pd.DataFrame, path: str) -> None:
+    """Raise :class:`UserError` with the scans whose registration failed in the table of quality, read from ``path``."""
     failed = table[table["status"] == "failed"]
     if failed.empty:
-        return ""
+        return
     scans = ", ".join(f"{row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples())
     more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
     keys = " and ".join(f"datasets.{name}.exclude" for name in failed["dataset"].unique())
-    return (
+    raise UserError(
         f"registration failed for {scans}{more}; see {path} and their pictures (*_desc-qc_T1w.png), then add them to "
         f"{keys}, or change quality.stop."
     )
