@@ -1,15 +1,13 @@
 """Print where a study's time went: jobs, median and total seconds, and memory of each rule.
 
-Run by ``make bench`` after ``make run``; appends to benchmarks/stages.tsv with the machine's kind.
+Run by ``make bench`` after ``make run``.
 """
 
 import argparse
-import datetime
-import os
-import platform
 from pathlib import Path
 
 import pandas as pd
+from record import keep
 
 
 def stages(folder: Path) -> pd.DataFrame:
@@ -33,11 +31,4 @@ if __name__ == "__main__":
     results = parser.parse_args().results
     if not (results / "benchmarks").is_dir():
         raise SystemExit(f"headstart: {results} has no benchmarks; run the study first (make run).")
-    table = stages(results / "benchmarks")
-    print(table.to_string(index=False))
-    today = datetime.date.today().isoformat()
-    machine = f"{os.cpu_count()} cores {platform.machine()}"
-    kept = Path(__file__).with_name("stages.tsv")
-    table.assign(study=results.name, date=today, machine=machine).to_csv(
-        kept, sep="\t", index=False, mode="a", header=not kept.exists()
-    )
+    keep(stages(results / "benchmarks").assign(study=results.name), __file__)

@@ -49,6 +49,8 @@ LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
 
 TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
+# All of its files are made together: jobs name one, since each file named costs time in planning thousands of them.
+A_TEMPLATE = TEMPLATE[0]
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
@@ -60,7 +62,6 @@ RUN = "{target}/{source}/size-{size}_resample-{resample}"
 wildcard_constraints:
     dataset="|".join(SCANS),
     subject="[A-Za-z0-9]+",
-    labels="tissue|target",
     source="|".join(SOURCES),
     target="|".join(TARGETS),
     size=r"\d+",
@@ -143,5 +144,5 @@ def expected_input():
 
 
 def grown(base):
-    """Resource that grows with each attempt of a job."""
+    """Resource that grows with each attempt of a job; of small jobs it is a number, which is planned in less time."""
     return lambda wildcards, attempt: base * attempt

@@ -23,7 +23,7 @@ PERSON = headstart_datasets.person_paths(f"{RESULTS}/datasets/{{dataset}}", "{su
 
 rule make_person:
     input:
-        template=TEMPLATE,
+        template=A_TEMPLATE,
     output:
         **PERSON,
     log:
@@ -75,8 +75,8 @@ rule check_scan:
     # Before costlier work on other scans: what is wrong with the data should be known soon.
     priority: 3
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(5),
+        mem_mb=3000,
+        runtime=10,
     params:
         code=code_of("check_scan"),
     script:
@@ -93,8 +93,8 @@ rule check_labels:
         f"{RESULTS}/logs/check_labels/{{dataset}}/sub-{{subject}}.log",
     priority: 3
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(5),
+        mem_mb=3000,
+        runtime=10,
     params:
         code=code_of("check_labels"),
         classes=lambda wildcards: classes_of(wildcards.dataset),
@@ -125,6 +125,7 @@ rule compare_scans:
 
 rule datasets:
     input:
+        TEMPLATE,
         rules.compare_scans.output,
         over_scans(rules.check_labels.output[0], *LABELLED),
         expand(rules.describe_people.output.description, dataset=PHANTOMS),

@@ -6,7 +6,7 @@ rule label_scan:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
         brain=rules.register_scan.output.brain,
         transform=TRANSFORM,
-        template=TEMPLATE,
+        template=A_TEMPLATE,
     output:
         tissue=f"{IN_SPACE}_desc-tissue_dseg.nii.gz",
         structures=f"{IN_SPACE}_desc-subcortical_dseg.nii.gz",
@@ -66,6 +66,7 @@ rule compare_truth:
 
 rule label:
     input:
+        TEMPLATE,
         over_scans(rules.label_scan.output.tissue, T1_SOURCE),
         over_scans(rules.compare_truth.output[0], *PHANTOMS),
         rules.gate_quality.output,

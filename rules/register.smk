@@ -24,11 +24,17 @@ rule describe_derivatives:
         "../workflow_scripts/describe_derivatives.py"
 
 
+def lesions_of(wildcards):
+    """The labels that a scan's registration leaves out, where its dataset asks for that."""
+    return scan_of(wildcards).target if config["datasets"][wildcards.dataset]["mask_lesions"] else []
+
+
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
         intake=rules.check_scan.output,
-        template=TEMPLATE,
+        lesions=lesions_of,
+        template=A_TEMPLATE,
     output:
         t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
         brain=f"{IN_SPACE}_desc-brain_mask.nii.gz",
@@ -55,6 +61,7 @@ rule register_scan:
         code=code_of("register_scan"),
         voxel_mm=config["template"]["voxel_mm"],
         percentiles=config["slice"]["percentiles"],
+        masks=masks_of,
         settings={key: value for key, value in config["register"].items() if key != "threads"},
     script:
         "../workflow_scripts/register_scan.py"
@@ -130,6 +137,7 @@ rule gate_quality:
 
 rule register:
     input:
+        TEMPLATE,
         over_scans(rules.register_scan.output.t1w, *SCANS),
         over_scans(rules.resample_target.output.labels, *LABELLED),
         expand(rules.describe_derivatives.output, dataset=SCANS),

@@ -1,49 +1,49 @@
-# Stage 4, slice: axial slices in memory-mappable arrays, one a scan.
+# Stage 4, slice: axial slices in memory-mappable arrays, one set a scan; a dataset is a source or a target, never both.
 
 
-rule slice_image:
+rule slice_source:
     input:
-        rules.register_scan.output.t1w,
+        image=rules.register_scan.output.t1w,
+        labels=rules.label_scan.output.tissue,
     output:
-        f"{SLICES}_T1w.npy",
+        image=f"{SLICES}_T1w.npy",
+        labels=f"{SLICES}_desc-tissue_dseg.npy",
     log:
-        f"{RESULTS}/logs/slice_image/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/slice_source/{{dataset}}/sub-{{subject}}.log",
+    wildcard_constraints:
+        dataset=T1_SOURCE,
     resources:
-        mem_mb=grown(1000),
-        runtime=grown(5),
+        mem_mb=2000,
+        runtime=5,
     params:
-        code=code_of("slice_image"),
+        code=code_of("slice_scan"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
     script:
-        "../workflow_scripts/slice_image.py"
+        "../workflow_scripts/slice_scan.py"
 
 
-rule slice_labels:
+use rule slice_source as slice_target with:
     input:
-        f"{IN_SPACE}_desc-{{labels}}_dseg.nii.gz",
+        image=rules.register_scan.output.t1w,
+        labels=rules.resample_target.output.labels,
     output:
-        f"{SLICES}_desc-{{labels}}_dseg.npy",
+        image=f"{SLICES}_T1w.npy",
+        labels=f"{SLICES}_desc-target_dseg.npy",
     log:
-        f"{RESULTS}/logs/slice_labels/{{dataset}}/sub-{{subject}}_{{labels}}.log",
-    resources:
-        mem_mb=grown(1000),
-        runtime=grown(5),
-    params:
-        code=code_of("slice_labels"),
-        size=config["slice"]["size"],
-        discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
-    script:
-        "../workflow_scripts/slice_labels.py"
+        f"{RESULTS}/logs/slice_target/{{dataset}}/sub-{{subject}}.log",
+    wildcard_constraints:
+        dataset="|".join(LABELLED),
 
 
-SOURCE_IMAGES = over_scans(rules.slice_image.output[0], T1_SOURCE)
-SOURCE_TISSUES = over_scans(f"{SLICES}_desc-tissue_dseg.npy", T1_SOURCE)
+SOURCE_IMAGES = over_scans(rules.slice_source.output.image, T1_SOURCE)
+SOURCE_TISSUES = over_scans(rules.slice_source.output.labels, T1_SOURCE)
 
 
 rule slice:
     input:
-        over_scans(rules.slice_image.output[0], *SCANS),
+        SOURCE_IMAGES,
         SOURCE_TISSUES,
-        over_scans(f"{SLICES}_desc-target_dseg.npy", *LABELLED),
+        over_scans(rules.slice_target.output.image, *LABELLED),
+        over_scans(rules.slice_target.output.labels, *LABELLED),
         rules.gate_quality.output,

@@ -20,7 +20,7 @@ def project(tmp_path):
 
 
 def of(project):
-    for cached in (fingerprint.of_script, fingerprint._tree, fingerprint._essence):
+    for cached in (fingerprint.of_script, fingerprint._imports, fingerprint._essence):
         cached.cache_clear()
     return fingerprint.of_script(project / "script.py")
 

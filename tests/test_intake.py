@@ -72,7 +72,7 @@ def test_masks_are_rounded_to_what_they_were(tmp_path):
     for name in ("mask-dust", "labels-dust", "mask-of-255"):
         (case,) = (case for case in ACCEPTED if case.name == name)
         t1w, labels = case.make(tmp_path)
-        read, _ = intake.read_labels(labels, t1w, images.read(t1w).grid, **case.how)
+        read, _ = intake.read_labels(labels, t1w, **case.how)
         np.testing.assert_array_equal(read.data, lesion())
 
 

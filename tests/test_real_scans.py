@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from real_scans import STRUCTURES
 
 from headstart import brain, images, template
 from headstart.intake import read_t1
@@ -10,11 +11,6 @@ from headstart.register import register, target_labels
 from headstart.settings import label_values
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
-
-# The challenge's numbers of the structures that have a label of FIRST.
-LEFT = {60: 10, 37: 11, 58: 12, 56: 13, 48: 17, 32: 18, 30: 26}
-RIGHT = {59: 49, 36: 50, 57: 51, 55: 52, 47: 53, 31: 54, 23: 58}
-MANUAL = {**LEFT, **RIGHT, 35: 16}
 
 
 def dice(a, b):
@@ -70,7 +66,7 @@ def test_made_labels_agree_with_manual_ones(registered, reference):
         path, found.brain, found.transform, reference, grid, template.grid(2), warp_iterations=(40, 20, 0), threads=2
     )
     _, manual = target_labels(
-        [str(path).replace("_SS", "_glm")], path, found.transform, grid, {**MANUAL, 44: 200, 45: 200}
+        [str(path).replace("_SS", "_glm")], path, found.transform, grid, {**STRUCTURES, 44: 200, 45: 200}
     )
     scores = [dice(made.structures.data == v, manual.data == v) for v in template.STRUCTURES]
     assert np.mean(scores) > 0.68

@@ -90,6 +90,32 @@ def test_the_affine_that_was_applied_is_found_again():
     assert np.abs((found - far @ exact) @ corners).max() < 1.5  # voxels are 2 to 2.5 mm
 
 
+def test_what_is_masked_out_has_no_say():
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -48
+    grid = Grid((48, 48, 48), affine)
+    healthy = blobs(grid)
+    damaged, mask = healthy.data.copy(), np.ones(grid.shape, np.uint8)
+    damaged[14:26, 16:30, 18:32], mask[14:26, 16:30, 18:32] = 3, 0
+    settings = {"shrink": (2, 1), "iterations": (300, 100), "sampling_rate": 1, "threads": 1}
+    corners = np.array([[x, y, z, 1] for x in (-20, 20) for y in (-20, 20) for z in (-20, 20)]).T
+
+    def error(**masked):
+        found, _ = ants_bridge.affine(healthy, Volume(damaged, affine), **masked, **settings)
+        return np.abs((found @ corners - corners)[:3]).max()
+
+    assert error(moving_mask=Volume(mask, affine)) < 2 and error() > 5  # voxels are 2 mm
+
+
+def test_labels_of_half_the_brain_are_no_lesion(labelled, monkeypatch):
+    everything = Volume(np.ones((10, 10, 10), np.uint8), np.eye(4))
+    monkeypatch.setattr(brain, "extract", lambda scan, threads: (everything, True))
+    with pytest.raises(UserError, match=r"t1.nii.gz: 100 % of its brain is labelled.*remove mask_lesions"):
+        register.register(
+            labelled / "t1.nii.gz", everything, everything, everything.grid, lesion=everything, shrink=(1,)
+        )
+
+
 def test_one_thread_gives_the_same_registration_in_each_process():
     code = """
 import hashlib, numpy as np

@@ -14,7 +14,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         snakemake.input.t1w,
         images.read(snakemake.input.brain, np.uint8),
         transform,
-        template.load(Path(snakemake.input.template[0]).parent),
+        template.load(Path(snakemake.input.template).parent),
         grid,
         working_grid,
         threads=snakemake.threads,

@@ -2,18 +2,20 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import images, job, pictures, quality, template
+from headstart import images, intake, job, pictures, quality, template
 from headstart.register import register
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     grid = template.grid(snakemake.params.voxel_mm)
-    folder = Path(snakemake.input.template[0]).parent
+    folder = Path(snakemake.input.template).parent
     brain = template.read(folder, "brain")
+    path, lesions = snakemake.input.t1w, snakemake.input.lesions
     found = register(
-        snakemake.input.t1w,
+        path,
         template.read(folder, "t1"),
         brain,
         grid,
+        lesion=intake.read_labels(lesions, path, **snakemake.params.masks)[0] if lesions else None,
         percentiles=tuple(snakemake.params.percentiles),
         threads=snakemake.threads,
         **snakemake.params.settings,

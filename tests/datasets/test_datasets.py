@@ -19,6 +19,10 @@ PACKAGE = Path(__file__).parents[2] / "workflow_scripts"
         ({"layout": "phantom"}, "no people; say how many"),
         ({"layout": "phantom", "people": 3, "include": ["9"]}, "include names 9, which the folder lacks"),
         ({"layout": "phantom", "people": 3, "exclude": ["1", "2", "3"]}, "exclude names 1, 2, 3"),
+        (
+            {"layout": "phantom", "people": 1, "mask_lesions": True},
+            "no lesion mask; exclude it, or remove",
+        ),
         ({"layout": "phantom", "people": 1, "exclude": ["01"]}, "has no scans; check its folder, include and exclude"),
     ],
 )

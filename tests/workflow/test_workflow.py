@@ -91,7 +91,7 @@ def test_a_failed_registration_stops_the_study_and_then_nothing_is_made_twice(pr
     assert not (project.results / "tables/summary.tsv").exists()
     again = project.to_run()
     assert {"tabulate_quality", "gate_quality", "tabulate_scores"} <= set(again)
-    assert not {"register_scan", "label_scan", "slice_labels", "pretrain_source"} & set(again)
+    assert not {"register_scan", "label_scan", "pretrain_source"} & set(again)
     done = project.snakemake()
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -126,9 +126,9 @@ def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
     sliced.unlink()
     try:
         again = project.to_run()
-        assert again["slice_image"] == 1
+        assert again["slice_target"] == 1
         assert set(again) <= {
-            "slice_image", "finetune_target", "evaluate_model", "tabulate_scores", "draw_scores", "draw_examples",
+            "slice_target", "finetune_target", "evaluate_model", "tabulate_scores", "draw_scores", "draw_examples",
         }  # fmt: skip
     finally:
         done = project.snakemake()
@@ -153,7 +153,7 @@ def test_nothing_due_is_left_out_when_the_gate_is_due_too(project, tmp_path, sta
         planned = project.to_run(stage, study=str(tmp_path / "loose.yaml"))
         assert planned.get("finetune_target", 0) >= 1
         if stage == "all":
-            assert planned["slice_image"] == 1 and planned["gate_quality"] == 1 and planned["tabulate_scores"] == 1
+            assert planned["slice_target"] == 1 and planned["gate_quality"] == 1 and planned["tabulate_scores"] == 1
     finally:
         for path, (content, was) in kept.items():
             path.write_bytes(content)
@@ -167,7 +167,7 @@ def test_changed_code_reruns_its_dependants_and_a_comment_nothing(project):
     edit(package / "slices.py", "n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
     again = project.to_run()
     edit(package / "slices.py", "n // 2 + 0, n - n // 2", "n // 2, n - n // 2")
-    assert again["slice_image"] == 7 and again["slice_labels"] == 7 and again["finetune_target"] == 4
+    assert again["slice_source"] == 3 and again["slice_target"] == 4 and again["finetune_target"] == 4
     assert not {"make_person", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
     assert project.to_run() == {}
 

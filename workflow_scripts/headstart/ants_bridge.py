@@ -49,7 +49,7 @@ def affine(
     fixed: Volume,
     moving: Volume,
     *,
-    fixed_mask: Volume | None = None,
+    moving_mask: Volume | None = None,
     shrink: Sequence[int],
     iterations: Sequence[int],
     sampling_rate: float,
@@ -59,7 +59,7 @@ def affine(
 
     Returns the (4, 4) matrix from RAS+ mm of ``fixed`` to RAS+ mm of ``moving``, and ANTs' own ``.mat`` file of it.
     ``shrink``, ``iterations``: factor and steps of each resolution level, coarse to fine; ``sampling_rate``: share
-    of the voxels at which the metric is measured.
+    of the voxels at which the metric is measured; ``moving_mask``: where it is 0, it is not.
     """
     _repeatable(threads)
     with tempfile.TemporaryDirectory() as scratch:
@@ -67,8 +67,8 @@ def affine(
             to_ants(fixed),
             to_ants(moving),
             type_of_transform="Affine",
-            mask=None if fixed_mask is None else to_ants(fixed_mask),
-            mask_all_stages=fixed_mask is not None,
+            moving_mask=None if moving_mask is None else to_ants(moving_mask),
+            mask_all_stages=True,
             aff_shrink_factors=tuple(shrink),
             aff_iterations=tuple(iterations),
             aff_smoothing_sigmas=tuple(np.log2(shrink).astype(int).tolist()),

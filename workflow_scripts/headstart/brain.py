@@ -8,6 +8,9 @@ from headstart.job import UserError
 
 # Below this share of the brain's median intensity a voxel is air.
 _AIR = 0.1
+# How far from the brain, in mm, there is no brain; of a head, more than this share of voxels out there is tissue.
+_FAR_MM = 8
+_SKULL = 0.002
 
 
 def extract(scan: Volume, threads: int = 1) -> tuple[Volume, bool]:
@@ -21,8 +24,7 @@ def extract(scan: Volume, threads: int = 1) -> tuple[Volume, bool]:
     if not mask.any():
         raise UserError("no brain was found in it; check that it is a T1 scan of a head, or exclude the scan.")
     tissue = scan.data > _AIR * np.median(scan.data[mask])
-    reach = ndimage.distance_transform_edt(~mask, sampling=scan.grid.spacing)
-    stripped = tissue[reach > 8].mean() < 0.002
+    stripped = tissue[_far(mask, scan.grid.spacing)].mean() < _SKULL
     if stripped:
         mask = ndimage.binary_fill_holes(_largest(tissue))
     return Volume(mask.astype(np.uint8), scan.affine), bool(stripped)
@@ -46,6 +48,14 @@ def _deepbet(scan: Volume, threads: int) -> np.ndarray:
     except (AssertionError, ValueError):  # deepbet asserts that there is a foreground at all
         return np.zeros(scan.data.shape, bool)
     return np.asanyarray(mask.dataobj) > 0
+
+
+def _far(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Every second voxel along each axis that is far from a mask, as a boolean array of the mask's shape."""
+    some = (slice(None, None, 2),) * 3
+    far = np.zeros(mask.shape, bool)
+    far[some] = ndimage.distance_transform_edt(~mask[some], sampling=2 * spacing) > _FAR_MM
+    return far
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:

@@ -17,21 +17,16 @@ def of_script(script: Path) -> str:
     """
     root = script.parent
     seen: set[Path] = set()
-    waiting = _imports(_tree(script), root)
+    waiting = set(_imports(script, root))
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting |= _imports(_tree(module), root)
+            waiting |= _imports(module, root)
     digest = hashlib.sha256()
     for module in sorted(seen):
         digest.update(str(module.relative_to(root)).encode() + b"\0" + _essence(module).encode() + b"\0")
     return digest.hexdigest()[:16]
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 @cache
@@ -45,15 +40,16 @@ def _essence(path: Path) -> str:
     return ast.dump(tree)
 
 
-def _imports(tree: ast.Module, root: Path) -> set[Path]:
-    """Files of the package's modules that a syntax tree imports, at any depth of nesting."""
+@cache
+def _imports(path: Path, root: Path) -> frozenset[Path]:
+    """Files of the package's modules that a file imports, at any depth of nesting."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {file for name in names if name.split(".")[0] == PACKAGE for file in _files(name, root)}
+    return frozenset(file for name in names if name.split(".")[0] == PACKAGE for file in _files(name, root))
 
 
 def _files(name: str, root: Path) -> list[Path]:

@@ -167,6 +167,8 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
     Where the grid is coarser than the image, the image is first smoothed by a Gaussian whose variance is the
     difference of the two sampling boxes' variances, so that nothing aliases. Outside the image the value is 0.
     """
+    if transform is None and volume.grid.matches(grid):
+        return Volume(volume.data.astype(np.float32), grid.affine)
     matrix = _voxel_matrix(volume, grid, transform)
     smoothed = ndimage.gaussian_filter(volume.data.astype(np.float32), _blur(matrix), mode="nearest", truncate=3)
     sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant")
@@ -178,6 +180,8 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
 
     Arguments as for :func:`resample`; label values keep their integer type. See :func:`vote`.
     """
+    if transform is None and volume.grid.matches(grid):
+        return Volume(volume.data.copy(), grid.affine)
     matrix = _voxel_matrix(volume, grid, transform)
     blur = _blur(matrix)
 

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from headstart import headers, images
-from headstart.images import Grid, Volume
+from headstart.images import Volume
 from headstart.job import UserError
 
 PathLike = str | os.PathLike
@@ -54,7 +54,7 @@ def check_labels(
     Keys: ``files``, ``repairs`` and ``warnings`` (sentences), ``label_voxels`` by class, and ``other_labels``, the
     voxels of each value that no class names. Raises :class:`UserError` for what must be mended first.
     """
-    labelled, repairs = read_labels(paths, t1w, images.read(t1w).grid, masks=masks, mask_above=mask_above)
+    labelled, repairs = read_labels(paths, t1w, masks=masks, mask_above=mask_above)
     voxels, others = _counted(paths[0], labelled.data, classes)
     return {
         "files": [str(path) for path in paths],
@@ -85,19 +85,20 @@ def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
 
 
 def read_labels(
-    paths: Sequence[PathLike], scan_path: PathLike, scan: Grid, *, masks: bool = False, mask_above: float | None = None
+    paths: Sequence[PathLike], t1w: PathLike, *, masks: bool = False, mask_above: float | None = None
 ) -> tuple[Volume, list[str]]:
-    """Read a scan's manual labels, int32 on its grid, and say what was rounded.
+    """Read the manual labels of the scan ``t1w``, int32 on its grid, and say what was rounded.
 
     ``paths``: one label map, or with ``masks`` any number of masks, which are one label map together: 1 wherever one of
     them is set. A mask has 0 and one other value, or is set above ``mask_above``. Raises :class:`UserError` for
-    another grid than ``scan``, and for values between those that labels or masks can have.
+    another grid than the scan's, and for values between those that labels or masks can have.
     """
+    scan = images.read(t1w).grid
     repairs, parts = [], []
     for path in paths:
         stored = images.read(path, dtype=None)
         if not stored.grid.matches(scan):
-            raise UserError(f"{path} does not lie on the grid of {scan_path}; resample it to the scan.")
+            raise UserError(f"{path} does not lie on the grid of {t1w}; resample it to the scan.")
         if not np.isfinite(stored.data).all():
             raise UserError(f"{path} has voxels that are not numbers; set them to 0.")
         if masks and mask_above is not None:

@@ -14,6 +14,9 @@ from headstart import ants_bridge, brain, images, intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 
+# Share of the brain beyond which labels are taken for no lesions.
+_MOST_LESION = 0.5
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -37,6 +40,7 @@ def register(
     template_brain: Volume,
     grid: Grid,
     *,
+    lesion: Volume | None = None,
     percentiles: tuple[float, float] = (1, 99),
     voxel_mm: float = 2,
     shrink: Sequence[int] = (4, 2, 1),
@@ -48,6 +52,7 @@ def register(
 
     ``template``, ``template_brain``: its T1 image, brain only, and its brain mask. The brain alone steers the affine,
     since the template has no skull; both are brought to ``voxel_mm`` for it, which costs nothing in accuracy.
+    ``lesion``: labels on the scan's grid; where they are not 0, the scan has no say in the affine.
     ``percentiles`` are those of the head's voxels between which intensities are clipped. ``shrink``, ``iterations``,
     ``sampling_rate``: see :func:`headstart.ants_bridge.affine`.
     """
@@ -57,9 +62,11 @@ def register(
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     alone = Volume(scan.data * mask.data, scan.affine)
+    coarse = alone.grid.coarsened(voxel_mm)
     transform, itk = ants_bridge.affine(
         images.resample(template, template.grid.coarsened(voxel_mm)),
-        images.resample(alone, alone.grid.coarsened(voxel_mm)),
+        images.resample(alone, coarse),
+        moving_mask=None if lesion is None else images.resample_labels(_healthy(path, lesion, mask), coarse),
         shrink=shrink,
         iterations=iterations,
         sampling_rate=sampling_rate,
@@ -82,6 +89,18 @@ def register(
     )
 
 
+def _healthy(path: str | os.PathLike, lesion: Volume, brain: Volume) -> Volume:
+    """Mask of all that is not lesion."""
+    inside = brain.data > 0
+    share = np.count_nonzero(inside & (lesion.data > 0)) / np.count_nonzero(inside)
+    if share > _MOST_LESION:
+        raise UserError(
+            f"{path}: {100 * share:.0f} % of its brain is labelled, which leaves too little to register it by; remove "
+            "mask_lesions from the dataset's entry."
+        )
+    return Volume((lesion.data == 0).astype(np.uint8), lesion.affine)
+
+
 def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
     """Clip to the percentiles of ``data[voxels]`` and scale these to [0, 1]; float32."""
     low, high = np.percentile(data[voxels], percentiles)
@@ -90,7 +109,7 @@ def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: tuple[float, floa
 
 def target_labels(
     paths: Sequence[str | os.PathLike],
-    scan_path: str | os.PathLike,
+    t1w: str | os.PathLike,
     transform: np.ndarray,
     grid: Grid,
     values: Mapping[int, int],
@@ -98,19 +117,18 @@ def target_labels(
     masks: bool = False,
     mask_above: float | None = None,
 ) -> tuple[Volume, Volume]:
-    """A scan's manual labels, uint8, as they are and brought to ``grid``, values changed by ``values``.
+    """The manual labels of the scan ``t1w``, uint8, as they are and brought to ``grid``, values changed by ``values``.
 
     Values that are not among these become background. ``paths``, ``masks``, ``mask_above``: see
     :func:`headstart.intake.read_labels`.
     """
-    scan = images.read(scan_path).grid
-    labels, _ = intake.read_labels(paths, scan_path, scan, masks=masks, mask_above=mask_above)
+    labels, _ = intake.read_labels(paths, t1w, masks=masks, mask_above=mask_above)
     merged = np.zeros(labels.data.shape, np.uint8)
     for value, target in values.items():
         merged[labels.data == value] = target
     if not merged.any():
         raise UserError(f"{paths[0]} holds none of the labels that the target asks for; check the target's classes.")
-    native = Volume(merged, scan.affine)
+    native = Volume(merged, labels.affine)
     return native, images.resample_labels(native, grid, transform)
 
 
@@ -121,7 +139,7 @@ def _quality(
     reference = images.resample(template, t1.grid).data
     expected = images.resample_labels(template_brain, t1.grid).data > 0
     found = mask.data > 0
-    correlation = float(np.corrcoef((t1.data * found).ravel(), reference.ravel())[0, 1])
+    correlation = float(np.corrcoef((t1.data * found).ravel(), reference.ravel(), dtype=np.float32)[0, 1])
     return {
         "template_correlation": None if np.isnan(correlation) else correlation,
         "brain_dice": float(2 * (expected & found).sum() / (expected.sum() + found.sum())),

@@ -72,6 +72,10 @@ def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.Pat
     _check_names(name, found)
     _check_people(name, entry, found)
     kept = _selected(name, entry, found)
+    if entry.get("mask_lesions") and (unmarked := [scan for scan in kept if not scan.target]):
+        raise UserError(
+            f"datasets.{name}.mask_lesions: {unmarked[0].t1w} has no lesion mask; exclude it, or remove mask_lesions."
+        )
     if real:
         for scan in kept:
             for path in (scan.t1w, *scan.target):

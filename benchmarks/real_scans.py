@@ -1,0 +1,30 @@
+"""The real scans that benchmarks and tests measure on; docs/data.md says where to get them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# The MICCAI 2012 challenge's numbers of FIRST's structures, to FIRST's own.
+_LEFT = {60: 10, 37: 11, 58: 12, 56: 13, 48: 17, 32: 18, 30: 26}
+_RIGHT = {59: 49, 36: 50, 57: 51, 55: 52, 47: 53, 31: 54, 23: 58}
+STRUCTURES = {**_LEFT, **_RIGHT, 35: 16}
+
+
+@dataclass(frozen=True)
+class RealScan:
+    """A T1 scan: its ``name``, its file, and its manual labels where it has them."""
+
+    name: str
+    t1w: Path
+    labels: Path | None = None
+
+
+def scans(folder: Path) -> Iterator[RealScan]:
+    """Every scan of the sets ``oasis-miccai2012/``, ``lesjak-ms/`` and ``mni152-head/`` in ``folder``."""
+    for path in sorted((folder / "oasis-miccai2012").glob("*_SS.nii.gz")):
+        yield RealScan(f"oasis {path.name[:4]}", path, path.with_name(path.name.replace("_SS", "_glm")))
+    for path in sorted((folder / "lesjak-ms").glob("*/patient*/*T1*.nii.gz")):
+        kind = "head" if path.parts[-3] == "heads" else "brain"
+        yield RealScan(f"lesjak {kind} {path.parent.name[-2:]} {path.name.split('_')[0]}", path)
+    for path in (folder / "mni152-head").glob("*_head.nii.gz"):
+        yield RealScan("mni152 head", path)

@@ -1,0 +1,66 @@
+"""Write and read slices at the size of the paper's T1 source: 2001 scans of 128 slices of 256 x 256, 34 GB.
+
+    python benchmarks/store.py /a/disk/with/room
+
+Reads whole scans, as a fine-tuning does once, and batches of slices drawn at random from all scans, as pre-training on
+a cohort larger than memory does. What was written is removed again.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from record import keep
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
+
+from headstart import store  # noqa: E402
+
+
+def measure(folder: Path, scans: int, shape: tuple[int, int, int], batches: int) -> pd.DataFrame:
+    """A row an operation: how many slices it moved, in what time."""
+    rng = np.random.default_rng(0)
+    intensities = rng.random(shape, np.float32)
+    paths = [folder / f"sub-{scan:04d}_T1w.npy" for scan in range(scans)]
+    rows = []
+
+    def timed(what: str, slices: int, work: Callable[[], object]) -> None:
+        started = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - started
+        gigabytes = slices * np.prod(shape[1:]) * store.IMAGE.itemsize / 1e9
+        rows.append(
+            {
+                "operation": what, "slices": slices, "seconds": seconds, "slices_per_s": slices / seconds,
+                "gb": gigabytes, "gb_per_s": gigabytes / seconds,
+            }
+        )  # fmt: skip
+
+    def random_batches() -> None:
+        opened = [store.read(path) for path in paths]
+        for _ in range(batches):
+            drawn = zip(rng.integers(scans, size=32), rng.integers(shape[0], size=32), strict=True)
+            np.stack([opened[scan][number] for scan, number in drawn])
+
+    everything = scans * shape[0]
+    timed("write all scans", everything, lambda: [store.write_image(path, intensities) for path in paths])
+    timed("read 100 scans whole", min(scans, 100) * shape[0], lambda: store.gather(paths[:100]))
+    timed("read random batches of 32", batches * 32, random_batches)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    return pd.DataFrame(rows).assign(scans=scans, peak_memory_gib=peak)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scans", type=int, default=2001)
+    parser.add_argument("--batches", type=int, default=500)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.folder) as scratch:
+        keep(measure(Path(scratch), asked.scans, (128, 256, 256), asked.batches), __file__)

@@ -1,7 +1,0 @@
-import numpy as np
-
-from headstart import images, job, slices, store
-
-with job.running(snakemake.rule, snakemake.log[0]):
-    volume = images.read(snakemake.input[0], np.uint8)
-    store.write_labels(snakemake.output[0], slices.cut(volume, snakemake.params.size, snakemake.params.discard_mm))
