@@ -3,13 +3,15 @@
 import hashlib
 import os
 import re
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
 from fake_fsl import LAS, SHAPE, recorded_labels
+from scipy.io import savemat
 
-from headstart import images, job
+from headstart import images, job, template
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.label import fsl
@@ -159,9 +161,8 @@ def test_a_tool_that_fails_is_one_sentence_and_its_own_words_are_logged(fake_fsl
 
 def test_a_label_that_is_lost_or_unknown_is_noticed(fake_fsl, scan):
     structures = recorded_labels()["structures"]
-    marked = np.where(
-        structures == 17, np.int16(117), structures
-    )  # FIRST's mark of voxels on a border that is not yet settled
+    # FIRST adds 100 to voxels on a border until it is settled whose they are.
+    marked = np.where(structures == 17, np.int16(117), structures)
     fake_fsl.record("run_first_all", "first_all_fast_firstseg.nii.gz", marked)
     with pytest.raises(UserError, match="run_first_all found no left hippocampus; look at the scan"):
         label(scan)
@@ -204,3 +205,29 @@ def test_the_version_is_fsls_own_or_that_of_its_conda_packages(fake_fsl):
     for package in ("fsl-bet2-2111.4-h2bc3f7f_0", "fsl-first-2203.0-h2bc3f7f_0", "fsl-first_lib-1.0-0"):
         (fake_fsl.root / f"conda-meta/{package}.json").touch()
     assert fsl.version(fake_fsl.root) == "fsl-bet2-2111.4, fsl-first-2203.0"
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+def test_the_rules_script_writes_labels_sidecars_and_picture(fake_fsl, scan, tmp_path, run_script, stripped):
+    identity = np.r_[np.eye(3).ravel(), np.zeros(3)][:, np.newaxis]
+    savemat(tmp_path / "xfm.mat", {"AffineTransform_double_3_3": identity, "fixed": np.zeros((3, 1))}, format="4")
+    job.write_json(tmp_path / "qc.json", {"stripped": stripped})
+    names = ("tissue", "structures", "brain")
+    output = SimpleNamespace(
+        **{name: tmp_path / f"{name}.nii.gz" for name in names},
+        sidecars=[tmp_path / f"{name}.json" for name in names],
+        picture=tmp_path / "labels.png",
+    )
+    run_script(
+        "label_scan_fsl",
+        SimpleNamespace(t1w=scan, transform=tmp_path / "xfm.mat", quality=tmp_path / "qc.json"),
+        {"voxel_mm": 8, "settings": {"fractional_threshold": 0.5, "robust": True}},
+        output,
+    )
+    structures = images.read(output.structures, None)
+    assert structures.grid.matches(template.grid(8)) and structures.data.dtype == np.uint8
+    assert {10, 49} <= set(np.unique(structures.data)) and output.picture.stat().st_size > 1000
+    for sidecar in output.sidecars:
+        facts = job.read_json(sidecar)
+        assert facts["BackendVersion"] == "FSL 6.0.7.4"
+        assert [line.split()[0] for line in facts["CommandLines"]] == list(fsl.TOOLS)[stripped:]
