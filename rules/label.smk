@@ -7,11 +7,11 @@ BACKENDS = {
     name: label.choose(entry.get("backend", config["label"]["backend"]), fsl.found())
     for name, entry in config["datasets"].items()
 }
-FSL_IMAGE = None
-if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method and BACKENDS[T1_SOURCE] == "fsl":
-    FSL_IMAGE = f"{workflow.basedir}/envs/fsl.sif"
-    if not os.path.exists(FSL_IMAGE):
-        raise WorkflowError(f"{FSL_IMAGE} does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`.")
+CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+FSL_IMAGE = f"{workflow.basedir}/envs/fsl.sif"
+
+if CONTAINED and BACKENDS[T1_SOURCE] == "fsl" and not os.path.exists(FSL_IMAGE):
+    raise WorkflowError(f"{FSL_IMAGE} does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`.")
 
 MADE = {"tissue": "desc-tissue_dseg", "structures": "desc-subcortical_dseg", "brain": "desc-labels_mask"}
 LABELS = {
@@ -28,7 +28,7 @@ LABELS = {
 
 
 def labelled_by(backend):
-    """Regular expression for the datasets that a back end labels; a job's own process is told which and looks no more."""
+    """Regular expression for the datasets of a back end; for all in a job's own process, which is told its rule."""
     names = [name for name in SCANS if BACKENDS[name] == backend or not workflow.is_main_process]
     return "|".join(names) or "(?!)"
 
@@ -73,7 +73,7 @@ rule label_scan_fsl:
     wildcard_constraints:
         dataset=labelled_by("fsl"),
     container:
-        FSL_IMAGE
+        FSL_IMAGE if CONTAINED else None
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(6000),

@@ -85,13 +85,14 @@ def locate() -> Path:
 
     Raises :class:`UserError` if there is none, or one without the tools that are needed.
     """
-    root = os.environ.get("FSLDIR") or _on_path()
+    named = os.environ.get("FSLDIR")
+    root = Path(named).absolute() if named else _on_path()
     if root is None:
         raise UserError(f"FSL was not found by FSLDIR or PATH; {_REMEDY}")
-    lacking = [tool for tool in TOOLS if shutil.which(tool, path=Path(root) / "bin") is None]
+    lacking = [tool for tool in TOOLS if shutil.which(tool, path=root / "bin") is None]
     if lacking:
         raise UserError(f"FSL in {root} lacks {', '.join(lacking)} in its bin; {_REMEDY}")
-    return Path(root)
+    return root
 
 
 def version(root: Path) -> str:
