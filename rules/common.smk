@@ -10,7 +10,8 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import datasets as headstart_datasets
-from headstart import fingerprint, job, seeds, settings, splits, template
+from headstart import fingerprint, job, label, seeds, settings, splits, template
+from headstart.label import fsl
 
 try:
     config = settings.resolve(

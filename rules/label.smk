@@ -1,5 +1,37 @@
 # Stage 3, label: tissues and deep structures for the T1 sources, and how good they are where the truth is known.
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+# What labels each dataset, settled where the study is planned: on a cluster the jobs' machines may have other tools.
+BACKENDS = {
+    name: label.choose(entry.get("backend", config["label"]["backend"]), fsl.found())
+    for name, entry in config["datasets"].items()
+}
+CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+FSL_IMAGE = f"{workflow.basedir}/envs/fsl.sif"
+
+if CONTAINED and BACKENDS[T1_SOURCE] == "fsl" and not os.path.exists(FSL_IMAGE):
+    raise WorkflowError(f"{FSL_IMAGE} does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`.")
+
+MADE = {"tissue": "desc-tissue_dseg", "structures": "desc-subcortical_dseg", "brain": "desc-labels_mask"}
+LABELS = {
+    **{name: f"{IN_SPACE}_{suffix}.nii.gz" for name, suffix in MADE.items()},
+    "sidecars": [f"{IN_SPACE}_{suffix}.json" for suffix in MADE.values()],
+    "picture": report(
+        f"{DERIVED}_desc-labels_T1w.png",
+        caption="../rules/report/labels.rst",
+        category="3 Quality control",
+        subcategory="labels: {dataset}",
+        labels={"scan": "{subject}"},
+    ),
+}
+
+
+def labelled_by(backend):
+    """Regular expression for the datasets of a back end; for all in a job's own process, which is told its rule."""
+    names = [name for name in SCANS if BACKENDS[name] == backend or not workflow.is_main_process]
+    return "|".join(names) or "(?!)"
+
 
 rule label_scan:
     input:
@@ -8,19 +40,13 @@ rule label_scan:
         transform=TRANSFORM,
         template=A_TEMPLATE,
     output:
-        tissue=f"{IN_SPACE}_desc-tissue_dseg.nii.gz",
-        structures=f"{IN_SPACE}_desc-subcortical_dseg.nii.gz",
-        picture=report(
-            f"{DERIVED}_desc-labels_T1w.png",
-            caption="../rules/report/labels.rst",
-            category="3 Quality control",
-            subcategory="labels: {dataset}",
-            labels={"scan": "{subject}"},
-        ),
+        **LABELS,
     log:
         f"{RESULTS}/logs/label_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/label_scan/{{dataset}}/sub-{{subject}}.tsv"
+    wildcard_constraints:
+        dataset=labelled_by("ants"),
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(8000),
@@ -28,9 +54,36 @@ rule label_scan:
     params:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
-        settings={key: config["label"][key] for key in config["label"] if key not in ("backend", "threads")},
+        settings={key: config["label"][key] for key in config["label"] if key not in ("backend", "fsl", "threads")},
     script:
         "../workflow_scripts/label_scan.py"
+
+
+rule label_scan_fsl:
+    input:
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        transform=TRANSFORM,
+        quality=rules.register_scan.output.quality,
+    output:
+        **LABELS,
+    log:
+        f"{RESULTS}/logs/label_scan_fsl/{{dataset}}/sub-{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_scan_fsl/{{dataset}}/sub-{{subject}}.tsv"
+    wildcard_constraints:
+        dataset=labelled_by("fsl"),
+    container:
+        FSL_IMAGE if CONTAINED else None
+    threads: config["label"]["threads"]
+    resources:
+        mem_mb=grown(6000),
+        runtime=grown(90),
+    params:
+        code=code_of("label_scan_fsl"),
+        voxel_mm=config["template"]["voxel_mm"],
+        settings=config["label"]["fsl"],
+    script:
+        "../workflow_scripts/label_scan_fsl.py"
 
 
 def made_labels(wildcards):

@@ -4,10 +4,13 @@
 rule slice_source:
     input:
         image=rules.register_scan.output.t1w,
-        labels=rules.label_scan.output.tissue,
+        labels=LABELS["tissue"],
+        brain=LABELS["brain"],
+        structures=LABELS["structures"],
     output:
         image=f"{SLICES}_T1w.npy",
         labels=f"{SLICES}_desc-tissue_dseg.npy",
+        presence=f"{SLICES}_desc-presence.npy",
     log:
         f"{RESULTS}/logs/slice_source/{{dataset}}/sub-{{subject}}.log",
     wildcard_constraints:
@@ -19,6 +22,7 @@ rule slice_source:
         code=code_of("slice_scan"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
+        presence_voxels=config["slice"]["presence_voxels"],
     script:
         "../workflow_scripts/slice_scan.py"
 
@@ -44,6 +48,7 @@ rule slice:
     input:
         SOURCE_IMAGES,
         SOURCE_TISSUES,
+        over_scans(rules.slice_source.output.presence, T1_SOURCE),
         over_scans(rules.slice_target.output.image, *LABELLED),
         over_scans(rules.slice_target.output.labels, *LABELLED),
         rules.gate_quality.output,

@@ -21,8 +21,8 @@ def real_scans() -> Path:
 def run_script(tmp_path):
     """Run a rule's script as Snakemake does: ``run_script(rule, input, params, output)``."""
 
-    def run(rule: str, input: object, params: dict, output: list) -> None:
-        job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output}
+    def run(rule: str, input: object, params: dict, output: object) -> None:
+        job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output, "threads": 1}
         runpy.run_path(
             str(SCRIPTS / f"{rule}.py"), {"snakemake": SimpleNamespace(**job, params=SimpleNamespace(**params))}
         )

@@ -6,7 +6,7 @@ from real_scans import STRUCTURES
 
 from headstart import brain, images, template
 from headstart.intake import read_t1
-from headstart.label import label
+from headstart.label import ants
 from headstart.register import register, target_labels
 from headstart.settings import label_values
 
@@ -62,7 +62,7 @@ def test_manual_labels_follow_their_scan(registered, real_scans):
 def test_made_labels_agree_with_manual_ones(registered, reference):
     path, found = registered
     grid = template.grid(1)
-    made = label(
+    made = ants.label(
         path, found.brain, found.transform, reference, grid, template.grid(2), warp_iterations=(40, 20, 0), threads=2
     )
     _, manual = target_labels(

@@ -61,6 +61,7 @@ def test_a_study_with_its_own_datasets_and_targets_means_these_alone():
             "pretrain.dataset is 'kohort', which datasets lacks; did you mean 'cohort'?",
         ),
         ({"slice": {"size": 100}}, "slice.size is 100; the encoder halves it five times"),
+        ({"label": {"backend": "fls"}}, "configuration key label.backend is 'fls'; did you mean 'fsl'?"),
         ({"datasets": {"a": {}}}, "configuration key datasets.a lacks the key 'layout'"),
     ],
 )

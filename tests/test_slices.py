@@ -31,3 +31,33 @@ def test_what_does_not_fit_is_one_sentence():
         slices.cut(volume, 16, {"top": 0, "bottom": 0})
     with pytest.raises(UserError, match="discard_mm leaves none of the 9 mm"):
         slices.cut(volume, 32, {"top": 5, "bottom": 4})
+
+
+@pytest.mark.parametrize(("least", "thalamus", "stem"), [(1, [1, 1, 1, 0], [0, 1, 0, 0]), (2, [0, 1, 1, 0], [0] * 4)])
+def test_a_slice_shows_what_has_voxels_enough_on_it(least, thalamus, stem):
+    shape, affine = (5, 6, 7), np.diag([2.0, 2, 2, 1])
+    brain, structures = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    brain[:, :, 1:5] = 1
+    structures[0, 0, 1], structures[:2, 0, 2], structures[:3, 0, 3] = 10, 10, 10  # left thalamus
+    structures[4, 4, 2], structures[4, 4, 6] = 16, 16  # brain stem, once beyond the slices that are kept
+    present = slices.presence(Volume(brain, affine), Volume(structures, affine), {"top": 4, "bottom": 2}, least)
+    assert present.shape == (4, 16) and present.dtype == np.uint8
+    assert slices.PRESENT[:2] == ("brain", "left thalamus") and len(slices.PRESENT) == 16
+    shown = dict(zip(slices.PRESENT, present.T.tolist(), strict=True))
+    assert shown.pop("brain") == [1] * 4
+    assert shown.pop("left thalamus") == thalamus and shown.pop("brain stem") == stem
+    assert not np.any(list(shown.values()))
+
+
+def test_presence_is_that_of_the_slices_cut():
+    rng = np.random.default_rng(3)
+    grid = template.grid(20)
+    structures = Volume(rng.choice([0, *template.STRUCTURES], grid.shape).astype(np.uint8), grid.affine)
+    brain = Volume((structures.data % 2).astype(np.uint8), grid.affine)
+    discard = {"top": 40, "bottom": 20}
+    cut = slices.cut(structures, 32, discard)
+    present = slices.presence(brain, structures, discard, 5)
+    assert len(present) == len(cut)
+    for column, value in enumerate(template.STRUCTURES, start=1):
+        assert present[:, column].tolist() == [np.count_nonzero(one == value) >= 5 for one in cut]
+    assert present[:, 0].tolist() == [np.count_nonzero(one % 2) >= 5 for one in cut]

@@ -32,6 +32,17 @@ def test_images_are_kept_to_one_part_in_65535(tmp_path):
     assert stored.flat[0] == 0 and stored.flat[-1] == 65535
 
 
+def test_presence_labels_are_memory_mappable_and_are_yes_or_no(tmp_path):
+    values = np.eye(3, 16, dtype=bool)
+    store.write_presence(tmp_path / "a.npy", values)
+    stored = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert stored.dtype == np.uint8 and np.array_equal(stored, values)
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        store.write_presence(tmp_path / "a.npy", values * 2)
+    with pytest.raises(ValueError, match=r"shape \(N, C\), not \(16,\)"):
+        store.write_presence(tmp_path / "a.npy", values[0])
+
+
 def test_labels_are_kept_exactly(tmp_path):
     values = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
     store.write_labels(tmp_path / "a.npy", values)

@@ -2,15 +2,15 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import images, intake, job, pictures, template
-from headstart.label import label
+from headstart import images, intake, job, label, pictures, template
+from headstart.label import ants
 
 with job.running(snakemake.rule, snakemake.log[0]):
     settings = dict(snakemake.params.settings)
     working_grid = template.grid(settings.pop("voxel_mm"))
     grid = template.grid(snakemake.params.voxel_mm)
     transform = images.read_affine(snakemake.input.transform)
-    made = label(
+    made = ants.label(
         snakemake.input.t1w,
         images.read(snakemake.input.brain, np.uint8),
         transform,
@@ -20,7 +20,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         threads=snakemake.threads,
         **settings,
     )
-    images.write(snakemake.output.tissue, made.tissue, np.uint8)
-    images.write(snakemake.output.structures, made.structures, np.uint8)
+    paths = (snakemake.output.tissue, snakemake.output.structures, snakemake.output.brain)
+    label.write(made, paths, snakemake.output.sidecars)
     t1 = images.resample(intake.read_t1(snakemake.input.t1w)[0], grid, transform)
     pictures.labels(snakemake.output.picture, t1, [made.tissue, made.structures])

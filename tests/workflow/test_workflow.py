@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from headstart import images, template
+from headstart.job import read_json
 from headstart.template import STRUCTURES
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,18 @@ def test_derivatives_lie_on_the_templates_grid(project):
         labelled = images.read(anat / f"{stem}-{name}.nii.gz", None)
         assert labelled.grid.matches(grid) and labelled.data.dtype == np.uint8
         assert {0, 1} <= {int(v > 0) for v in np.unique(labelled.data)} and set(np.unique(labelled.data)) <= values
+
+
+def test_labels_say_what_made_them_and_what_each_slice_shows(project):
+    for label in ("tissue_dseg", "subcortical_dseg", "labels_mask"):
+        stem = project.results / f"derivatives/cohort/sub-01/anat/sub-01_space-MNI152NLin2009aSym_desc-{label}"
+        assert (stem.parent / f"{stem.name}.nii.gz").exists()
+        facts = read_json(stem.parent / f"{stem.name}.json")
+        assert facts["Backend"] == "ants" and facts["BackendVersion"].startswith("antspyx ")
+    sliced = np.load(project.results / "slices/cohort/sub-01_desc-tissue_dseg.npy", mmap_mode="r")
+    present = np.load(project.results / "slices/cohort/sub-01_desc-presence.npy", mmap_mode="r")
+    assert present.shape == (len(sliced), 16) and present.any(axis=0).all() and not present.all(axis=0)[1:].any()
+    assert present[sliced.any(axis=(1, 2)), 0].all()
 
 
 def test_made_up_people_come_out_as_they_are(project):

@@ -1,4 +1,4 @@
-"""Stage 4, slice: axial slices of a registered scan, of the size that the networks take.
+"""Stage 4, slice: axial slices of a registered scan, of the size that the networks take, and what is on them.
 
 Zoetmulder 2022, section 3.2: empty slices are discarded from the top (and bottom) of the volume, and slices are zero
 padded to the size of the natural images.
@@ -10,6 +10,10 @@ import numpy as np
 
 from headstart.images import Volume
 from headstart.job import UserError
+from headstart.template import STRUCTURES
+
+# What a slice may show, in the order in which presence labels are stored (section 4.1.3).
+PRESENT = ("brain", *STRUCTURES.values())
 
 
 def cut(volume: Volume, size: int, discard_mm: Mapping[str, float]) -> np.ndarray:
@@ -19,14 +23,31 @@ def cut(volume: Volume, size: int, discard_mm: Mapping[str, float]) -> np.ndarra
     mm (at 1 mm, the paper's numbers of slices). The volume is centred, zeros around it; an odd voxel of padding goes
     to the far side. Raises :class:`UserError` if a slice does not fit.
     """
-    step = volume.grid.spacing[2]
-    bottom, top = (round(discard_mm[side] / step) for side in ("bottom", "top"))
-    depth = volume.data.shape[2]
-    if bottom + top >= depth:
-        raise UserError(f"discard_mm leaves none of the {depth * step:g} mm of the template; lower it.")
-    slices = volume.data[:, :, bottom : depth - top].transpose(2, 1, 0)
+    slices = _kept(volume, discard_mm)
     room = [size - slices.shape[1], size - slices.shape[2]]
     if min(room) < 0:
         largest = max(slices.shape[1:])
         raise UserError(f"slice.size is {size}, but the grid's slices are {largest} voxels long; raise it.")
     return np.pad(slices, [(0, 0)] + [(n // 2, n - n // 2) for n in room])
+
+
+def presence(brain: Volume, structures: Volume, discard_mm: Mapping[str, float], least_voxels: int = 1) -> np.ndarray:
+    """What each slice shows: (N, 16) uint8, 1 where a thing has ``least_voxels`` voxels or more on the slice.
+
+    The slices are those of :func:`cut`, in its order; the things those of :data:`PRESENT`. ``brain``: a mask, and
+    ``structures``: the values of :data:`headstart.template.STRUCTURES`, both in template space on one grid.
+    """
+    masks = [_kept(brain, discard_mm) > 0]
+    labelled = _kept(structures, discard_mm)
+    masks += [labelled == value for value in STRUCTURES]
+    return np.stack([mask.sum(axis=(1, 2)) >= least_voxels for mask in masks], axis=1).astype(np.uint8)
+
+
+def _kept(volume: Volume, discard_mm: Mapping[str, float]) -> np.ndarray:
+    """Axial slices (N, Y, X) of a volume, without what is left out at its top and bottom."""
+    step = volume.grid.spacing[2]
+    bottom, top = (round(discard_mm[side] / step) for side in ("bottom", "top"))
+    depth = volume.data.shape[2]
+    if bottom + top >= depth:
+        raise UserError(f"discard_mm leaves none of the {depth * step:g} mm of the template; lower it.")
+    return volume.data[:, :, bottom : depth - top].transpose(2, 1, 0)

@@ -1,7 +1,8 @@
 """Slices on disk: one memory-mappable ``.npy`` a scan, so that no job holds more than the scans it asks for.
 
 Images are uint16 (N, H, W) with value ``round(65535 * x)`` for an intensity ``x`` in [0, 1]; labels are uint8
-(N, H, W). N counts axial slices.
+(N, H, W); presence labels are uint8 (N, C), 1 where slice n shows the c-th of :data:`headstart.slices.PRESENT`.
+N counts axial slices.
 """
 
 import hashlib
@@ -24,14 +25,21 @@ def write_image(path: PathLike, array: np.ndarray) -> None:
     """Write a scan's slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
     if not np.all((array >= 0) & (array <= 1)):
         raise ValueError(f"{path}: intensities must lie in [0, 1] and be finite before they are stored")
-    _write(path, np.rint(np.asarray(array, np.float64) * SCALE).astype(IMAGE))
+    _write(path, np.rint(np.asarray(array, np.float64) * SCALE).astype(IMAGE), "NHW")
 
 
 def write_labels(path: PathLike, array: np.ndarray) -> None:
     """Write a scan's label slices atomically; ``array`` (N, H, W) of integers in [0, 255]."""
     if not np.issubdtype(array.dtype, np.integer) or (array.size and not 0 <= array.min() <= array.max() <= 255):
         raise ValueError(f"{path}: labels must be integers from 0 to 255 before they are stored")
-    _write(path, array.astype(LABEL))
+    _write(path, array.astype(LABEL), "NHW")
+
+
+def write_presence(path: PathLike, array: np.ndarray) -> None:
+    """Write what a scan's slices show atomically; ``array`` (N, C) of 0 and 1."""
+    if not np.isin(array, (0, 1)).all():
+        raise ValueError(f"{path}: presence labels must be 0 or 1 before they are stored")
+    _write(path, array.astype(LABEL), "NC")
 
 
 def read(path: PathLike) -> np.ndarray:
@@ -86,9 +94,9 @@ def fingerprint(paths: Sequence[PathLike]) -> str:
     return digest.hexdigest()
 
 
-def _write(path: PathLike, array: np.ndarray) -> None:
-    if array.ndim != 3:
-        raise ValueError(f"{path}: slices must have shape (N, H, W), not {array.shape}")
+def _write(path: PathLike, array: np.ndarray, axes: str) -> None:
+    if array.ndim != len(axes):
+        raise ValueError(f"{path}: slices must have shape ({', '.join(axes)}), not {array.shape}")
     with atomic(path) as partial, open(partial, "wb") as file:
         np.save(file, array)  # an open file: given a name, np.save may append ".npy" to it
 

@@ -1,27 +1,20 @@
-"""Stage 3, label: tissues and deep structures of a registered T1 scan, made without manual labels.
+"""The ``ants`` back end, with what pip installs.
 
-The ``ants`` back end: N4 bias correction (Tustison 2010), three tissues by a Markov random field with expectation
+N4 bias correction (Tustison 2010), three tissues by a Markov random field with expectation
 maximisation (Atropos, Avants 2011: the model class of FSL's FAST, Zhang 2001) started from the template's tissue maps,
 and the 15 structures of FSL's FIRST carried over from the atlas by a deformable registration.
 """
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 
 from headstart import ants_bridge, images, intake
 from headstart.images import Grid, Volume
+from headstart.label import Labels
 from headstart.template import Template
-
-
-@dataclass(frozen=True)
-class Labels:
-    """``tissue``: uint8, 0 background, 1 CSF, 2 GM, 3 WM; ``structures``: uint8, the values of FIRST."""
-
-    tissue: Volume
-    structures: Volume
 
 
 def label(
@@ -63,6 +56,8 @@ def label(
     return Labels(
         tissue=images.resample_labels(tissue, grid),
         structures=images.resample_labels(warp.labels(template.structures, working_grid), grid),
+        brain=images.resample_labels(mask, grid),
+        made_by={"Backend": "ants", "BackendVersion": f"antspyx {version('antspyx')}"},
     )
 
 

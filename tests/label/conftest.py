@@ -1,0 +1,10 @@
+import fake_fsl as stand_in
+import pytest
+
+
+@pytest.fixture
+def fake_fsl(tmp_path, monkeypatch) -> stand_in.FakeFsl:
+    """FSL of scripts, found by FSLDIR."""
+    installed = stand_in.install(tmp_path / "fsl")
+    monkeypatch.setenv("FSLDIR", str(installed.root))
+    return installed

@@ -1,0 +1,64 @@
+"""Which back end labels a study is settled when it is planned."""
+
+import fake_fsl
+import pytest
+import yaml
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+
+@pytest.fixture
+def plan(bare_project, tmp_path, monkeypatch):
+    """Plan the tiny study with another back end, ``plan(backend, dataset's, *arguments)``, on a machine with FSL."""
+    monkeypatch.setenv("FSLDIR", str(fake_fsl.install(tmp_path / "fsl").root))
+
+    def run(backend, of_dataset, *arguments):
+        study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
+        study["label"]["backend"] = backend
+        if of_dataset:
+            study["datasets"]["cohort"]["backend"] = of_dataset
+        (bare_project.folder / "planned.yaml").write_text(yaml.safe_dump(study))
+        return bare_project.snakemake(*arguments, study="planned.yaml")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("backend", "of_dataset", "installed", "rule"),
+    [
+        ("auto", None, True, "label_scan_fsl"),
+        ("auto", None, False, "label_scan"),
+        ("fsl", None, False, "label_scan_fsl"),  # it may be on the machines where the jobs run
+        ("fsl", "ants", True, "label_scan"),
+    ],
+)
+def test_each_dataset_is_labelled_by_its_back_end(
+    plan, bare_project, tmp_path, monkeypatch, backend, of_dataset, installed, rule
+):
+    if not installed:
+        monkeypatch.setenv("FSLDIR", str(tmp_path))
+    jobs = bare_project.count(plan(backend, of_dataset, "--dry-run", "label"))
+    assert jobs[rule] == 3 and len({"label_scan", "label_scan_fsl"} & set(jobs)) == 1
+
+
+def test_another_back_end_remakes_the_labels_and_what_hangs_on_them(project, tmp_path):
+    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    study["label"]["backend"] = "fsl"
+    (tmp_path / "fsl.yaml").write_text(yaml.safe_dump(study))
+    again = project.to_run(study=str(tmp_path / "fsl.yaml"))
+    assert again["label_scan_fsl"] == again["slice_source"] == 3 and again["pretrain_source"] == 1
+    assert not {"label_scan", "register_scan", "slice_target"} & set(again)
+
+
+def test_without_its_image_a_containers_run_stops_in_one_sentence(plan):
+    stopped = plan("fsl", None, "--sdm", "apptainer")
+    assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
+    assert "envs/fsl.sif does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`." in stopped.stderr
+
+
+def test_a_jobs_own_process_keeps_to_what_was_planned(plan, tmp_path, monkeypatch):
+    """Else a machine of a cluster without FSL, sent a job for FSL, would look for another rule."""
+    monkeypatch.setenv("FSLDIR", str(tmp_path))
+    job = ("--target-jobs", "label_scan_fsl:dataset=cohort,subject=01", "--allowed-rules", "label_scan_fsl")
+    told = plan("auto", None, "--mode", "subprocess", "--latency-wait", "0", *job)
+    assert "sub-01_T1w.nii.gz (missing locally" in told.stdout + told.stderr  # its input, which is not made yet
