@@ -4,11 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# The MICCAI 2012 challenge's numbers of FIRST's structures, to FIRST's own.
-_LEFT = {60: 10, 37: 11, 58: 12, 56: 13, 48: 17, 32: 18, 30: 26}
-_RIGHT = {59: 49, 36: 50, 57: 51, 55: 52, 47: 53, 31: 54, 23: 58}
-STRUCTURES = {**_LEFT, **_RIGHT, 35: 16}
-
 
 @dataclass(frozen=True)
 class RealScan:

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import ants_bridge, brain, images, intake, pictures, register, template  # noqa: E402
+from headstart import ants_bridge, atlases, brain, images, intake, pictures, register, template  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 
 
@@ -45,7 +45,7 @@ def agreement(scan: Volume, mask: Volume, transform: np.ndarray, manual: Path | 
         "brain_dice": dice(inside, reference.brain.data > 0),
     }
     if manual is not None:
-        values = real_scans.STRUCTURES
+        values = atlases.NEUROMORPHOMETRICS
         _, labels = register.target_labels([manual], manual, transform, grid, values)
         scores = [dice(labels.data == v, reference.structures.data == v) for v in template.STRUCTURES]
         numbers["structures_dice"] = np.mean(scores)
@@ -84,7 +84,7 @@ if __name__ == "__main__":
     if asked.pictures:
         asked.pictures.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())["register"] | {"threads": asked.threads}
-    reference = template.build(asked.threads)
+    reference = atlases.build(atlases.NAMES, asked.threads)
     rows = []
     for scan in real_scans.scans(asked.scans):
         rows.append(measure(scan, reference, settings, asked.pictures))

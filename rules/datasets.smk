@@ -14,6 +14,7 @@ rule prepare_template:
         runtime=grown(20),
     params:
         code=code_of("prepare_template"),
+        atlases=config["label"]["atlases"],
     script:
         "../workflow_scripts/prepare_template.py"
 

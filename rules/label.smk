@@ -54,7 +54,9 @@ rule label_scan:
     params:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
-        settings={key: config["label"][key] for key in config["label"] if key not in ("backend", "fsl", "threads")},
+        settings={
+            key: config["label"][key] for key in config["label"] if key not in ("backend", "atlases", "fsl", "threads")
+        },
     script:
         "../workflow_scripts/label_scan.py"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blobs import blobs
 
 from headstart import ants_bridge, brain, images, register, truth
 from headstart.images import Grid, Volume
@@ -57,20 +58,6 @@ def test_masks_are_one_lesion_together_whatever_their_values(labelled):
     _, united = register.target_labels(paths, labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, masks=True)
     assert set(np.unique(united.data)) == {0, 1} and united.data.sum() == 2 * 3 * 4 * 4
     assert united.data[2, 3, 3] == united.data[6, 3, 3] == 1 and united.data[4, 3, 3] == 0
-
-
-def blobs(grid, transform=None):
-    """A picture without symmetry, sampled where ``transform`` says."""
-    points = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    if transform is not None:
-        points = points @ transform[:3, :3].T + transform[:3, 3]
-    rng = np.random.default_rng(4)
-    centres = [
-        ((0, 0, 0), 14, 1.0),
-        *((rng.uniform(-22, 22, 3), rng.uniform(3, 5), rng.uniform(-1, 1)) for _ in range(40)),
-    ]
-    values = sum(w * np.exp(-((points - c) ** 2).sum(-1) / (2 * r * r)) for c, r, w in centres)
-    return Volume(values.astype(np.float32), grid.affine)
 
 
 def test_the_affine_that_was_applied_is_found_again():
@@ -140,16 +127,6 @@ def test_an_image_goes_to_ants_and_back_unchanged():
     back = ants_bridge.from_ants(ants_bridge.to_ants(volume))
     np.testing.assert_allclose(back.affine, affine, atol=1e-4)
     np.testing.assert_array_equal(back.data, volume.data)
-
-
-def test_a_warp_carries_images_and_labels_to_where_it_points():
-    grid = Grid((12, 12, 12), np.eye(4))
-    steps = np.zeros((12, 12, 12, 3), np.float32)
-    steps[..., 1] = 3
-    warp = ants_bridge.Warp(grid, steps)
-    data = np.random.default_rng(1).integers(0, 4, (12, 12, 12)).astype(np.uint8)
-    np.testing.assert_array_equal(warp.labels(Volume(data, np.eye(4)), grid).data[:, :9], data[:, 3:])
-    np.testing.assert_allclose(warp.image(Volume(data.astype(np.float32), np.eye(4)), grid).data[:, :9], data[:, 3:])
 
 
 def test_a_scan_without_a_brain_is_said_so():

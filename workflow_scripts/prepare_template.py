@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from headstart import job, template
+from headstart import atlases, job, template
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    template.write(template.build(threads=snakemake.threads), Path(snakemake.output[0]).parent)
+    built = atlases.build(snakemake.params.atlases, snakemake.threads)
+    template.write(built, Path(snakemake.output[0]).parent)

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import ants
 import numpy as np
-from scipy import ndimage
 
-from headstart.images import LPS_FROM_RAS, Grid, Volume, read_affine, vote
+from headstart.images import LPS_FROM_RAS, Grid, Volume, read_affine
 
 _SEED = 1
 
@@ -120,74 +119,3 @@ def tissues(
         priorweight=prior_weight,
     )
     return Volume(result["segmentation"].numpy().astype(np.uint8), scan.affine)
-
-
-class Warp:
-    """A deformation that carries images of the moving space onto the fixed grid.
-
-    Built by :meth:`register`; ``displacement`` is float32 (X, Y, Z, 3): at each voxel of ``grid`` (RAS+ axes of the
-    fixed space) the step in RAS+ mm to the point of the moving space that belongs there.
-    """
-
-    def __init__(self, grid: Grid, displacement: np.ndarray):
-        """Hold a field of steps on the fixed grid."""
-        self.grid = grid
-        self.displacement = displacement
-
-    @classmethod
-    def register(
-        cls,
-        fixed: Volume,
-        moving: Volume,
-        *,
-        fixed_mask: Volume | None = None,
-        iterations: Sequence[int],
-        threads: int = 1,
-    ) -> "Warp":
-        """Register by symmetric normalisation (SyN, Avants 2008, Mattes mutual information), given affine alignment.
-
-        ``iterations``: steps at 4, 2 and 1 times the voxel size of ``fixed``.
-        """
-        _repeatable(threads)
-        with tempfile.TemporaryDirectory() as scratch:
-            result = ants.registration(
-                to_ants(fixed),
-                to_ants(moving),
-                type_of_transform="SyNOnly",
-                initial_transform=None,
-                mask=None if fixed_mask is None else to_ants(fixed_mask),
-                reg_iterations=tuple(iterations),
-                outprefix=f"{scratch}/",
-            )
-            field = ants.image_read(result["fwdtransforms"][0])
-            steps = field.numpy() * np.array([-1, -1, 1], np.float32)
-        return cls(fixed.grid, steps)
-
-    def image(self, volume: Volume, grid: Grid) -> Volume:
-        """Carry an image of the moving space onto ``grid`` in the fixed space (linear, 0 outside)."""
-        points = self._voxels(volume, grid)
-        return Volume(ndimage.map_coordinates(volume.data, points, order=1, mode="grid-constant", cval=0), grid.affine)
-
-    def labels(self, volume: Volume, grid: Grid) -> Volume:
-        """Carry a label map of the moving space onto ``grid``; each voxel takes the label with the largest share."""
-        points = self._voxels(volume, grid)
-
-        def share(indicator: np.ndarray) -> np.ndarray:
-            # Only points by the label's own box are sampled: most labels are small beside the grid.
-            box = ndimage.find_objects(indicator.astype(np.uint8))[0]
-            near = np.all([(p > side.start - 1) & (p < side.stop) for p, side in zip(points, box, strict=True)], axis=0)
-            sampled = np.zeros(grid.shape, np.float32)
-            sampled[near] = ndimage.map_coordinates(indicator, points[:, near], order=1, mode="grid-constant", cval=0)
-            return sampled
-
-        return Volume(vote(volume.data, grid.shape, share), grid.affine)
-
-    def _voxels(self, volume: Volume, grid: Grid) -> np.ndarray:
-        """(3, X, Y, Z) float32 voxel indices of ``volume`` for each voxel of ``grid``."""
-        voxels = np.indices(grid.shape, dtype=np.float32).reshape(3, -1)
-        points = grid.affine[:3, :3] @ voxels + grid.affine[:3, 3:]
-        field_from_ras = np.linalg.inv(self.grid.affine)
-        where = field_from_ras[:3, :3] @ points + field_from_ras[:3, 3:]
-        points += [ndimage.map_coordinates(self.displacement[..., a], where, order=1, mode="nearest") for a in range(3)]
-        image_from_ras = np.linalg.inv(volume.affine)
-        return (image_from_ras[:3, :3] @ points + image_from_ras[:3, 3:]).astype(np.float32).reshape(3, *grid.shape)

@@ -3,9 +3,10 @@
 Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres (nibabel's convention).
 """
 
+import itertools
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -183,30 +184,30 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
     if transform is None and volume.grid.matches(grid):
         return Volume(volume.data.copy(), grid.affine)
     matrix = _voxel_matrix(volume, grid, transform)
-    blur = _blur(matrix)
-
-    def share(indicator: np.ndarray) -> np.ndarray:
-        smoothed = ndimage.gaussian_filter(indicator, blur, mode="nearest", truncate=3)
-        return ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=1, mode="grid-constant")
-
-    return Volume(vote(volume.data, grid.shape, share), grid.affine)
+    shares = ((label, _share(indicator, matrix, grid.shape)) for label, indicator in indicators(volume.data))
+    return Volume(vote(shares, grid.shape, volume.data.dtype), grid.affine)
 
 
-def vote(labels: np.ndarray, shape: tuple[int, int, int], share: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Label each voxel of a new grid by the label with the largest share of it.
+def indicators(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each label above 0, the smaller first, with the float32 image that is 1 where it is."""
+    for label in np.unique(labels[labels > 0]):
+        yield label, (labels == label).astype(np.float32)
 
-    ``share(indicator)`` samples a float32 indicator image on the new grid, 0 beyond its border; the background (0)
-    has what the labels leave. Sampled smoothly, a label keeps its volume where nearest-neighbour sampling would
-    lose thin parts. Ties go to the smaller label.
+
+def vote(shares: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int, int], dtype: type) -> np.ndarray:
+    """Label each voxel of a grid by the label with the largest share of it.
+
+    ``shares``: labels, the smaller first, each with its share of every voxel (float32); the background (0) has what
+    the labels leave. Sampled smoothly, a label keeps its volume where nearest-neighbour sampling would lose thin parts.
+    Ties go to the label that comes first.
     """
-    best = np.zeros(shape, labels.dtype)
+    best = np.zeros(shape, dtype)
     largest = np.zeros(shape, np.float32)
     total = np.zeros(shape, np.float32)
-    for label in np.unique(labels[labels > 0]):
-        sampled = share((labels == label).astype(np.float32))
-        wins = sampled > largest + 1e-6
-        best[wins], largest[wins] = label, sampled[wins]
-        total += sampled
+    for label, share in shares:
+        wins = share > largest + 1e-6
+        best[wins], largest[wins] = label, share[wins]
+        total += share
     best[largest <= 1 - total + 1e-6] = 0
     return best
 
@@ -214,6 +215,35 @@ def vote(labels: np.ndarray, shape: tuple[int, int, int], share: Callable[[np.nd
 def _voxel_matrix(volume: Volume, grid: Grid, transform: np.ndarray | None) -> np.ndarray:
     """(4, 4) from voxel indices of ``grid`` to voxel indices of ``volume``."""
     return np.linalg.inv(volume.affine) @ (np.eye(4) if transform is None else transform) @ grid.affine
+
+
+def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The share of each voxel of a grid of ``shape`` that a label has, float32.
+
+    ``indicator``: float32, 1 where the label is; ``matrix``: see :func:`_voxel_matrix`. Only the box around the label
+    is looked at: most labels are small beside their image.
+    """
+    blur = _blur(matrix)
+    reach = np.ceil(3 * blur).astype(int) + 1
+    (box,) = ndimage.find_objects(indicator.astype(np.uint8))
+    first = np.maximum([side.start for side in box] - reach, 0)
+    last = np.minimum([side.stop for side in box] + reach, indicator.shape)
+    corners = np.array(list(itertools.product(*zip(first - 1, last, strict=True)))).T
+    there = np.linalg.inv(matrix)[:3, :3] @ (corners - matrix[:3, 3:])
+    low = np.clip(np.floor(there.min(axis=1)).astype(int), 0, shape)
+    high = np.clip(np.ceil(there.max(axis=1)).astype(int) + 1, low, shape)
+    share = np.zeros(shape, np.float32)
+    if np.all(high > low):
+        part = indicator[tuple(slice(*side) for side in zip(first, last, strict=True))]
+        share[tuple(slice(*side) for side in zip(low, high, strict=True))] = ndimage.affine_transform(
+            ndimage.gaussian_filter(part, blur, mode="nearest", truncate=3),
+            matrix[:3, :3],
+            offset=matrix[:3, :3] @ low + matrix[:3, 3] - first,
+            output_shape=tuple(high - low),
+            order=1,
+            mode="grid-constant",
+        )
+    return share
 
 
 def _blur(matrix: np.ndarray) -> np.ndarray:

