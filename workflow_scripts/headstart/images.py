@@ -171,7 +171,7 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
     if transform is None and volume.grid.matches(grid):
         return Volume(volume.data.astype(np.float32), grid.affine)
     matrix = _voxel_matrix(volume, grid, transform)
-    smoothed = ndimage.gaussian_filter(volume.data.astype(np.float32), _blur(matrix), mode="nearest", truncate=3)
+    smoothed = _smoothed(np.asarray(volume.data, np.float32), matrix)
     sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant")
     return Volume(sampled, grid.affine)
 
@@ -223,8 +223,7 @@ def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int
     ``indicator``: float32, 1 where the label is; ``matrix``: see :func:`_voxel_matrix`. Only the box around the label
     is looked at: most labels are small beside their image.
     """
-    blur = _blur(matrix)
-    reach = np.ceil(3 * blur).astype(int) + 1
+    reach = np.ceil(3 * _blur(matrix)).astype(int) + 1
     (box,) = ndimage.find_objects(indicator.astype(np.uint8))
     first = np.maximum([side.start for side in box] - reach, 0)
     last = np.minimum([side.stop for side in box] + reach, indicator.shape)
@@ -236,7 +235,7 @@ def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int
     if np.all(high > low):
         part = indicator[tuple(slice(*side) for side in zip(first, last, strict=True))]
         share[tuple(slice(*side) for side in zip(low, high, strict=True))] = ndimage.affine_transform(
-            ndimage.gaussian_filter(part, blur, mode="nearest", truncate=3),
+            _smoothed(part, matrix),
             matrix[:3, :3],
             offset=matrix[:3, :3] @ low + matrix[:3, 3] - first,
             output_shape=tuple(high - low),
@@ -244,6 +243,12 @@ def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int
             mode="grid-constant",
         )
     return share
+
+
+def _smoothed(data: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """An image without what is too fine for steps of ``matrix``; itself where these are of one voxel."""
+    blur = _blur(matrix)
+    return ndimage.gaussian_filter(data, blur, mode="nearest", truncate=3) if blur.any() else data
 
 
 def _blur(matrix: np.ndarray) -> np.ndarray:
