@@ -24,6 +24,12 @@ try:
     SCANS = {
         name: {scan.subject: scan for scan in headstart_datasets.scans(name, entry, f"{RESULTS}/datasets", DATA)}
         for name, entry in config["datasets"].items()
+        if not headstart_datasets.is_natural(entry)
+    }
+    NATURAL = {
+        name: headstart_datasets.natural_folder(name, entry, DATA)
+        for name, entry in config["datasets"].items()
+        if headstart_datasets.is_natural(entry)
     }
     SPLITS = {
         (name, size, resample): splits.draw(
@@ -61,8 +67,9 @@ RUN = "{target}/{source}/size-{size}_resample-{resample}"
 
 
 wildcard_constraints:
-    dataset="|".join(SCANS),
+    dataset="|".join(config["datasets"]),
     subject="[A-Za-z0-9]+",
+    shard=r"\d+",
     source="|".join(SOURCES),
     target="|".join(TARGETS),
     size=r"\d+",
@@ -102,6 +109,15 @@ def role_of(dataset, subject):
 def over_scans(pattern, *names):
     """A pattern with dataset and subject filled in for every scan of the datasets named."""
     return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
+
+
+def over_shards(pattern, *names):
+    """A pattern with dataset and shard filled in for every file of the natural images of the datasets named."""
+    return [
+        pattern.format(dataset=name, shard=f"{number:04d}")
+        for name in names
+        for number in range(-(-config["datasets"][name]["pictures"] // config["slice"]["pictures"]))
+    ]
 
 
 def over_runs(pattern):

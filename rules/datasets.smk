@@ -124,10 +124,30 @@ rule compare_scans:
         "../workflow_scripts/compare_scans.py"
 
 
+rule list_pictures:
+    output:
+        f"{RESULTS}/derivatives/{{dataset}}/pictures.tsv",
+    log:
+        f"{RESULTS}/logs/list_pictures/{{dataset}}.log",
+    wildcard_constraints:
+        dataset="|".join(NATURAL) or "(?!)",
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(120),
+    params:
+        code=code_of("list_pictures"),
+        folder=lambda wildcards: str(NATURAL[wildcards.dataset]),
+        entry=lambda wildcards: config["datasets"][wildcards.dataset],
+        seed=lambda wildcards: seeds.seed_for(config["seed"], "pictures", wildcards.dataset),
+    script:
+        "../workflow_scripts/list_pictures.py"
+
+
 rule datasets:
     input:
         TEMPLATE,
         rules.compare_scans.output,
         over_scans(rules.check_labels.output[0], *LABELLED),
+        expand(rules.list_pictures.output, dataset=NATURAL),
         expand(rules.describe_people.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

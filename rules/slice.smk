@@ -1,5 +1,9 @@
 # Stage 4, slice: axial slices in memory-mappable arrays, one set a scan; a dataset is a source or a target, never both.
 
+SHARD = f"{RESULTS}/slices/{{dataset}}/part-{{shard}}"
+# Taskonomy has label maps; ImageNet's pictures have a class, which their table tells.
+ROOMS = {name for name in NATURAL if config["datasets"][name]["layout"] == "taskonomy"}
+
 
 rule slice_source:
     input:
@@ -40,6 +44,36 @@ use rule slice_source as slice_target with:
         dataset="|".join(LABELLED),
 
 
+rule slice_rooms:
+    input:
+        rules.list_pictures.output,
+    output:
+        image=f"{SHARD}_image.npy",
+        labels=f"{SHARD}_dseg.npy",
+    log:
+        f"{RESULTS}/logs/slice_rooms/{{dataset}}/part-{{shard}}.log",
+    wildcard_constraints:
+        dataset="|".join(ROOMS) or "(?!)",
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(60),
+    params:
+        code=code_of("slice_pictures"),
+        size=config["slice"]["size"],
+        rows=lambda wildcards: [(int(wildcards.shard) + step) * config["slice"]["pictures"] for step in (0, 1)],
+    script:
+        "../workflow_scripts/slice_pictures.py"
+
+
+use rule slice_rooms as slice_objects with:
+    output:
+        image=f"{SHARD}_image.npy",
+    log:
+        f"{RESULTS}/logs/slice_objects/{{dataset}}/part-{{shard}}.log",
+    wildcard_constraints:
+        dataset="|".join(NATURAL.keys() - ROOMS) or "(?!)",
+
+
 SOURCE_IMAGES = over_scans(rules.slice_source.output.image, T1_SOURCE)
 SOURCE_TISSUES = over_scans(rules.slice_source.output.labels, T1_SOURCE)
 
@@ -51,4 +85,6 @@ rule slice:
         over_scans(rules.slice_source.output.presence, T1_SOURCE),
         over_scans(rules.slice_target.output.image, *LABELLED),
         over_scans(rules.slice_target.output.labels, *LABELLED),
+        over_shards(rules.slice_rooms.output.image, *NATURAL),
+        over_shards(rules.slice_rooms.output.labels, *ROOMS),
         rules.gate_quality.output,

@@ -1,6 +1,8 @@
 """Studies on every layout are planned to the last job, from folders of empty files."""
 
+import numpy as np
 import yaml
+from PIL import Image
 
 ODD = "Zoë's scans* & $more"
 
@@ -65,3 +67,26 @@ def test_a_study_on_datasets_as_they_are_handed_out(bare_project, tmp_path):
     assert jobs["register_scan"] == 8 and jobs["resample_target"] == 6 and jobs["label_scan"] == 2
     both = [f"{tmp_path}/data/ATLAS_R1.2/{case.format(1)}{name}_stx.nii.gz" for name in lesions[:0:-1]]
     assert ", ".join(both) in shown
+
+
+def test_natural_images_become_slices_that_files_of_the_study_hold(bare_project, tmp_path):
+    for number in range(5):
+        for domain, value in (("rgb", (40 * number,) * 3), ("segment_semantic", number)):
+            path = tmp_path / f"rooms/{domain}/allensville/point_{number}_view_0_domain_{domain.replace('_', '')}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB" if domain == "rgb" else "L", (70, 64), value).save(path)
+    study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
+    study["datasets"]["rooms"] = {"layout": "taskonomy", "folder": str(tmp_path / "rooms"), "pictures": 5}
+    study["slice"]["pictures"] = 3
+    (bare_project.folder / "rooms.yaml").write_text(yaml.safe_dump(study))
+    jobs = bare_project.to_run(study="rooms.yaml")
+    assert jobs["list_pictures"] == 1 and jobs["slice_rooms"] == 2 and "slice_objects" not in jobs
+    made = [f"results/tiny/slices/rooms/part-000{shard}_{kind}.npy" for shard in (0, 1) for kind in ("image", "dseg")]
+    done = bare_project.snakemake("--nolock", *made, study="rooms.yaml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    images, labels = (
+        np.concatenate([np.load(bare_project.folder / path) for path in made[first::2]]) for first in (0, 1)
+    )
+    assert images.shape == labels.shape == (5, 64, 64) and images.dtype == np.uint16
+    np.testing.assert_array_equal(images[:, 0, 0], np.rint(labels[:, 0, 0].astype(float) * 40 / 255 * 65535))
+    assert sorted(labels[:, 0, 0]) == [0, 1, 2, 3, 4]

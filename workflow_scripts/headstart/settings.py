@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from headstart.datasets import is_natural
 from headstart.job import UserError
 
 # A study that names its own datasets or targets means these alone, not these beside the default study's.
@@ -102,6 +103,8 @@ def _check_references(config: Mapping) -> None:
         if dataset not in datasets:
             near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
             raise UserError(f"{user}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
+        if is_natural(datasets[dataset]):
+            raise UserError(f"{user}.dataset is {dataset!r}, which holds natural images; name a dataset of scans.")
     owners: dict[str, str] = {}
     for name, target in config["targets"].items():
         if owners.setdefault(target["dataset"], name) != name:

@@ -4,7 +4,8 @@ Only names and paths are looked at here, so that a workflow can plan from it in 
 
 - ``scan``: what every layout is read into, and the looks at the disk that layouts share
 - ``people``: demographics, read and tabulated
-- ``phantom``, ``bids``, ``flat``, ``released`` (public datasets as their owners hand them out): the layouts
+- ``phantom``, ``bids``, ``flat``, ``released`` (public datasets as their owners hand them out): the layouts of scans
+- ``natural``: the layouts of natural images
 """
 
 import dataclasses
@@ -14,20 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart import __version__
-from headstart.datasets import bids, flat, people, phantom, released
+from headstart.datasets import bids, flat, natural, people, phantom, released
+from headstart.datasets.natural import Picture
 from headstart.datasets.phantom import recipe as phantom_recipe
 from headstart.datasets.scan import Scan, check_file, listed
 from headstart.job import UserError
 from headstart.phantom import person_paths
 
-__all__ = ["LAYOUTS", "Scan", "derivative_description", "people", "person_paths", "phantom_recipe", "scans"]
+__all__ = [
+    "LAYOUTS", "Picture", "Scan", "derivative_description", "is_natural", "natural_folder", "people", "person_paths",
+    "phantom_recipe", "pictures", "scans",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a dataset's folder is read. ``keys``: of the entry, those that only some layouts take."""
 
-    read: Callable[[str, Path, Mapping], list[Scan]]
+    read: Callable[[str, Path, Mapping], list[Scan] | list[Picture]]
     looks_for: str
     keys: frozenset[str]
 
@@ -48,7 +53,10 @@ LAYOUTS = {
     "lesjak": Layout(released.lesjak, "patient01/*T1W.nii.gz", frozenset({"folder", "participants"})),
     "miccai2012": Layout(released.miccai2012, "1000_SS.nii.gz", frozenset({"folder"})),
     "oasis1": Layout(released.oasis1, "OAS1_0001_MR1/", frozenset({"folder", "image", "participants"})),
+    "taskonomy": Layout(natural.taskonomy, "point_0_view_0_domain_rgb.png", frozenset({"folder", "pictures"})),
+    "imagenet": Layout(natural.imagenet, "n04070727/ or n04070727.tar", frozenset({"folder", "pictures", "classes"})),
 }
+_NATURAL = ("taskonomy", "imagenet")
 _PARTICULAR = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
 
 
@@ -59,16 +67,9 @@ def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.Pat
     folder that holds the real ones. Raises :class:`UserError` when a folder is missing, nothing is found, two scans
     have one name, or a file cannot be read; files of scans that the entry excludes are not looked at.
     """
-    layout = LAYOUTS[entry["layout"]]
-    _check_keys(name, entry, layout)
+    _check_keys(name, entry)
     real = entry["layout"] != "phantom"
-    folder = _folder(name, entry, data) if real else Path(made) / name
-    found = layout.read(name, folder, entry)
-    if not found:
-        held = "has nothing like" if listed(folder) else "is empty; it should hold"
-        raise UserError(
-            f"datasets.{name}: {folder} {held} {layout.looks_for} (layout {entry['layout']}); check folder and layout."
-        )
+    found = _read(name, entry, _folder(name, entry, data) if real else Path(made) / name)
     _check_names(name, found)
     _check_people(name, entry, found)
     kept = _selected(name, entry, found)
@@ -85,8 +86,47 @@ def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.Pat
     return [dataclasses.replace(scan, person=scan.person.removeprefix(root)) for scan in kept]
 
 
-def _check_keys(name: str, entry: Mapping, layout: Layout) -> None:
+def is_natural(entry: Mapping) -> bool:
+    """Whether a dataset's entry is of natural images, not of scans."""
+    return entry["layout"] in _NATURAL
+
+
+def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
+    """The folder of a dataset of natural images. Raises :class:`UserError` for a mistake that shows from its entry."""
+    _check_keys(name, entry)
+    if "pictures" not in entry:
+        raise UserError(f"datasets.{name} has no pictures; say how many to use.")
+    return _folder(name, entry, data)
+
+
+def pictures(name: str, entry: Mapping, folder: str | os.PathLike, seed: int) -> list[Picture]:
+    """The natural images that a study uses: as many as ``pictures`` says, of all groups in turn, drawn by ``seed``.
+
+    ``include``, ``exclude``: of the entry, buildings or classes. Looks into archives, which takes a while: for a
+    job, not for planning. Raises :class:`UserError` where there are fewer.
+    """
+    found = _read(name, entry, Path(folder))
+    wanted = set(entry.get("include", {picture.group for picture in found})) - set(entry["exclude"])
+    kept = [picture for picture in found if picture.group in wanted]
+    if len(kept) < entry["pictures"]:
+        raise UserError(f"datasets.{name} holds {len(kept)} pictures, not {entry['pictures']}; lower pictures.")
+    return natural.draw(kept, entry["pictures"], seed)
+
+
+def _read(name: str, entry: Mapping, folder: Path) -> list[Scan] | list[Picture]:
+    """What a layout finds in a folder, which must be something."""
+    layout = LAYOUTS[entry["layout"]]
+    if found := layout.read(name, folder, entry):
+        return found
+    held = "has nothing like" if listed(folder) else "is empty; it should hold"
+    raise UserError(
+        f"datasets.{name}: {folder} {held} {layout.looks_for} (layout {entry['layout']}); check folder and layout."
+    )
+
+
+def _check_keys(name: str, entry: Mapping) -> None:
     """A key that the entry's layout would not look at is a mistake."""
+    layout = LAYOUTS[entry["layout"]]
     for key in entry:
         if key in _PARTICULAR - layout.keys:
             takers = [other for other, candidate in LAYOUTS.items() if key in candidate.keys]
