@@ -14,6 +14,7 @@ rule describe_derivatives:
     output:
         description=f"{RESULTS}/derivatives/{{dataset}}/dataset_description.json",
         participants=f"{RESULTS}/derivatives/{{dataset}}/participants.tsv",
+        ignore=f"{RESULTS}/derivatives/{{dataset}}/.bidsignore",
     log:
         f"{RESULTS}/logs/describe_derivatives/{{dataset}}.log",
     localrule: True
@@ -37,6 +38,7 @@ rule register_scan:
         template=A_TEMPLATE,
     output:
         t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
+        sidecar=f"{IN_SPACE}_desc-preproc_T1w.json",
         brain=f"{IN_SPACE}_desc-brain_mask.nii.gz",
         transform=TRANSFORM,
         quality=f"{DERIVED}_desc-qc_T1w.json",

@@ -24,6 +24,7 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     numbers = found.quality | quality.contrast(found.t1, tissues)
     log.info("quality: %s", numbers)
     images.write(snakemake.output.t1w, found.t1, np.float32)
+    job.write_json(snakemake.output.sidecar, {"SkullStripped": numbers["stripped"]})
     images.write(snakemake.output.brain, found.brain, np.uint8)
     job.write_bytes(snakemake.output.transform, found.itk)
     job.write_json(snakemake.output.quality, numbers)

@@ -1,9 +1,12 @@
 """The road from end to end, on a tiny study."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from headstart.job import read_json
 from headstart.template import STRUCTURES
 
 ROOT = Path(__file__).parents[2]
+VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -71,6 +75,15 @@ def test_labels_say_what_made_them_and_what_each_slice_shows(project):
     present = np.load(project.results / "slices/cohort/sub-01_desc-presence.npy", mmap_mode="r")
     assert present.shape == (len(sliced), 16) and present.any(axis=0).all() and not present.all(axis=0)[1:].any()
     assert present[sliced.any(axis=(1, 2)), 0].all()
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+@pytest.mark.parametrize("dataset", ["cohort", "stroke"])
+def test_the_bids_validator_finds_no_error_in_derivatives(project, dataset):
+    folder = project.results / "derivatives" / dataset
+    shown = subprocess.run([VALIDATOR, folder, "--json"], capture_output=True, text=True)
+    issues = json.loads(shown.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
 
 
 def test_made_up_people_come_out_as_they_are(project):

@@ -23,8 +23,8 @@ from headstart.job import UserError
 from headstart.phantom import person_paths
 
 __all__ = [
-    "LAYOUTS", "Picture", "Scan", "derivative_description", "is_natural", "natural_folder", "people", "person_paths",
-    "phantom_recipe", "pictures", "scans",
+    "BEYOND_BIDS", "LAYOUTS", "Picture", "Scan", "derivative_description", "is_natural", "natural_folder", "people",
+    "person_paths", "phantom_recipe", "pictures", "scans",
 ]  # fmt: skip
 
 
@@ -56,6 +56,14 @@ LAYOUTS = {
     "taskonomy": Layout(natural.taskonomy, "point_0_view_0_domain_rgb.png", frozenset({"folder", "pictures"})),
     "imagenet": Layout(natural.imagenet, "n04070727/ or n04070727.tar", frozenset({"folder", "pictures", "classes"})),
 }
+# What BIDS has no name for yet, in the words of .bidsignore: transforms, and what quality control looks at.
+BEYOND_BIDS = """\
+*_mode-image_xfm.mat
+*_desc-qc_T1w.*
+*_desc-labels_T1w.png
+*_desc-intake_*.json
+*_desc-truth_T1w.json
+"""
 _NATURAL = ("taskonomy", "imagenet")
 _PARTICULAR = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
 
