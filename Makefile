@@ -1,5 +1,6 @@
 # make run    the default study (or STUDY=studies/oasis.yaml), then its report
 # make test   every test; make test-fast leaves out those that run the workflow
+# make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
 # Both set up .venv from the lock first; a second call installs nothing anew.
 
@@ -60,6 +61,9 @@ lock:
 
 bench: setup
 	$(BIN)/python benchmarks/stages.py
+
+bench-%: setup
+	$(BIN)/python benchmarks/$*.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"
 
 clean:
 	rm -rf results .snakemake

@@ -5,8 +5,10 @@ import pytest
 
 from headstart import atlases, brain, images, template
 from headstart.atlases import NEUROMORPHOMETRICS
+from headstart.images import Volume
 from headstart.intake import read_t1
 from headstart.label import ants
+from headstart.label.tissue import tissue
 from headstart.register import register, target_labels
 from headstart.settings import label_values
 
@@ -62,7 +64,7 @@ def test_manual_labels_follow_their_scan(registered, real_scans):
 def test_made_labels_agree_with_manual_ones(registered, reference):
     path, found = registered
     grid = template.grid(1)
-    made = ants.label(path, found.brain, found.transform, reference, grid, template.grid(2), threads=2)
+    made = ants.label(path, found.brain, found.transform, reference, grid, threads=2)
     _, manual = target_labels(
         [str(path).replace("_SS", "_glm")], path, found.transform, grid, {**NEUROMORPHOMETRICS, 44: 200, 45: 200}
     )
@@ -70,6 +72,18 @@ def test_made_labels_agree_with_manual_ones(registered, reference):
     assert np.mean(scores) > 0.8 and min(scores) > 0.6
     cerebrum = np.isin(manual.data, [200])
     assert (made.tissue.data[cerebrum] == 3).mean() > 0.85
+
+
+def test_made_tissues_agree_with_fast_and_with_manual_ones(real_scans):
+    folder = real_scans / "oasis-miccai2012"
+    scan = images.read(folder / "1007_SS.nii.gz")
+    manual, fast = (images.read(folder / name, None).data for name in ("1007_glm.nii.gz", "fast/1007_seg.nii.gz"))
+    made = tissue(scan, Volume((scan.data > 0).astype(np.uint8), scan.affine)).data
+    wm, cortex = np.isin(manual, [44, 45]), np.isin(manual, label_values(["100-207"]))
+    for found, least in ((made, (0.93, 0.74)), (fast, (0.90, 0.69))):
+        either = wm | cortex
+        assert dice((found == 3) & either, wm) > least[0] and dice((found == 2) & either, cortex) > least[1]
+    assert dice(made == 2, fast == 2) > 0.92 and dice(made == 3, fast == 3) > 0.95
 
 
 def test_the_brain_of_a_head_is_found(real_scans):

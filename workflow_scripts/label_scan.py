@@ -6,8 +6,6 @@ from headstart import images, intake, job, label, pictures, template
 from headstart.label import ants
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    settings = dict(snakemake.params.settings)
-    working_grid = template.grid(settings.pop("voxel_mm"))
     grid = template.grid(snakemake.params.voxel_mm)
     transform = images.read_affine(snakemake.input.transform)
     made = ants.label(
@@ -16,9 +14,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
         transform,
         template.load(Path(snakemake.input.template).parent),
         grid,
-        working_grid,
         threads=snakemake.threads,
-        **settings,
+        **snakemake.params.settings,
     )
     paths = (snakemake.output.tissue, snakemake.output.structures, snakemake.output.brain)
     label.write(made, paths, snakemake.output.sidecars)

@@ -13,7 +13,7 @@ from pathlib import Path
 import ants
 import numpy as np
 
-from headstart.images import LPS_FROM_RAS, Grid, Volume, read_affine
+from headstart.images import LPS_FROM_RAS, Volume, read_affine
 
 _SEED = 1
 
@@ -76,46 +76,3 @@ def affine(
         )
         file = result["fwdtransforms"][0]
         return read_affine(file), Path(file).read_bytes()
-
-
-def correct_bias(scan: Volume, mask: Volume, *, threads: int = 1) -> Volume:
-    """Divide out the bias field found by N4 (Tustison 2010) inside ``mask``; float32."""
-    _repeatable(threads)
-    convergence = {"iters": [20, 20, 10], "tol": 1e-6}
-    corrected = ants.n4_bias_field_correction(
-        to_ants(scan), mask=to_ants(mask), shrink_factor=_n4_shrink(scan.grid), convergence=convergence
-    )
-    return Volume(corrected.numpy(), scan.affine)
-
-
-def _n4_shrink(grid: Grid) -> int:
-    """Shrink factor that brings voxels to about 4 mm, fine enough for a field that varies over centimetres."""
-    return max(1, round(4 / float(grid.spacing.max())))
-
-
-def tissues(
-    scan: Volume,
-    mask: Volume,
-    priors: Sequence[Volume],
-    *,
-    prior_weight: float,
-    smoothness: float,
-    iterations: int,
-    threads: int = 1,
-) -> Volume:
-    """Classify the voxels in ``mask`` by Atropos (Avants 2011): Gaussian classes, Markov random field, EM.
-
-    ``priors``: one probability image a class, in the order of the classes, which start the classes and weigh
-    ``prior_weight`` against the likelihood; ``smoothness``: weight of the random field over the 26 neighbours;
-    ``iterations``: EM steps. Returns uint8 with classes 1, 2, ...
-    """
-    _repeatable(threads)
-    result = ants.atropos(
-        a=to_ants(scan),
-        x=to_ants(mask),
-        i=[to_ants(prior) for prior in priors],
-        m=f"[{smoothness},1x1x1]",
-        c=f"[{iterations},0]",
-        priorweight=prior_weight,
-    )
-    return Volume(result["segmentation"].numpy().astype(np.uint8), scan.affine)
