@@ -10,7 +10,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import datasets as headstart_datasets
-from headstart import fingerprint, job, label, seeds, settings, splits, template
+from headstart import fingerprint, job, label, natural, seeds, settings, slices, splits, template
 from headstart.label import fsl
 
 try:
@@ -46,11 +46,13 @@ try:
         for resample in range(1, target["resamples"] + 1)
     }
     splits.check_usable(config, SCANS, SPLITS)
+    WEIGHTS = settings.weights_file(config["pretrain"]["weights"]["file"], DATA)
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
-SOURCES = config["pretrain"]["sources"]
+LEFT_OUT = settings.left_out(config["pretrain"])
+SOURCES = [source for source in config["pretrain"]["sources"] if source not in LEFT_OUT]
 T1_SOURCE = config["pretrain"]["dataset"]
 LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]

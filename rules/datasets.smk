@@ -130,7 +130,7 @@ rule list_pictures:
     log:
         f"{RESULTS}/logs/list_pictures/{{dataset}}.log",
     wildcard_constraints:
-        dataset="|".join(NATURAL) or "(?!)",
+        dataset="|".join(name for name in NATURAL if NATURAL[name]) or "(?!)",
     resources:
         mem_mb=grown(4000),
         runtime=grown(120),
@@ -148,6 +148,6 @@ rule datasets:
         TEMPLATE,
         rules.compare_scans.output,
         over_scans(rules.check_labels.output[0], *LABELLED),
-        expand(rules.list_pictures.output, dataset=NATURAL),
+        expand(rules.list_pictures.output, dataset=[name for name in NATURAL if NATURAL[name]]),
         expand(rules.describe_people.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

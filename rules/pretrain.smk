@@ -1,21 +1,59 @@
 # Stage 5, pretrain: one encoder a source.
 
+# What answers a task's question, slice by slice.
+ANSWERS = {"segmentation": "labels", "classification": "presence", "autoencoding": None}
+
+
+def learnt_from(source):
+    """The dataset that a source learns from; None if it is not trained here."""
+    domain, _, task = source.partition("-")
+    if domain == "t1":
+        return T1_SOURCE
+    return config["pretrain"]["objects" if task == "classification" else "rooms"] if domain == "natural" else None
+
+
+def slices_of(source, kind):
+    """One kind of file (image, labels, presence; None: no file) of all that a source learns from."""
+    dataset = learnt_from(source)
+    if dataset is None or kind is None:
+        return []
+    if dataset in NATURAL:
+        return over_shards(PICTURES[kind], dataset)
+    return over_scans(rules.slice_source.output[kind], dataset)
+
+
+def asked_of(source):
+    """What a source asks of its slices, see headstart.pretrain.Asked; None if it is not trained here."""
+    dataset, kind = learnt_from(source), source.rpartition("-")[2]
+    if dataset is None:
+        return None
+    entry = config["datasets"][dataset]
+    if kind == "classification":
+        classes = natural.class_names(entry).values() if dataset in NATURAL else slices.PRESENT
+        return {"kind": kind, "classes": list(classes), "activation": config["pretrain"]["activation"]}
+    if kind == "segmentation" and dataset in NATURAL:
+        return {"kind": kind, "classes": list(natural.thing_names(entry)), "first": 1}
+    return {"kind": kind, "classes": ["background", *template.TISSUES] if kind == "segmentation" else []}
+
 
 rule pretrain_source:
     input:
-        images=lambda wildcards: [] if wildcards.source == "scratch" else SOURCE_IMAGES,
-        labels=lambda wildcards: [] if wildcards.source == "scratch" else SOURCE_TISSUES,
+        images=lambda wildcards: slices_of(wildcards.source, "image"),
+        targets=lambda wildcards: slices_of(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
+        weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
     output:
         encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
         model=f"{RESULTS}/pretrain/{{source}}/model.json",
         training=f"{RESULTS}/pretrain/{{source}}/training.tsv",
+        examples=f"{RESULTS}/pretrain/{{source}}/examples.npz",
+        card=f"{RESULTS}/pretrain/{{source}}/README.md",
     log:
         f"{RESULTS}/logs/pretrain_source/{{source}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
     threads: config["training"]["threads"]
     resources:
-        gpu=lambda wildcards: int(wildcards.source != "scratch"),
+        gpu=lambda wildcards: int(learnt_from(wildcards.source) is not None),
         mem_mb=grown(8000),
         runtime=grown(1440),
     params:
@@ -23,14 +61,44 @@ rule pretrain_source:
         network=config["network"],
         torch_threads=config["training"]["threads"],
         training=training_of(config["pretrain"]["epochs"]),
-        validation_scans=config["pretrain"]["validation_scans"],
+        asked=lambda wildcards: asked_of(wildcards.source),
+        sha256=config["pretrain"]["weights"]["sha256"],
+        held_out=config["pretrain"]["held_out"],
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
     script:
         "../workflow_scripts/pretrain_source.py"
 
 
+rule tabulate_sources:
+    output:
+        table=report(
+            f"{RESULTS}/tables/sources.tsv",
+            caption="../rules/report/sources.rst",
+            category="2 Training",
+            labels={"table": "sources"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_sources.log",
+    localrule: True
+    params:
+        code=code_of("tabulate_sources"),
+        rows=[
+            {
+                "source": source,
+                "dataset": learnt_from(source),
+                "classes": len((asked_of(source) or {}).get("classes", [])),
+                "files": len(slices_of(source, "image")),
+                "left_out": LEFT_OUT.get(source, ""),
+            }
+            for source in config["pretrain"]["sources"]
+        ],
+    script:
+        "../workflow_scripts/tabulate_sources.py"
+
+
 rule pretrain:
     input:
         expand(rules.pretrain_source.output, source=SOURCES),
+        rules.tabulate_sources.output,
         rules.gate_quality.output,

@@ -66,7 +66,8 @@ rule draw_examples:
 
 rule draw_training:
     input:
-        expand(rules.pretrain_source.output.training, source=SOURCES),
+        training=expand(rules.pretrain_source.output.training, source=SOURCES),
+        facts=expand(rules.pretrain_source.output.model, source=SOURCES),
     output:
         in_report("pretraining", "pretraining", "2 Training", figure="pre-training"),
     log:
@@ -76,6 +77,20 @@ rule draw_training:
         sources=SOURCES,
     script:
         "../workflow_scripts/draw_training.py"
+
+
+rule draw_source:
+    input:
+        examples=rules.pretrain_source.output.examples,
+        facts=rules.pretrain_source.output.model,
+    output:
+        in_report("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
+    log:
+        f"{RESULTS}/logs/draw_source/{{source}}.log",
+    params:
+        code=code_of("draw_source"),
+    script:
+        "../workflow_scripts/draw_source.py"
 
 
 rule tabulate_participants:
@@ -141,6 +156,7 @@ rule report:
         rules.draw_scores.output,
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
+        expand(rules.draw_source.output, source=[source for source in SOURCES if learnt_from(source)]),
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
         rules.draw_truth.output if PHANTOMS else [],

@@ -1,8 +1,22 @@
 # Stage 4, slice: axial slices in memory-mappable arrays, one set a scan; a dataset is a source or a target, never both.
 
 SHARD = f"{RESULTS}/slices/{{dataset}}/part-{{shard}}"
-# Taskonomy has label maps; ImageNet's pictures have a class, which their table tells.
-ROOMS = {name for name in NATURAL if config["datasets"][name]["layout"] == "taskonomy"}
+PICTURES = {
+    "image": f"{SHARD}_image.npy",
+    "labels": f"{SHARD}_dseg.npy",
+    "presence": f"{SHARD}_desc-presence.npy",
+}
+
+
+def laid_out(*layouts):
+    """The datasets of natural images with one of these layouts."""
+    return [name for name in NATURAL if config["datasets"][name]["layout"] in layouts]
+
+
+def rows_of(wildcards):
+    """First and last picture of a file, the latter left out."""
+    first = int(wildcards.shard) * config["slice"]["pictures"]
+    return [first, min(first + config["slice"]["pictures"], config["datasets"][wildcards.dataset]["pictures"])]
 
 
 rule slice_source:
@@ -48,43 +62,70 @@ rule slice_rooms:
     input:
         rules.list_pictures.output,
     output:
-        image=f"{SHARD}_image.npy",
-        labels=f"{SHARD}_dseg.npy",
+        image=PICTURES["image"],
+        labels=PICTURES["labels"],
     log:
         f"{RESULTS}/logs/slice_rooms/{{dataset}}/part-{{shard}}.log",
     wildcard_constraints:
-        dataset="|".join(ROOMS) or "(?!)",
+        dataset="|".join(laid_out("taskonomy")) or "(?!)",
     resources:
         mem_mb=grown(3000),
         runtime=grown(60),
     params:
         code=code_of("slice_pictures"),
         size=config["slice"]["size"],
-        rows=lambda wildcards: [(int(wildcards.shard) + step) * config["slice"]["pictures"] for step in (0, 1)],
+        rows=rows_of,
     script:
         "../workflow_scripts/slice_pictures.py"
 
 
 use rule slice_rooms as slice_objects with:
     output:
-        image=f"{SHARD}_image.npy",
+        image=PICTURES["image"],
+        presence=PICTURES["presence"],
     log:
         f"{RESULTS}/logs/slice_objects/{{dataset}}/part-{{shard}}.log",
     wildcard_constraints:
-        dataset="|".join(NATURAL.keys() - ROOMS) or "(?!)",
+        dataset="|".join(laid_out("imagenet")) or "(?!)",
+    params:
+        code=code_of("slice_pictures"),
+        size=config["slice"]["size"],
+        rows=rows_of,
+        classes=lambda wildcards: list(natural.class_names(config["datasets"][wildcards.dataset])),
+
+
+rule slice_scenes:
+    output:
+        **PICTURES,
+    log:
+        f"{RESULTS}/logs/slice_scenes/{{dataset}}/part-{{shard}}.log",
+    wildcard_constraints:
+        dataset="|".join(laid_out("scenes")) or "(?!)",
+    resources:
+        mem_mb=grown(3000),
+        runtime=grown(30),
+    params:
+        code=code_of("slice_scenes"),
+        size=config["slice"]["size"],
+        rows=rows_of,
+        seed=lambda wildcards: seeds.seed_for(config["seed"], "scenes", wildcards.dataset),
+    script:
+        "../workflow_scripts/slice_scenes.py"
 
 
 SOURCE_IMAGES = over_scans(rules.slice_source.output.image, T1_SOURCE)
 SOURCE_TISSUES = over_scans(rules.slice_source.output.labels, T1_SOURCE)
+SOURCE_PRESENCE = over_scans(rules.slice_source.output.presence, T1_SOURCE)
 
 
 rule slice:
     input:
         SOURCE_IMAGES,
         SOURCE_TISSUES,
-        over_scans(rules.slice_source.output.presence, T1_SOURCE),
+        SOURCE_PRESENCE,
         over_scans(rules.slice_target.output.image, *LABELLED),
         over_scans(rules.slice_target.output.labels, *LABELLED),
-        over_shards(rules.slice_rooms.output.image, *NATURAL),
-        over_shards(rules.slice_rooms.output.labels, *ROOMS),
+        over_shards(PICTURES["image"], *NATURAL),
+        over_shards(PICTURES["labels"], *laid_out(*headstart_datasets.MAPPED)),
+        over_shards(PICTURES["presence"], *laid_out(*headstart_datasets.CLASSED)),
         rules.gate_quality.output,

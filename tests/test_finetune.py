@@ -18,8 +18,8 @@ SETTINGS = Training(1, batch_size=4, precision="float32")
 def source(tmp_path):
     def make(seed):
         path = tmp_path / f"source{seed}" / "encoder.safetensors"
-        encoder, history, facts = scratch(SMALL, seed)
-        models.save(encoder, path, facts | {"template": "phantom"}, history)
+        made = scratch(SMALL, seed)
+        models.save(made.encoder, path, {**made.facts, "template": "phantom"}, made.history)
         return path
 
     return make
@@ -56,7 +56,7 @@ def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, sc
     monkeypatch.setattr(room, "train", lambda *arguments, **_: seen.append(arguments[3]) or [])
     finetune(source(1), *scan, 2, SMALL, SETTINGS, seed=9)
     # frequencies 960/1024 and 64/1024: the median of two is 1/2
-    assert seen[0].tolist() == pytest.approx([8 / 15, 8])
+    assert seen[0].weights.tolist() == pytest.approx([8 / 15, 8])
 
 
 def test_everything_is_trained_and_the_seed_decides(source, scan):

@@ -11,6 +11,7 @@ from headstart import loop
 from headstart.job import UserError
 from headstart.loop import Training, predict, train
 from headstart.networks import Architecture, Segmenter
+from headstart.tasks import Segmentation
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 HAS_BFLOAT16 = loop.choose_precision("auto", torch.device("cpu")) == "bfloat16"
@@ -51,7 +52,7 @@ def test_the_same_seed_gives_the_same_network_byte_for_byte(precision):
     for noise in (0, 1):
         torch.manual_seed(noise)
         model = small_model()
-        history = train(model, images, labels, WEIGHTS, settings, seed=7)
+        history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=7)
         trained.append((model, history))
     assert same_weights(trained[0][0], trained[1][0])
     assert trained[0][1] == trained[1][1]
@@ -61,7 +62,7 @@ def test_another_seed_gives_another_order():
     images, labels = squares(8)
     models = [tiny_model(), tiny_model()]
     for seed, model in enumerate(models):
-        train(model, images, labels, WEIGHTS, Training(1, batch_size=4), seed)
+        train(model, images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed)
     assert not same_weights(*models)
 
 
@@ -69,7 +70,7 @@ def test_losses_are_those_of_a_plain_loop():
     images, labels = squares(10)
     settings = Training(4, batch_size=4, learning_rate=1e-2, weight_decay=1e-3, precision="float32")
     model, reference = tiny_model(), tiny_model()
-    history = train(model, images, labels, WEIGHTS, settings, seed=5)
+    history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=5)
 
     x = torch.tensor(images.astype(np.float32) / 65535)[:, None]
     y = torch.tensor(labels.astype(np.int64))
@@ -92,14 +93,16 @@ def test_bfloat16_learns_as_float32_does():
     losses = {}
     for precision in ("float32", "bfloat16"):
         settings = Training(6, batch_size=8, learning_rate=1e-3, precision=precision)
-        losses[precision] = train(small_model(), images, labels, WEIGHTS, settings, seed=1)[-1]["loss"]
+        losses[precision] = train(small_model(), images, labels, Segmentation(WEIGHTS), settings, seed=1)[-1]["loss"]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
 
 
 def test_it_learns_to_segment():
     images, labels = squares(24)
     model = tiny_model()
-    history = train(model, images, labels, np.ones(2), Training(20, batch_size=8, learning_rate=3e-2), seed=1)
+    history = train(
+        model, images, labels, Segmentation(np.ones(2)), Training(20, batch_size=8, learning_rate=3e-2), seed=1
+    )
     assert history[-1]["loss"] < history[0]["loss"] / 3
     unseen, truth = squares(4, seed=9)
     assert (predict(model, unseen) == truth).mean() > 0.97
@@ -109,7 +112,9 @@ def test_the_learning_rate_falls_by_ten_after_half_the_epochs():
     assert [Training(4, learning_rate=1.0).rate(epoch) for epoch in range(4)] == [1, 1, 0.1, 0.1]
     assert [Training(5, learning_rate=1.0).rate(epoch) for epoch in range(5)] == [1, 1, 1, 0.1, 0.1]
     images, labels = squares(4)
-    history = train(tiny_model(), images, labels, WEIGHTS, Training(2, batch_size=2, learning_rate=1e-3), seed=1)
+    history = train(
+        tiny_model(), images, labels, Segmentation(WEIGHTS), Training(2, batch_size=2, learning_rate=1e-3), seed=1
+    )
     assert [row["learning_rate"] for row in history] == pytest.approx([1e-3, 1e-4])
 
 
@@ -122,14 +127,14 @@ def test_every_slice_is_visited_once_and_no_batch_of_one_trails(slices, sizes):
 
 def test_a_trailing_slice_of_32_pixels_trains():
     images, labels = squares(5)
-    history = train(small_model(), images, labels, WEIGHTS, Training(1, batch_size=4), seed=1)
+    history = train(small_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed=1)
     assert math.isfinite(history[0]["loss"])
 
 
 @pytest.mark.parametrize(("slices", "batch_size"), [(1, 32), (4, 1)])
 def test_batches_of_one_are_refused(slices, batch_size):
     with pytest.raises(UserError, match="two slices a batch"):
-        train(tiny_model(), *squares(slices), WEIGHTS, Training(1, batch_size=batch_size), seed=1)
+        train(tiny_model(), *squares(slices), Segmentation(WEIGHTS), Training(1, batch_size=batch_size), seed=1)
 
 
 def test_every_bit_of_an_intensity_arrives():
@@ -143,7 +148,7 @@ def test_read_only_slices_are_trained_on_and_left_alone():
     images, labels = squares(4)
     before = images.copy()
     images.flags.writeable = labels.flags.writeable = False
-    train(tiny_model(), images, labels, WEIGHTS, Training(1, batch_size=2), seed=1)
+    train(tiny_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
     assert np.array_equal(images, before)
 
 
@@ -157,8 +162,10 @@ def test_validation_sees_the_model_in_evaluation_mode_and_changes_nothing():
 
     with_score, without = small_model(), small_model()
     settings = Training(2, batch_size=3)
-    history = train(with_score, images, labels, WEIGHTS, settings, 1, validation=validation, on_epoch=rows.append)
-    plain = train(without, images, labels, WEIGHTS, settings, 1)
+    history = train(
+        with_score, images, labels, Segmentation(WEIGHTS), settings, 1, validation=validation, on_epoch=rows.append
+    )
+    plain = train(without, images, labels, Segmentation(WEIGHTS), settings, 1)
     assert modes == [False, False] and rows == history
     assert same_weights(with_score, without)
     assert all(0 <= row["validation"] <= 1 for row in history)
@@ -167,13 +174,20 @@ def test_validation_sees_the_model_in_evaluation_mode_and_changes_nothing():
 
 
 def test_history_holds_nothing_of_the_clock():
-    history = train(tiny_model(), *squares(4), WEIGHTS, Training(1, batch_size=2), seed=1)
+    history = train(tiny_model(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
     assert [set(row) for row in history] == [{"epoch", "learning_rate", "loss", "validation"}]
 
 
 def test_each_epoch_is_one_line_of_the_log(caplog):
     with caplog.at_level(logging.INFO, logger="headstart"):
-        train(tiny_model(), *squares(4), WEIGHTS, Training(2, batch_size=2), seed=1, validation=lambda _: 0.5)
+        train(
+            tiny_model(),
+            *squares(4),
+            Segmentation(WEIGHTS),
+            Training(2, batch_size=2),
+            seed=1,
+            validation=lambda _: 0.5,
+        )
     lines = [message for message in caplog.messages if message.startswith("epoch")]
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1/2: loss ") and "validation 0.500" in lines[0]
@@ -187,13 +201,13 @@ def test_divergence_stops_with_its_remedy():
 
     settings = Training(3, batch_size=2, learning_rate=0.5)
     with pytest.raises(UserError, match=r"diverged in epoch 1 .* lower learning_rate, now 0\.5"):
-        train(Diverging(1, 2, 1), *squares(4), WEIGHTS, settings, seed=1)
+        train(Diverging(1, 2, 1), *squares(4), Segmentation(WEIGHTS), settings, seed=1)
 
 
 def test_global_state_is_left_as_it_was():
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    train(tiny_model_without_seeding(), *squares(4), WEIGHTS, Training(1, batch_size=2), seed=1)
+    train(tiny_model_without_seeding(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory

@@ -58,3 +58,37 @@ def test_cross_entropy_is_torchs_weighted_mean():
     gradients = [torch.autograd.grad(loss, scores, retain_graph=True)[0] for loss in (ours, torchs)]
     assert torch.allclose(*gradients, atol=1e-7)
     assert losses.cross_entropy(scores, labels, 100 * weights).item() == pytest.approx(ours.item(), rel=1e-5)
+
+
+def test_weights_of_classes_that_count_from_one_leave_zeros_out():
+    labels = np.zeros((1, 2, 4), np.uint8)
+    labels[0, 0] = 1
+    labels[0, 1, :2] = 2
+    # of 8 pixels 4 and 2 are of a class: frequencies 1/2 and 1/4, their median 3/8
+    assert losses.median_frequency_weights(labels, 2, first=1).tolist() == pytest.approx([3 / 4, 3 / 2])
+
+
+def test_class_wise_cross_entropy_worked_by_hand():
+    scores, shown = torch.tensor([[0.0, np.log(3)]]), torch.tensor([[1, 1]])
+    # sigmoid: 1/2 and 3/4; soft-max: 1/4 and 3/4
+    sigmoid = -(np.log(1 / 2) + np.log(3 / 4)) / 2
+    softmax = -(np.log(1 / 4) + np.log(3 / 4)) / 2
+    assert losses.class_wise(scores, shown, "sigmoid").item() == pytest.approx(sigmoid, rel=1e-6)
+    assert losses.class_wise(scores, shown, "softmax").item() == pytest.approx(softmax, rel=1e-6)
+    # what a slice does not show costs too: 1 - 1/4 and 1 - 3/4
+    absent = -(np.log(3 / 4) + np.log(1 / 4)) / 2
+    assert losses.class_wise(scores, 0 * shown, "softmax").item() == pytest.approx(absent, rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_class_wise_cross_entropy_stays_finite_when_certain_and_wrong(activation):
+    scores = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    loss = losses.class_wise(scores, torch.tensor([[0, 1]]), activation)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(scores.grad).all()
+
+
+def test_adversarial_loss_worked_by_hand():
+    answers = torch.tensor([0.0, np.log(3)]).reshape(1, 1, 1, 2)
+    assert losses.adversarial(answers, real=True).item() == pytest.approx(-(np.log(1 / 2) + np.log(3 / 4)) / 2)
+    assert losses.adversarial(answers, real=False).item() == pytest.approx(-(np.log(1 / 2) + np.log(1 / 4)) / 2)

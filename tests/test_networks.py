@@ -7,7 +7,15 @@ import torch
 from torch import nn
 
 import headstart
-from headstart.networks import Architecture, Decoder, Encoder, Segmenter
+from headstart.networks import (
+    Architecture,
+    ClassificationHead,
+    Classifier,
+    Decoder,
+    Discriminator,
+    Encoder,
+    Segmenter,
+)
 
 SMALL = (8, 8, 8, 8, 4, 4, 4, 4, 4)
 
@@ -129,6 +137,54 @@ def test_the_decoders_parameter_count():
     hidden = sum(channels[1:-1])
     assert parameters(Decoder(2)) == kernels + 2 * hidden + 2
     assert parameters(Decoder(2, normalisation="none")) == kernels + hidden + 2
+
+
+def test_the_discriminators_shape_at_every_level_and_its_patch():
+    discriminator = Discriminator()
+    both = [torch.zeros(1, 1, 256, 256)] * 2
+    shapes, convolutions = [], [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
+    for module in convolutions:
+        module.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
+    discriminator(*both)
+    assert shapes == [(64, 256, 256), (64, 64, 64), (128, 16, 16), (256, 17, 17), (1, 18, 18)]
+    assert [(module.kernel_size[0], module.stride[0]) for module in convolutions] == [
+        (5, 1), (5, 4), (5, 4), (4, 1), (4, 1),
+    ]  # fmt: skip
+    slopes = [module.negative_slope for module in discriminator.modules() if isinstance(module, nn.LeakyReLU)]
+    assert slopes == [0.2] * 4
+    image = torch.rand(1, 1, 256, 256, requires_grad=True)
+    discriminator(image, image)[0, 0, 9, 9].backward()
+    seen = image.grad[0, 0].abs().sum(dim=0).nonzero()
+    assert seen.max() - seen.min() + 1 == 121
+    kernels = sum(a * b * k * k for a, b, k in ((2, 64, 5), (64, 64, 5), (64, 128, 5), (128, 256, 4), (256, 1, 4)))
+    assert parameters(discriminator) == kernels + 64 + 64 + 128 + 256 + 1
+
+
+def test_the_discriminator_sees_both_images_and_takes_the_smallest_slices():
+    torch.manual_seed(0)
+    discriminator, (image, other) = Discriminator(), torch.rand(2, 1, 1, 32, 32)
+    answers = discriminator(image, other)
+    assert answers.shape == (1, 1, 4, 4)
+    assert not torch.equal(answers, discriminator(other, image))
+
+
+def test_the_classification_head_is_the_papers():
+    head = ClassificationHead(16)
+    flatten, first, norm, activation, second = head.layers
+    assert isinstance(flatten, nn.Flatten) and isinstance(norm, nn.BatchNorm1d) and isinstance(activation, nn.ReLU)
+    assert (first.in_features, first.out_features) == (16 * 16 * 4, 2048)
+    assert (second.in_features, second.out_features) == (2048, 16)
+    assert parameters(head) == 1024 * 2048 + 2 * 2048 + 2048 * 16 + 16
+    assert head(torch.rand(2, 4, 16, 16)).shape == (2, 16)
+
+
+def test_every_parameter_of_a_classifier_gets_a_gradient():
+    torch.manual_seed(0)
+    model = Classifier(Encoder("resnet18"), ClassificationHead(5, size=64))
+    scores = model(torch.rand(3, 1, 64, 64))
+    assert scores.shape == (3, 5)
+    scores.square().mean().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
 
 
 def test_settings_that_are_not_a_decoder_are_refused():

@@ -86,7 +86,7 @@ def test_a_file_cut_short_is_named(scan, kept):
         store.read(path)
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2, 2), np.float32), np.zeros((2, 2), np.uint8)])
+@pytest.mark.parametrize("array", [np.zeros((2, 2, 2), np.float32), np.zeros((2, 2), np.uint16)])
 def test_an_array_of_another_kind_is_named(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(UserError, match=r"a\.npy holds"):

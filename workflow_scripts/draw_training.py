@@ -3,6 +3,10 @@ import pandas as pd
 from headstart import figures, job, pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    tables = [pd.read_csv(path, sep="\t") for path in snakemake.input]
-    curves = dict(zip(snakemake.params.sources, tables, strict=True))
-    pictures.save_all(figures.training_curves(curves), snakemake.output)
+    sources = snakemake.params.sources
+    curves = {
+        source: pd.read_csv(path, sep="\t") for source, path in zip(sources, snakemake.input.training, strict=True)
+    }
+    facts = {source: job.read_json(path) for source, path in zip(sources, snakemake.input.facts, strict=True)}
+    measures = {source: known["measure"] for source, known in facts.items() if "measure" in known}
+    pictures.save_all(figures.training_curves(curves, measures), snakemake.output)

@@ -1,24 +1,34 @@
+from pathlib import Path
+
 import torch
 
-from headstart import job, models
-from headstart.loop import Training
+from headstart import job, models, pretrain
+from headstart.job import UserError
+from headstart.loop import DivergedError, Training
 from headstart.networks import Architecture
-from headstart.pretrain import pretrain_segmentation, scratch
-from headstart.template import TISSUES
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    torch.set_num_threads(snakemake.params.torch_threads)
-    architecture = Architecture.of(snakemake.params.network)
-    if snakemake.wildcards.source == "scratch":
-        encoder, history, facts = scratch(architecture, snakemake.params.seed)
+    params, written = snakemake.params, snakemake.output
+    torch.set_num_threads(params.torch_threads)
+    architecture = Architecture.of(params.network)
+    source = snakemake.wildcards.source
+    if source == "scratch":
+        made = pretrain.scratch(architecture, params.seed)
+    elif params.asked is None:
+        made = pretrain.from_file(snakemake.input.weights[0], params.sha256, architecture, params.seed)
     else:
-        encoder, history, facts = pretrain_segmentation(
-            snakemake.input.images,
-            snakemake.input.labels,
-            len(TISSUES) + 1,
-            architecture,
-            Training(**snakemake.params.training),
-            snakemake.params.seed,
-            validation_scans=snakemake.params.validation_scans,
-        )
-    models.save(encoder, snakemake.output.encoder, facts | snakemake.params.expects, history)
+        try:
+            made = pretrain.pretrain(
+                pretrain.Asked(**params.asked),
+                snakemake.input.images,
+                snakemake.input.targets,
+                architecture,
+                Training(**params.training),
+                params.seed,
+                held_out_files=params.held_out,
+            )
+        except DivergedError as error:
+            kept = Path(written.encoder).with_name("last_good.safetensors")
+            models.save_weights(error.encoder, kept)
+            raise UserError(f"{error} The encoder as it last was well is {kept}.") from None
+    pretrain.save(made, written.encoder, {"source": source, **params.expects})

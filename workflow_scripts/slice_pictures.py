@@ -6,3 +6,5 @@ with job.running(snakemake.rule, snakemake.log[0]):
     store.write_image(written.image, natural.images(table, params.size))
     if written.get("labels"):
         store.write_labels(written.labels, natural.labels(table, params.size))
+    if written.get("presence"):
+        store.write_presence(written.presence, natural.shown(table, params.classes))

@@ -22,10 +22,10 @@ TINY = {
         "stroke": {"layout": "phantom", "people": 4, "lesions": "stroke", "target": "lesion", "voxel_mm": [2.0, 2.4]},
     },
     "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [200, 100]},
-    "label": {"voxel_mm": 4, "warp_mm": 4, "warp_iterations": [10, 0, 0], "iterations": 2},
+    "label": {"warp_mm": 4, "warp_iterations": [10, 0, 0], "steps": [4, 2]},
     "slice": {"size": 64},
     "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
-    "pretrain": {"epochs": 1},
+    "pretrain": {"epochs": 1, "sources": ["scratch", "t1-segmentation"]},
     "targets": {
         "stroke": {
             "dataset": "stroke",

@@ -70,7 +70,7 @@ def test_labels_say_what_made_them_and_what_each_slice_shows(project):
         stem = project.results / f"derivatives/cohort/sub-01/anat/sub-01_space-MNI152NLin2009aSym_desc-{label}"
         assert (stem.parent / f"{stem.name}.nii.gz").exists()
         facts = read_json(stem.parent / f"{stem.name}.json")
-        assert facts["Backend"] == "ants" and facts["BackendVersion"].startswith("antspyx ")
+        assert facts["Backend"] == "ants" and facts["BackendVersion"].startswith("headstart ")
     sliced = np.load(project.results / "slices/cohort/sub-01_desc-tissue_dseg.npy", mmap_mode="r")
     present = np.load(project.results / "slices/cohort/sub-01_desc-presence.npy", mmap_mode="r")
     assert present.shape == (len(sliced), 16) and present.any(axis=0).all() and not present.all(axis=0)[1:].any()

@@ -57,21 +57,66 @@ def headline(gains: pd.DataFrame) -> str:
     )
 
 
-def training_curves(curves: Mapping[str, pd.DataFrame]) -> plt.Figure:
-    """Loss and validation score of pre-training against epochs, a line a source; untrained sources have none."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
-    for k, (source, table) in enumerate(sorted(curves.items())):
+def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, str]) -> plt.Figure:
+    """Loss and validation score of pre-training against epochs, a line a source; untrained sources have none.
+
+    ``measures``: what each source's score is, which its line is labelled with: each goes up to 1.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8))
+    for k, (source, table) in enumerate(curves.items()):
         for axis, column in zip(axes, ("loss", "validation"), strict=True):
             if table[column].notna().any():
-                axis.plot(table["epoch"], table[column], color=COLOURS[4 + k % 4], marker=_MARKERS[k], label=source)
-    for axis, title in zip(axes, ("training loss", "validation mean IoU"), strict=True):
+                name = source if column == "loss" else f"{source} ({measures[source]})"
+                axis.plot(table["epoch"], table[column], color=_colour(k), marker=_MARKERS[k], ms=4, label=name)
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(top=1)
+    for axis, title in zip(axes, ("training loss", "score on held-out slices"), strict=True):
         axis.set_xlabel("epoch")
         axis.set_title(title, fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
-        if axis.has_data():
-            axis.legend(frameon=False, fontsize=9)
+    if axes[1].has_data():
+        axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     return figure
+
+
+def source_examples(
+    kind: str, classes: Sequence[str], first: int, images: np.ndarray, outputs: np.ndarray, targets: np.ndarray | None
+) -> plt.Figure:
+    """What a source's network makes of a few slices (N, H, W): the slice, its output, and what it should be.
+
+    ``outputs``, ``targets``: label maps of a segmentation, whose classes count from ``first``; images of an
+    auto-encoding, which has no targets; or (N, classes), how sure a classification is of each class.
+    """
+    rows = ["slice", "output"] + ["truth"] * (kind == "segmentation")
+    figure, axes = plt.subplots(len(rows), len(images), figsize=(1.9 * len(images), 2.1 * len(rows)), squeeze=False)
+    for column, (image, output) in enumerate(zip(images, outputs, strict=True)):
+        shown = axes[:, column]
+        for axis in shown:
+            axis.imshow(output if kind == "autoencoding" and axis is shown[1] else image, origin="lower", cmap="gray")
+            axis.set_xticks([])
+            axis.set_yticks([])
+        if kind == "segmentation":
+            for axis, labelled in zip(shown[1:], (output, targets[column]), strict=True):
+                overlay(axis, labelled, range(first + 1, first + len(classes)))
+        if kind == "classification":
+            shown[1].set_visible(False)
+            shown[0].set_xlabel(_said(classes, output, targets[column]), fontsize=7)
+    for axis, name in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(name, fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _said(classes: Sequence[str], sure: np.ndarray, shown: np.ndarray) -> str:
+    """The classes of which a network is surest, those that the slice does show marked."""
+    surest = np.argsort(-sure, kind="stable")[:4]
+    return "\n".join(f"{'+' if shown[k] else '-'} {classes[k]} {sure[k]:.2f}" for k in surest)
+
+
+def _colour(k: int) -> str:
+    """The colour of the k-th source."""
+    return COLOURS[(4 + k) % len(COLOURS)]
 
 
 def truth_by_name(table: pd.DataFrame) -> plt.Figure:
@@ -135,7 +180,7 @@ def examples(
 def _curve(
     axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float, k: int
 ) -> None:
-    colour = COLOURS[4 + k % 4]
+    colour = _colour(k)
     means = means.sort_values("size")
     at = np.searchsorted(sizes, means["size"]) + shift
     bars = np.abs(means[["low", "high"]].to_numpy().T - means["score"].to_numpy())

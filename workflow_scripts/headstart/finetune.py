@@ -8,6 +8,7 @@ from headstart.loop import Training, train
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Segmenter
 from headstart.seeds import seed_for
+from headstart.tasks import Segmentation
 
 Paths = Sequence[str | os.PathLike]
 
@@ -36,7 +37,7 @@ def finetune(
     required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels}
     models.load_state(encoder, encoder_path, required | dict(expect or {}))
     images, labels = store.gather_pairs(image_paths, label_paths)
-    model = Segmenter(encoder, architecture.make_decoder(classes, seed_for(seed, "decoder")))
-    weights = median_frequency_weights(labels, classes)
-    history = train(model, images, labels, weights, training, seed_for(seed, "train"), device=device)
+    task = Segmentation(median_frequency_weights(labels, classes))
+    model = task.network(encoder, architecture, images.shape[1], seed)
+    history = train(model, images, labels, task, training, seed_for(seed, "train"), device=device)
     return model.cpu().eval(), history

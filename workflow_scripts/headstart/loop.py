@@ -1,6 +1,9 @@
 """The one training loop, and inference. One seed gives one network: byte for byte on a CPU at one thread count."""
 
 import contextlib
+import copy
+import functools
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +14,9 @@ import torch
 from torch import nn
 
 from headstart.job import UserError, logger
-from headstart.losses import cross_entropy
 from headstart.seeds import seed_for
 from headstart.store import SCALE
+from headstart.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,17 @@ class Training:
         return self.learning_rate * (self.decay_factor if epoch >= self.decay_after * self.epochs else 1)
 
 
+class DivergedError(UserError):
+    """The loss is no longer a number. ``encoder``, if set, is the network's after the last epoch that went well."""
+
+    encoder: nn.Module | None = None
+
+
 def train(
     model: nn.Module,
     images: np.ndarray,
-    labels: np.ndarray,
-    class_weights: np.ndarray,
+    targets: np.ndarray | None,
+    task: Task,
     settings: Training,
     seed: int,
     *,
@@ -49,40 +58,46 @@ def train(
     on_epoch: Callable[[dict], None] | None = None,
     device: str = "auto",
 ) -> list[dict]:
-    """Train ``model`` in place to segment slices, and return one row an epoch.
+    """Train ``model`` in place on a task, and return one row an epoch.
 
-    ``images`` (N, H, W) uint16 and ``labels`` (N, H, W) uint8 as :mod:`headstart.store` keeps them; they stay
-    integers on the device and are scaled to [0, 1] there, a batch at a time. ``class_weights`` (classes,).
+    ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 as :mod:`headstart.store` keeps them, None where the task
+    has only images; they stay integers on the device, and images are scaled to [0, 1] there, a batch at a time.
 
     Every epoch visits every slice once, in an order drawn from the seed and the epoch's number alone. A last batch
     of one slice joins the batch before it, because batch norm cannot normalise a single value.
 
-    Rows hold what the seed determines: ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over slices) and
-    ``validation`` (``validation(model)`` in evaluation mode, or None). Speed and time left go to the log only.
-    Raises :class:`UserError` when the loss is no longer a number.
+    Rows hold what the seed determines: ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over slices),
+    ``validation`` (``validation(model)`` in evaluation mode, or None) and the task's own numbers. Speed and time left
+    go to the log only. Raises :class:`DivergedError` when the loss is no longer a number; the model then is as it was
+    after the last epoch that went well.
     """
-    _check(images, labels, settings)
+    _check(images, targets, settings)
     where = choose_device(device)
-    data = _resident(images, np.int16, where), _resident(labels, np.uint8, where)
-    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=where)
+    data = _resident(images, np.int16, where), None if targets is None else _resident(targets, np.uint8, where)
     model.to(where, memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    adam = functools.partial(
+        torch.optim.Adam, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
+    optimiser = adam(model.parameters())
+    optimisers = [optimiser, *task.begin(where, adam)]
     precision = choose_precision(settings.precision, where)
     logger.info("training on %d slices, %s, %s", len(images), where, precision)
     history, started = [], time.monotonic()
     with _reproducible(seed, where):
         for epoch in range(settings.epochs):
-            for group in optimiser.param_groups:
+            for group in itertools.chain.from_iterable(one.param_groups for one in optimisers):
                 group["lr"] = settings.rate(epoch)
+            good = copy.deepcopy(model.state_dict())
             batches = _batches(len(images), settings.batch_size, seed_for(seed, "epoch", epoch))
-            loss = _train_epoch(model, data, weights, optimiser, batches, precision)
-            _check_finite(loss, epoch, settings)
-            score = _validate(model, validation)
-            history.append(
-                {"epoch": epoch + 1, "learning_rate": settings.rate(epoch), "loss": loss, "validation": score}
-            )
+            loss = _train_epoch(model, data, task, optimiser, batches, precision)
+            if not np.isfinite(loss):
+                model.load_state_dict(good)
+                raise DivergedError(
+                    f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
+                    f"{settings.learning_rate:g}."
+                )
+            row = {"epoch": epoch + 1, "learning_rate": settings.rate(epoch), "loss": loss}
+            history.append(row | {"validation": _validate(model, validation)} | task.numbers())
             _log_epoch(history[-1], settings.epochs, len(images), time.monotonic() - started)
             if on_epoch:
                 on_epoch(history[-1])
@@ -92,27 +107,30 @@ def train(
 def predict(
     model: nn.Module,
     images: np.ndarray,
+    finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
     *,
     batch_size: int = 64,
     precision: str = "float32",
     device: str = "auto",
 ) -> np.ndarray:
-    """Most likely class of every pixel: ``images`` (N, H, W) uint16 -> (N, H, W) uint8.
+    """A model's outputs for ``images`` (N, H, W) uint16, made what they say by ``finish``: (N, ...).
 
-    The model is put in evaluation mode for it, and back as it was. Ties go to the smaller class.
+    Without ``finish`` the most likely class of every pixel, (N, H, W) uint8; ties go to the smaller class. The model is
+    put in evaluation mode for it, and back as it was.
     """
+    finish = finish or _most_likely
     where = choose_device(device)
     precision = choose_precision(precision, where)
     model.to(where, memory_format=torch.channels_last)
     training = model.training
     model.eval()
-    labels = np.empty(images.shape, np.uint8)
+    parts = []
     with torch.inference_mode(), _autocast(where, precision):
         for start in range(0, len(images), batch_size):
             chunk = _resident(images[start : start + batch_size], np.int16, where)
-            labels[start : start + batch_size] = model(_as_input(chunk)).argmax(dim=1).to(torch.uint8).cpu().numpy()
+            parts.append(finish(model(_as_input(chunk))).cpu().numpy())
     model.train(training)
-    return labels
+    return np.concatenate(parts)
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -134,26 +152,33 @@ def choose_precision(precision: str, device: torch.device) -> str:
 
 def _train_epoch(
     model: nn.Module,
-    data: tuple[torch.Tensor, torch.Tensor],
-    weights: torch.Tensor,
+    data: tuple[torch.Tensor, torch.Tensor | None],
+    task: Task,
     optimiser: torch.optim.Optimizer,
     batches: list[torch.Tensor],
     precision: str,
 ) -> float:
     """One pass over the batches; returns the loss averaged over slices."""
-    images, labels = data
+    resident, targets = data
     model.train()
-    total = torch.zeros((), device=images.device, dtype=torch.float64)
+    total = torch.zeros((), device=resident.device, dtype=torch.float64)
     for batch in batches:
-        index = batch.to(images.device)
-        with _autocast(images.device, precision):
-            scores = model(_as_input(images[index]))
-        loss = cross_entropy(scores, labels[index].long(), weights)
+        index = batch.to(resident.device)
+        images = _as_input(resident[index])
+        with _autocast(resident.device, precision):
+            output = model(images)
+        loss = task.loss(output, images, None if targets is None else targets[index])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        task.after_step(output, images)
         total += loss.detach() * len(batch)  # stays on the device: reading it would wait for every batch
     return total.item() / sum(map(len, batches))
+
+
+def _most_likely(scores: torch.Tensor) -> torch.Tensor:
+    """Class of the highest score: (B, C, H, W) -> (B, H, W) uint8."""
+    return scores.argmax(dim=1).to(torch.uint8)
 
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:
@@ -186,21 +211,13 @@ def _validate(model: nn.Module, validation: Callable[[nn.Module], float] | None)
     return validation(model)
 
 
-def _check(images: np.ndarray, labels: np.ndarray, settings: Training) -> None:
-    if images.shape != labels.shape:
-        raise ValueError(f"images have shape {images.shape}, labels {labels.shape}")
+def _check(images: np.ndarray, targets: np.ndarray | None, settings: Training) -> None:
+    if targets is not None and len(images) != len(targets):
+        raise ValueError(f"there are {len(images)} images, but targets for {len(targets)}")
     if min(len(images), settings.batch_size) < 2:
         raise UserError(
             f"batch norm needs two slices a batch, but there are {len(images)} slices and batch_size is "
             f"{settings.batch_size}; raise batch_size or keep more slices."
-        )
-
-
-def _check_finite(loss: float, epoch: int, settings: Training) -> None:
-    if not np.isfinite(loss):
-        raise UserError(
-            f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
-            f"{settings.learning_rate:g}."
         )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,50 @@ def save(model: nn.Module, path: str | os.PathLike, facts: Mapping, history: Ite
     network that was not trained. Equal weights are equal bytes: nothing of the time or the machine is written.
     """
     path = Path(path)
+    save_weights(model, path)
+    history = list(history)
+    columns = list(dict.fromkeys((*HISTORY, *(name for row in history for name in row))))
+    rows = ["\t".join(columns), *("\t".join(map(_cell, map(row.get, columns))) for row in history)]
+    write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
+    write_json(path.with_name("model.json"), {**facts, "weights_sha256": _sha256(path)})
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
+    """Write a model's weights alone."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic(path) as partial:
         save_file(state, partial)
-    rows = ["\t".join(HISTORY), *("\t".join(map(_cell, map(row.get, HISTORY))) for row in history)]
-    write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
-    write_json(path.with_name("model.json"), {**facts, "weights_sha256": _sha256(path)})
+
+
+def write_card(path: str | os.PathLike, facts: Mapping, history: Sequence[Mapping]) -> None:
+    """Write a model card: what an encoder is, what it has seen, and how to use it elsewhere."""
+    last = history[-1] if history else {}
+    size = " x ".join(map(str, facts["size"]))
+    seen = f"{facts['slices']} slices in {facts['files']} files" if "slices" in facts else "nothing"
+    score = last.get("validation")
+    lines = [
+        f"# Encoder: {facts.get('source', facts['kind'])}",
+        "",
+        f"A {facts['encoder']} with one input channel, pre-trained by headstart {__version__} on: {facts['kind']}.",
+        "",
+        f"- trained on: {facts.get('file', seen)}",
+        f"- epochs: {last.get('epoch', 0)}",
+        *([f"- {facts['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
+        f"- expects: slices of {size} pixels, one channel, intensities in {facts['intensities']}",
+        "",
+        "`model.json` holds all settings, `training.tsv` each epoch. The trunk's tensors have torchvision's names:",
+        "",
+        "```python",
+        "from safetensors.torch import load_file",
+        "import torch, torchvision",
+        "",
+        f"network = torchvision.models.{facts['encoder']}()",
+        "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
+        'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
+        "network.load_state_dict(weights, strict=False)  # all but fc",
+        "```",
+    ]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None) -> LoadReport:

@@ -2,14 +2,15 @@
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from headstart.datasets import Picture
+from headstart.datasets import Picture, indoor_classes
 from headstart.job import UserError
+from headstart.scenes import PLACES, THINGS
 
 # Taskonomy's semantic labels, from 1 on; 0 marks pixels of which its makers were not sure; training leaves them out.
 CLASSES = (
@@ -24,6 +25,19 @@ _COLUMNS = {
     **{f"image_{column}": kind for column, kind in _BYTES.items()},
     **{f"labels_{column}": kind for column, kind in _BYTES.items()},
 }
+
+
+def class_names(entry: Mapping) -> dict[str, str]:
+    """The classes of a dataset's pictures, and what each is called: of ImageNet by WordNet's number, else by name."""
+    if entry["layout"] == "scenes":
+        return {place: place for place in PLACES}
+    known = indoor_classes()
+    return {wnid: known.get(wnid, wnid) for wnid in sorted(entry.get("classes", known))}
+
+
+def thing_names(entry: Mapping) -> tuple[str, ...]:
+    """What the label maps of a dataset's pictures show, from the value 1 on."""
+    return THINGS if entry["layout"] == "scenes" else CLASSES
 
 
 def tabulate(pictures: Iterable[Picture]) -> pd.DataFrame:
@@ -77,6 +91,11 @@ def labels(table: pd.DataFrame, size: int) -> np.ndarray:
             raise UserError(f"{name} is no map of labels from 0 to {len(CLASSES)}; fetch it again.")
         scaled.append(found.astype(np.uint8))
     return np.stack(scaled)
+
+
+def shown(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """The class of each picture, its group: (N, classes) uint8, 1 in its column."""
+    return (table["group"].to_numpy()[:, np.newaxis] == np.array(classes)).astype(np.uint8)
 
 
 def _opened(table: pd.DataFrame, kind: str) -> Iterable[Image.Image]:

@@ -1,10 +1,12 @@
-"""The paper's networks (section 3.3): a ResNet encoder to a small latent map, and a decoder back to image size.
+"""The paper's networks (section 3.3): a ResNet encoder to a small latent map, and what is put behind it.
 
-Shapes are (batch, channels, height, width), float32. Slices have one channel; height and width are multiples of 32.
-Convolutions that batch norm follows carry no bias, which the norm would cancel.
+A decoder goes back to image size, a discriminator tells its images from real ones, a head classifies. Shapes are
+(batch, channels, height, width), float32. Slices have one channel; height and width are multiples of 32. Convolutions
+that batch norm follows carry no bias, which the norm would cancel.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +24,9 @@ STRIDE = 32
 LEAK = 0.2
 # The paper gives the decoder's layers but not their channels; these nine and the classes are our choice.
 WIDTHS = (256, 128, 64, 64, 32, 32, 16, 16, 16)
+# Channels, kernel and stride of the discriminator's layers. The paper is silent on channels; the last is its answer.
+DISCRIMINATOR_LAYERS = ((64, 5, 1), (64, 5, 4), (128, 5, 4), (256, 4, 1), (1, 4, 1))
+HIDDEN = 2048
 # "up" doubles the map (transposed convolution, stride 2), "same" keeps it (convolution, stride 1)
 DECODER_LAYERS = ("same", "same", "up", "same", "up", "same", "up", "same", "up", "same")
 
@@ -101,8 +106,52 @@ class Decoder(nn.Module):
         return self.layers(latent)
 
 
+class Discriminator(nn.Module):
+    """Tells a decoder's image from a real one, patch by patch, beside the image that it was made from.
+
+    Paper, section 3.3.3, after Isola 2017: convolutions with a kernel of 5 and stride 1, twice of stride 4, twice with
+    a kernel of 4 and stride 1; leaky ReLU 0.2 after all but the last. At 256 x 256, from two channels:
+
+    64x256x256, 64x64x64, 128x16x16, 256x17x17, 1x18x18: one answer for each patch of 121 x 121 pixels.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs, layers = 2, []
+        for outputs, kernel, stride in DISCRIMINATOR_LAYERS:
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.LeakyReLU(LEAK)]
+            inputs = outputs
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, images: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+        """How real each patch of the candidates looks, before the sigmoid: two (B, 1, H, W) -> (B, 1, h, w)."""
+        return self.layers(torch.cat([images, candidates], dim=1))
+
+
+class ClassificationHead(nn.Module):
+    """Two fully connected layers behind the encoder (paper, section 3.3.4), the first with batch norm and ReLU.
+
+    ``size``: side of the slices, whose latent map of ``latent_channels`` is flattened: at 256, 1024 numbers. The
+    soft-max or sigmoid behind the second layer belongs to the loss (:func:`headstart.losses.class_wise`).
+    """
+
+    def __init__(self, classes: int, latent_channels: int = 4, size: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(latent_channels * (size // 16) ** 2, HIDDEN, bias=False),
+            nn.BatchNorm1d(HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, classes),
+        )
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        """Class scores before the activation: (B, latent_channels, size/16, size/16) -> (B, classes)."""
+        return self.layers(latent)
+
+
 class Segmenter(nn.Module):
-    """Encoder and decoder in a row: slices in, class scores out."""
+    """Encoder and decoder in a row: slices in, class scores or an image out."""
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
@@ -110,8 +159,21 @@ class Segmenter(nn.Module):
         self.decoder = decoder
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Class scores before the soft-max: (B, 1, H, W) -> (B, classes, H, W)."""
+        """Class scores before the soft-max, or an image: (B, 1, H, W) -> (B, classes, H, W)."""
         return self.decoder(self.encoder(images))
+
+
+class Classifier(nn.Module):
+    """Encoder and classification head in a row: slices in, class scores out."""
+
+    def __init__(self, encoder: Encoder, head: ClassificationHead) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Class scores before the activation: (B, 1, H, W) -> (B, classes)."""
+        return self.head(self.encoder(images))
 
 
 @dataclass(frozen=True)
@@ -130,15 +192,31 @@ class Architecture:
 
     def make_encoder(self, seed: int) -> Encoder:
         """A fresh encoder whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with _seeded(seed):
             return Encoder(self.encoder, self.latent_channels)
 
     def make_decoder(self, classes: int, seed: int) -> Decoder:
-        """A fresh decoder whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        """A fresh decoder, likewise; for an image, of one class."""
+        with _seeded(seed):
             return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
+
+    def make_discriminator(self, seed: int) -> Discriminator:
+        """A fresh discriminator, likewise."""
+        with _seeded(seed):
+            return Discriminator()
+
+    def make_head(self, classes: int, size: int, seed: int) -> ClassificationHead:
+        """A fresh classification head, likewise, for slices of ``size`` x ``size``."""
+        with _seeded(seed):
+            return ClassificationHead(classes, self.latent_channels, size)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from ``seed``, and put torch's global generator back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _decoder_layer(kind: str, inputs: int, outputs: int, normalised: bool) -> nn.Sequential:

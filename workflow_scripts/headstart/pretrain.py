@@ -1,96 +1,166 @@
-"""Pre-training: encoders that have seen a source task, and the one that has seen nothing.
+"""Pre-training: encoders that have seen a source task, one that comes from elsewhere, and one that has seen nothing.
 
-Every source leaves through one door, ``models.save(encoder, path, facts, history)``.
+Every source leaves through one door, :func:`save`.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+import numpy as np
 from torch import nn
 
-from headstart import models, overlap, store
-from headstart.job import UserError
-from headstart.loop import Training, choose_device, choose_precision, predict, train
+from headstart import models, store, weights
+from headstart.job import UserError, atomic, logger
+from headstart.loop import DivergedError, Training, choose_device, choose_precision, predict, train
 from headstart.losses import median_frequency_weights
-from headstart.networks import Architecture, Encoder, Segmenter
+from headstart.networks import Architecture, Encoder
 from headstart.seeds import generator, seed_for
+from headstart.tasks import AutoEncoding, Classification, Segmentation, Task
 
 Paths = Sequence[str | os.PathLike]
 
+# Held-out slices of which a source's outputs are kept, for the report.
+_SHOWN = 6
 
-def scratch(architecture: Architecture, seed: int) -> tuple[Encoder, list[dict], dict]:
-    """The baseline source: an encoder as it was initialised. Returns (encoder, no history, facts)."""
+
+@dataclass(frozen=True)
+class Asked:
+    """What a source task asks: its ``kind`` ("segmentation", "autoencoding", "classification") and ``classes``.
+
+    ``first``: value of the first class in label maps, lower ones are of no class; ``activation``: of classification.
+    """
+
+    kind: str
+    classes: Sequence[str] = ()
+    first: int = 0
+    activation: str = "sigmoid"
+
+    def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> Task:
+        """The task, as these training targets shape it."""
+        if self.kind == "segmentation":
+            return Segmentation(median_frequency_weights(targets, len(self.classes), self.first), self.first)
+        if self.kind == "autoencoding":
+            return AutoEncoding(architecture, seed)
+        return Classification(self.classes, self.activation)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An encoder (on the CPU), its training's rows, what ``model.json`` says, and arrays of examples for the report."""
+
+    encoder: Encoder
+    facts: Mapping
+    history: Sequence[Mapping] = ()
+    examples: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def scratch(architecture: Architecture, seed: int) -> Source:
+    """The baseline: an encoder as it was initialised."""
+    return Source(architecture.make_encoder(seed_for(seed, "encoder")), _facts("scratch", architecture, seed))
+
+
+def from_file(path: str | os.PathLike, sha256: str | None, architecture: Architecture, seed: int) -> Source:
+    """An encoder with a trunk from elsewhere; what the file lacks is as in :func:`scratch`. See :mod:`.weights`."""
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    return encoder, [], _facts("scratch", architecture, seed)
+    loaded = asdict(weights.load_trunk(encoder, path, sha256))
+    for how, names in loaded.items():
+        logger.info("%s: %d tensors%s", how, len(names), f" ({', '.join(names[:8])})" if 0 < len(names) < 400 else "")
+    return Source(encoder, _facts("file", architecture, seed) | {"file": Path(path).name, "tensors": loaded})
 
 
-def pretrain_segmentation(
+def pretrain(
+    asked: Asked,
     image_paths: Paths,
-    label_paths: Paths,
-    classes: int,
+    target_paths: Paths,
     architecture: Architecture,
     training: Training,
     seed: int,
     *,
-    validation_scans: int = 0,
+    held_out_files: int = 0,
     device: str = "auto",
-) -> tuple[Encoder, list[dict], dict]:
-    """Train encoder and decoder to segment the source labels, and keep the encoder (paper, section 4.1.1).
+) -> Source:
+    """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
 
-    ``image_paths`` and ``label_paths`` name each scan's slices (:mod:`headstart.store`), in the same order; for
-    the T1 source ``classes`` is 4, background and three tissues. ``validation_scans`` whole scans, drawn from the
-    seed, are held out: the history's ``validation`` is the mean IoU over their voxels. The encoder starts as
-    :func:`scratch` of the same seed does. Returns (encoder on the CPU, history, facts for ``model.json``).
+    ``image_paths`` and ``target_paths`` name each scan's slices, or each file of natural images, in the same order
+    (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the seed, are
+    held out: the history's ``validation`` is the task's score on them. The encoder starts as :func:`scratch` of the
+    same seed does. Raises :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
     """
-    kept, held_out = hold_out(len(image_paths), validation_scans, seed)
-    images, labels = store.gather_pairs(*_chosen(kept, image_paths, label_paths))
-    validation = _validation(*_chosen(held_out, image_paths, label_paths), classes, training, device)
+    kept, held_out = hold_out(len(image_paths), held_out_files, seed)
+    images, targets = _gathered(kept, image_paths, target_paths)
+    task = asked.task(targets, architecture, seed)
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    model = Segmenter(encoder, architecture.make_decoder(classes, seed_for(seed, "decoder")))
-    weights = median_frequency_weights(labels, classes)
-    history = train(
-        model, images, labels, weights, training, seed_for(seed, "train"), validation=validation, device=device
-    )
-    facts = _facts("segmentation", architecture, seed) | {
-        "classes": classes,
+    model = task.network(encoder, architecture, images.shape[1], seed)
+    unseen = _gathered(held_out, image_paths, target_paths) if held_out else None
+    options = {"precision": training.precision, "device": device}
+    try:
+        history = train(
+            model, images, targets, task, training, seed_for(seed, "train"),
+            validation=_validation(task, *unseen, **options) if unseen else None, device=device,
+        )  # fmt: skip
+    except DivergedError as error:
+        error.encoder = encoder.cpu()
+        raise
+    facts = _facts(asked.kind, architecture, seed) | {
+        "classes": list(asked.classes),
+        "first": asked.first,
+        **task.facts(),
+        "measure": task.measure,
         "size": list(images.shape[1:]),
-        "scans": len(kept),
-        "validation_scans": len(held_out),
-        "data_sha256": store.fingerprint([*image_paths, *label_paths]),
+        "files": len(kept),
+        "held_out_files": len(held_out),
+        "slices": len(images),
+        "data_sha256": store.fingerprint([*image_paths, *target_paths]),
         "training": asdict(training) | {"precision": choose_precision(training.precision, choose_device(device))},
     }
-    return encoder.cpu(), history, facts
+    examples = _examples(model, task, *(unseen or (images, targets)), **options)
+    return Source(encoder.cpu(), facts, history, examples)
 
 
-def hold_out(scans: int, validation_scans: int, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of the scans to train on and of those to validate on, each in ascending order, drawn from the seed."""
-    if validation_scans >= scans:
+def save(source: Source, path: str | os.PathLike, expects: Mapping) -> None:
+    """Write an encoder with its ``model.json``, ``training.tsv``, ``examples.npz`` and ``README.md`` beside it."""
+    facts = {**source.facts, **expects}
+    models.save(source.encoder, path, facts, source.history)
+    with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **source.examples)
+    models.write_card(Path(path).with_name("README.md"), facts, source.history)
+
+
+def hold_out(files: int, held_out_files: int, seed: int) -> tuple[list[int], list[int]]:
+    """Indices of the files to train on and of those to validate on, each in ascending order, drawn from the seed."""
+    if held_out_files >= files:
         raise UserError(
-            f"validation_scans is {validation_scans} but the source has {scans} scans; lower it, so that some are "
-            "left to train on."
+            f"pretrain.held_out is {held_out_files} but the source has {files} scans or files of pictures; lower it, "
+            "so that some are left to train on."
         )
-    order = generator(seed, "validation").permutation(scans).tolist()
-    return sorted(order[validation_scans:]), sorted(order[:validation_scans])
+    order = generator(seed, "validation").permutation(files).tolist()
+    return sorted(order[held_out_files:]), sorted(order[:held_out_files])
 
 
-def _chosen(scans: list[int], image_paths: Paths, label_paths: Paths) -> tuple[Paths, Paths]:
-    return [image_paths[scan] for scan in scans], [label_paths[scan] for scan in scans]
+def _gathered(files: list[int], image_paths: Paths, target_paths: Paths) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images, and targets where there are any, of the files chosen."""
+    if not target_paths:
+        return store.gather([image_paths[file] for file in files]), None
+    return store.gather_pairs([image_paths[file] for file in files], [target_paths[file] for file in files])
 
 
 def _validation(
-    image_paths: Paths, label_paths: Paths, classes: int, training: Training, device: str
-) -> Callable[[nn.Module], float] | None:
-    """A function that scores a model on the held-out scans; None if there are none."""
-    if not image_paths:
-        return None
-    images, labels = store.gather_pairs(image_paths, label_paths)
+    task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
+) -> Callable[[nn.Module], float]:
+    """A function that scores a model on held-out slices."""
+    shown = images.astype(np.float32) / store.SCALE
+    return lambda model: task.score(predict(model, images, task.finish, **options), shown, targets)
 
-    def score(model: nn.Module) -> float:
-        prediction = predict(model, images, precision=training.precision, device=device)
-        return overlap.mean_iou(prediction, labels, classes)
 
-    return score
+def _examples(
+    model: nn.Module, task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
+) -> dict[str, np.ndarray]:
+    """A few slices, evenly spread, with the model's outputs and what they should be."""
+    chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images)) + 2).round().astype(int)[1:-1]
+    found = {"images": images[chosen], "outputs": predict(model, images[chosen], task.finish, **options)}
+    return found if targets is None else found | {"targets": targets[chosen]}
 
 
 def _facts(kind: str, architecture: Architecture, seed: int) -> dict:

@@ -10,11 +10,17 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart.datasets import is_natural
+from headstart.datasets import CLASSED, MAPPED, is_natural
 from headstart.job import UserError
 
 # A study that names its own datasets or targets means these alone, not these beside the default study's.
 _WHOLE = ("datasets", "targets")
+# Which key of pretrain names a natural source's dataset, and what layouts that may have.
+_NEEDS = {
+    "natural-segmentation": ("rooms", MAPPED),
+    "natural-autoencoding": ("rooms", MAPPED),
+    "natural-classification": ("objects", CLASSED),
+}
 
 
 def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mapping | None = None) -> dict:
@@ -30,7 +36,7 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     _check(config, rules)
     config = _with_defaults(config, rules, rules)
     _check_references(config)
-    return config
+    return _with_natural(config)
 
 
 def label_values(listed: list[int | str]) -> list[int]:
@@ -40,6 +46,23 @@ def label_values(listed: list[int | str]) -> list[int]:
         first, _, last = str(item).partition("-")
         values.extend(range(int(first), int(last or first) + 1))
     return values
+
+
+def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | None:
+    """The weights that ``pretrain.weights.file`` names, absolute or within the ``data`` folder; None if it names none.
+
+    Raises :class:`UserError` if they are not there.
+    """
+    if file is None:
+        return None
+    path = Path(file)
+    if not path.is_absolute():
+        if not data:
+            raise UserError("pretrain.weights.file is relative; set data in the configuration, or HEADSTART_DATA.")
+        path = Path(data) / path
+    if not path.is_file():
+        raise UserError(f"pretrain.weights.file: {path} does not exist; correct it, or remove it.")
+    return path
 
 
 def _lay_over(base: Mapping, study: Mapping, path: tuple[str, ...] = ()) -> dict:
@@ -118,3 +141,29 @@ def _check_references(config: Mapping) -> None:
             raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
+
+
+def left_out(pretrain: Mapping) -> dict[str, str]:
+    """The sources that a study asks for and cannot have, and why; ``pretrain``: that part of its configuration."""
+    reasons = {}
+    for source in pretrain["sources"]:
+        if source in _NEEDS and pretrain[_NEEDS[source][0]] is None:
+            layouts = " or ".join(_NEEDS[source][1])
+            reasons[source] = f"no dataset has suitable natural images; add one with the layout {layouts}"
+        if source == "imagenet-classification" and pretrain["weights"]["file"] is None:
+            reasons[source] = "no weights are given; name a file in pretrain.weights.file"
+    return reasons
+
+
+def _with_natural(config: dict) -> dict:
+    """Name the datasets of the natural sources where the study leaves that open: the first that suits."""
+    for key, layouts in _NEEDS.values():
+        name = config["pretrain"][key]
+        suited = [other for other, entry in config["datasets"].items() if entry["layout"] in layouts]
+        if name is None and suited:
+            config["pretrain"][key] = suited[0]
+        elif name is not None and name not in suited:
+            raise UserError(
+                f"pretrain.{key} is {name!r}, which is no dataset with the layout {' or '.join(layouts)}; correct it."
+            )
+    return config

@@ -43,7 +43,7 @@ def write_presence(path: PathLike, array: np.ndarray) -> None:
 
 
 def read(path: PathLike) -> np.ndarray:
-    """Memory-map one scan's slices, (N, H, W) uint16 (images) or uint8 (labels), read-only.
+    """Memory-map one scan's slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
 
     Raises :class:`UserError` naming the file if it is missing, cut short, or not such an array.
     """
@@ -53,10 +53,10 @@ def read(path: PathLike) -> np.ndarray:
         raise UserError(f"{path} does not exist; make the slices first (snakemake slice).") from None
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{path} is damaged or cut short ({error}); delete it and make the slices again.") from error
-    if array.dtype not in (IMAGE, LABEL) or array.ndim != 3:
+    if (array.dtype, array.ndim) not in ((IMAGE, 3), (LABEL, 3), (LABEL, 2)):
         raise UserError(
-            f"{path} holds {array.dtype} of shape {array.shape}, not uint16 or uint8 of shape (N, H, W); "
-            "delete it and make the slices again."
+            f"{path} holds {array.dtype} of shape {array.shape}, not uint16 or uint8 of shape (N, H, W), or uint8 of "
+            "shape (N, C); delete it and make the slices again."
         )
     return array
 
@@ -73,7 +73,7 @@ def gather(paths: Sequence[PathLike]) -> np.ndarray:
 
 
 def gather_pairs(image_paths: Sequence[PathLike], label_paths: Sequence[PathLike]) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W) uint16 and labels (N, H, W) uint8 of the given scans, slice by slice the same anatomy.
+    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8 of the given scans, slice by slice.
 
     Raises :class:`UserError` naming the pair of files that disagree in shape, or the file with the wrong type.
     """
@@ -117,7 +117,7 @@ def _check_pair(image_path: PathLike, label_path: PathLike) -> None:
     for path, array, dtype in ((image_path, image, IMAGE), (label_path, labels, LABEL)):
         if array.dtype != dtype:
             raise UserError(f"{path} holds {array.dtype}, not {dtype}; were images and labels swapped?")
-    if image.shape != labels.shape:
+    if labels.shape != (image.shape if labels.ndim == 3 else (len(image), labels.shape[1])):
         raise UserError(
             f"{image_path} has shape {image.shape} but its labels {label_path} {labels.shape}; "
             "make the slices of both again."

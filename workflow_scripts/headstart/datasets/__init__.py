@@ -16,23 +16,23 @@ from pathlib import Path
 
 from headstart import __version__
 from headstart.datasets import bids, flat, natural, people, phantom, released
-from headstart.datasets.natural import Picture
+from headstart.datasets.natural import Picture, indoor_classes
 from headstart.datasets.phantom import recipe as phantom_recipe
 from headstart.datasets.scan import Scan, check_file, listed
 from headstart.job import UserError
 from headstart.phantom import person_paths
 
 __all__ = [
-    "BEYOND_BIDS", "LAYOUTS", "Picture", "Scan", "derivative_description", "is_natural", "natural_folder", "people",
-    "person_paths", "phantom_recipe", "pictures", "scans",
+    "BEYOND_BIDS", "CLASSED", "LAYOUTS", "MAPPED", "Picture", "Scan", "derivative_description", "indoor_classes",
+    "is_natural", "natural_folder", "people", "person_paths", "phantom_recipe", "pictures", "scans",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a dataset's folder is read. ``keys``: of the entry, those that only some layouts take."""
+    """How a dataset's folder is read, if it has one. ``keys``: of the entry, those that only some layouts take."""
 
-    read: Callable[[str, Path, Mapping], list[Scan] | list[Picture]]
+    read: Callable[[str, Path, Mapping], list[Scan] | list[Picture]] | None
     looks_for: str
     keys: frozenset[str]
 
@@ -55,6 +55,7 @@ LAYOUTS = {
     "oasis1": Layout(released.oasis1, "OAS1_0001_MR1/", frozenset({"folder", "image", "participants"})),
     "taskonomy": Layout(natural.taskonomy, "point_0_view_0_domain_rgb.png", frozenset({"folder", "pictures"})),
     "imagenet": Layout(natural.imagenet, "n04070727/ or n04070727.tar", frozenset({"folder", "pictures", "classes"})),
+    "scenes": Layout(None, "", frozenset({"pictures"})),
 }
 # What BIDS has no name for yet, in the words of .bidsignore: transforms, and what quality control looks at.
 BEYOND_BIDS = """\
@@ -64,7 +65,9 @@ BEYOND_BIDS = """\
 *_desc-intake_*.json
 *_desc-truth_T1w.json
 """
-_NATURAL = ("taskonomy", "imagenet")
+_NATURAL = ("taskonomy", "imagenet", "scenes")
+# Layouts whose pictures have label maps, and those whose pictures have a class.
+MAPPED, CLASSED = ("taskonomy", "scenes"), ("imagenet", "scenes")
 _PARTICULAR = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
 
 
@@ -99,12 +102,15 @@ def is_natural(entry: Mapping) -> bool:
     return entry["layout"] in _NATURAL
 
 
-def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
-    """The folder of a dataset of natural images. Raises :class:`UserError` for a mistake that shows from its entry."""
+def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path | None:
+    """The folder of a dataset of natural images, None for made-up ones.
+
+    Raises :class:`UserError` for a mistake that shows from its entry.
+    """
     _check_keys(name, entry)
     if "pictures" not in entry:
         raise UserError(f"datasets.{name} has no pictures; say how many to use.")
-    return _folder(name, entry, data)
+    return None if entry["layout"] == "scenes" else _folder(name, entry, data)
 
 
 def pictures(name: str, entry: Mapping, folder: str | os.PathLike, seed: int) -> list[Picture]:
