@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import atlases, images, intake, overlap, register, slices, template  # noqa: E402
+from headstart import atlases, images, intake, job, overlap, register, slices, template  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 from headstart.label import ants  # noqa: E402
 from headstart.label.tissue import tissue  # noqa: E402
@@ -82,6 +82,7 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--atlases", nargs="+", default=OTHER_PEOPLE, choices=atlases.NAMES)
     asked = parser.parse_args()
+    job.keep_freed_memory()
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())["register"]
     del settings["threads"]
     reference = atlases.build(asked.atlases, asked.threads)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import ants_bridge, atlases, brain, images, intake, pictures, register, template  # noqa: E402
+from headstart import ants_bridge, atlases, brain, images, intake, job, pictures, register, template  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 
 
@@ -83,6 +83,7 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     if asked.pictures:
         asked.pictures.mkdir(parents=True, exist_ok=True)
+    job.keep_freed_memory()
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())["register"] | {"threads": asked.threads}
     reference = atlases.build(atlases.NAMES, asked.threads)
     rows = []

@@ -1,8 +1,12 @@
 import os
+import platform
 import stat
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
+from conftest import SCRIPTS
 
 from headstart import job
 
@@ -49,3 +53,27 @@ def test_equal_content_is_equal_bytes(tmp_path):
 def test_tables_say_what_is_missing(tmp_path):
     job.write_table(tmp_path / "a.tsv", pd.DataFrame({"name": ["x", "y"], "score": [0.1234567, None]}))
     assert (tmp_path / "a.tsv").read_text() == "name\tscore\nx\t0.123457\ny\tn/a\n"
+
+
+_FAULTS = """
+import resource, sys
+import numpy as np
+from headstart import job
+if sys.argv[1] == "kept":
+    job.keep_freed_memory()
+np.ones(10_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(10_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_a_job_fills_its_next_array_without_faulting_it_in_anew():
+    def faults(kept):
+        environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+        command = [sys.executable, "-c", _FAULTS, kept]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+
+    assert faults("kept") < faults("given back") / 10

@@ -1,6 +1,7 @@
 """What every job shares: its log, its errors, and writing that appears whole or not at all."""
 
 import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger("headstart")
+
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 class UserError(Exception):
@@ -32,6 +36,7 @@ def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    keep_freed_memory()
     started = time.monotonic()
     logger.info("%s: started", name)
     try:
@@ -46,6 +51,18 @@ def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
     finally:
         logger.removeHandler(handler)
         handler.close()
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, for its next array, where the C library is glibc.
+
+    glibc hands large arrays back to the system at once, and each new one is then faulted in page by page (its manual,
+    Malloc Tunable Parameters); docs/methods.md says what that costs.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 @contextlib.contextmanager
