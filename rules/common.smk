@@ -1,10 +1,15 @@
 # What the rules share: the study's configuration, its scans and draws, and the names of its files.
 
+import gc
 import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# Planning makes millions of small objects that live to its end: looking them through over and over for garbage takes an
+# eighth of its time (docs/methods.md).
+gc.set_threshold(50_000, 20, 100)
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -113,13 +118,21 @@ def over_scans(pattern, *names):
     return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
 
 
+def parts(pattern, dataset, count, each):
+    """A pattern with dataset and shard filled in for every part of so many things, so many in each."""
+    return [pattern.format(dataset=dataset, shard=f"{number:04d}") for number in range(-(-count // each))]
+
+
+def within(count, each, shard):
+    """First and last thing of a part, the latter left out."""
+    first = int(shard) * each
+    return [first, min(first + each, count)]
+
+
 def over_shards(pattern, *names):
     """A pattern with dataset and shard filled in for every file of the natural images of the datasets named."""
-    return [
-        pattern.format(dataset=name, shard=f"{number:04d}")
-        for name in names
-        for number in range(-(-config["datasets"][name]["pictures"] // config["slice"]["pictures"]))
-    ]
+    each = config["slice"]["pictures"]
+    return [path for name in names for path in parts(pattern, name, config["datasets"][name]["pictures"], each)]
 
 
 def over_runs(pattern):

@@ -66,47 +66,60 @@ rule describe_people:
         "../workflow_scripts/describe_people.py"
 
 
-rule check_scan:
+def part_of(wildcards):
+    """The scans that one job looks at."""
+    first, end = within(len(SCANS[wildcards.dataset]), config["check"]["scans"], wildcards.shard)
+    return list(SCANS[wildcards.dataset].values())[first:end]
+
+
+def to_check(wildcards):
+    """A row a scan: its T1 and, where its dataset is a target, the files of its labels and how they are read."""
+    labelled, above = wildcards.dataset in LABELLED, config["datasets"][wildcards.dataset].get("mask_above")
+    return [
+        {
+            "dataset": scan.dataset,
+            "subject": scan.subject,
+            "t1w": str(scan.t1w),
+            "labels": [str(path) for path in scan.target] if labelled else None,
+            "masks": scan.masks,
+            "mask_above": above,
+        }
+        for scan in part_of(wildcards)
+    ]
+
+
+# Several scans a job, since a look takes less time than its start. Nothing but the quality table hangs on what is
+# found: reading a scan mends and refuses the same again, so that a new scan leaves those beside it as they are.
+rule check_scans:
     input:
-        lambda wildcards: scan_of(wildcards).t1w,
+        lambda wildcards: [path for row in to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],
     output:
-        f"{DERIVED}_desc-intake_T1w.json",
+        f"{RESULTS}/intake/{{dataset}}/part-{{shard}}.json",
     log:
-        f"{RESULTS}/logs/check_scan/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/check_scans/{{dataset}}/part-{{shard}}.log",
     # Before costlier work on other scans: what is wrong with the data should be known soon.
     priority: 3
     resources:
         mem_mb=3000,
-        runtime=10,
+        runtime=30,
     params:
-        code=code_of("check_scan"),
+        code=code_of("check_scans"),
+        scans=to_check,
+        classes=lambda wildcards: classes_of(wildcards.dataset) if wildcards.dataset in LABELLED else {},
     script:
-        "../workflow_scripts/check_scan.py"
+        "../workflow_scripts/check_scans.py"
 
 
-rule check_labels:
-    input:
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        labels=lambda wildcards: scan_of(wildcards).target,
-    output:
-        f"{DERIVED}_desc-intake_dseg.json",
-    log:
-        f"{RESULTS}/logs/check_labels/{{dataset}}/sub-{{subject}}.log",
-    priority: 3
-    resources:
-        mem_mb=3000,
-        runtime=10,
-    params:
-        code=code_of("check_labels"),
-        classes=lambda wildcards: classes_of(wildcards.dataset),
-        masks=masks_of,
-    script:
-        "../workflow_scripts/check_labels.py"
+CHECKED = [
+    path
+    for name in SCANS
+    for path in parts(rules.check_scans.output[0], name, len(SCANS[name]), config["check"]["scans"])
+]
 
 
 rule compare_scans:
     input:
-        over_scans(rules.check_scan.output[0], *SCANS),
+        CHECKED,
     output:
         f"{RESULTS}/tables/images.tsv",
     log:
@@ -147,7 +160,6 @@ rule datasets:
     input:
         TEMPLATE,
         rules.compare_scans.output,
-        over_scans(rules.check_labels.output[0], *LABELLED),
         expand(rules.list_pictures.output, dataset=[name for name in NATURAL if NATURAL[name]]),
         expand(rules.describe_people.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

@@ -33,7 +33,6 @@ def lesions_of(wildcards):
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
-        intake=rules.check_scan.output,
         lesions=lesions_of,
         template=A_TEMPLATE,
     output:
@@ -73,7 +72,6 @@ rule resample_target:
     input:
         labels=lambda wildcards: scan_of(wildcards).target,
         t1w=lambda wildcards: scan_of(wildcards).t1w,
-        intake=rules.check_labels.output,
         transform=TRANSFORM,
     output:
         labels=f"{IN_SPACE}_desc-target_dseg.nii.gz",
@@ -96,8 +94,7 @@ rule resample_target:
 rule tabulate_quality:
     input:
         registered=over_scans(rules.register_scan.output.quality, *SCANS),
-        scans=over_scans(rules.check_scan.output[0], *SCANS),
-        labels=over_scans(rules.check_labels.output[0], *LABELLED),
+        checked=CHECKED,
         losses=over_scans(rules.resample_target.output.losses, *LABELLED),
     output:
         table=report(

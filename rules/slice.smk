@@ -15,8 +15,7 @@ def laid_out(*layouts):
 
 def rows_of(wildcards):
     """First and last picture of a file, the latter left out."""
-    first = int(wildcards.shard) * config["slice"]["pictures"]
-    return [first, min(first + config["slice"]["pictures"], config["datasets"][wildcards.dataset]["pictures"])]
+    return within(config["datasets"][wildcards.dataset]["pictures"], config["slice"]["pictures"], wildcards.shard)
 
 
 rule slice_source:

@@ -158,18 +158,20 @@ ACCEPTED = [
 ]
 
 
-def check(case: Case, folder: Path) -> list[dict]:
-    """Write a case and look at it, as the rules check_scan and check_labels do."""
+def row(case: Case, folder: Path) -> dict:
+    """Write a case; its row for :func:`headstart.intake.check`."""
     t1w, labels = case.make(folder)
-    scan = intake.check_scan(t1w)
-    return [scan, intake.check_labels(labels, t1w, CLASSES, **case.how)] if labels else [scan]
+    how = {"masks": False, "mask_above": None} | case.how
+    return {"dataset": "bad", "subject": case.name, "t1w": str(t1w), "labels": [*map(str, labels)] or None, **how}
 
 
 def show(folder: Path, cases: Sequence[Case]) -> None:
     """Print what headstart says of each case."""
     for case in cases:
         try:
-            said = [sentence for record in check(case, folder) for sentence in record["repairs"] + record["warnings"]]
+            (record,) = intake.check([row(case, folder)], CLASSES)
+            parts = [record[name] for name in ("scan", "labels") if name in record]
+            said = [sentence for part in parts for sentence in part["repairs"] + part["warnings"]]
             print(f"{case.name}: accepted: {'; '.join(said) or 'nothing to say'}")
         except UserError as error:
             print(f"{case.name}: refused: {error}")

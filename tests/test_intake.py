@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
-from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, check, head, lesion, write
+from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, Case, head, lesion, row, write
 
 from headstart import images, intake
 from headstart.images import Volume
@@ -17,53 +16,61 @@ from headstart.job import UserError, read_json
 NAME = {"ids": lambda case: case.name}
 
 
-def check_by_script(run_script, t1w, labels, how, record):
-    """Look at the labels, or at the T1 where there are none, as the workflow does."""
-    if labels:
-        inputs = SimpleNamespace(t1w=t1w, labels=labels)
-        run_script("check_labels", inputs, {"classes": CLASSES, "masks": how}, [record])
-    else:
-        run_script("check_scan", [t1w], {}, [record])
+def check_by_script(run_script, rows, record):
+    """Look at scans and their labels as the workflow does; the records."""
+    run_script("check_scans", [], {"scans": rows, "classes": CLASSES}, [record])
+    return read_json(record)
 
 
 @pytest.mark.parametrize("case", REFUSED, **NAME)
 def test_what_cannot_be_mended_is_one_sentence_and_no_output(case, tmp_path, run_script):
-    t1w, labels = case.make(tmp_path)
-    record = tmp_path / "record.json"
+    scan, record = row(case, tmp_path), tmp_path / "record.json"
     with pytest.raises(SystemExit) as ended:
-        check_by_script(run_script, t1w, labels, case.how, record)
+        check_by_script(run_script, [scan], record)
     sentence = ended.value.code  # a text: the process ends with the status 1
-    assert case.says in sentence and str((labels or [t1w])[0]) in sentence
+    assert case.says in sentence and (scan["labels"] or [scan["t1w"]])[0] in sentence
     assert "\n" not in sentence and sentence.endswith(".") and not record.exists()
     assert all("Traceback" not in log.read_text() for log in tmp_path.glob("check_*.log"))
 
 
+def test_all_that_must_be_mended_is_said_at_once(tmp_path, run_script):
+    scans = [row(case, tmp_path) for case in (*REFUSED, *ACCEPTED)]
+    with pytest.raises(SystemExit) as ended:
+        check_by_script(run_script, scans, tmp_path / "record.json")
+    sentences = ended.value.code.splitlines()
+    assert len(sentences) == len(REFUSED)
+    for case, sentence in zip(REFUSED, sentences, strict=True):
+        assert case.says in sentence and case.name in sentence
+    assert not (tmp_path / "record.json").exists()
+
+
 def test_a_refusal_is_exit_status_1(tmp_path):
     (tmp_path / "bad.nii.gz").write_text("not an image")
-    code = "from headstart import intake, job\nwith job.running('check_scan', 'log'): intake.check_scan('bad.nii.gz')"
+    code = "from headstart import intake, job\nwith job.running('check_scans', 'log'): intake.check_scan('bad.nii.gz')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 1 and ended.stderr.startswith("headstart: check_scan: bad.nii.gz cannot be read")
+    assert ended.returncode == 1 and ended.stderr.startswith("headstart: check_scans: bad.nii.gz cannot be read")
 
 
 @pytest.mark.parametrize("case", ACCEPTED, **NAME)
 def test_what_can_be_mended_is_mended_and_recorded(case, tmp_path, run_script):
-    t1w, labels = case.make(tmp_path)
-    check_by_script(run_script, t1w, labels, case.how, tmp_path / "record.json")
-    record = read_json(tmp_path / "record.json")
+    scan = row(case, tmp_path)
+    (found,) = check_by_script(run_script, [scan], tmp_path / "record.json")
+    record = found["labels" if scan["labels"] else "scan"]
     said = record["repairs"] + record["warnings"]
     assert case.says in said[0] if case.says else said == []
-    if labels:
+    if scan["labels"]:
         assert record["label_voxels"]["lesion"] == 36 or "above" in case.name
     else:
         assert record["voxel_mm"] == [6, 6, 6] and record["shape"] == [20, 24, 18]
-    scan, _ = intake.read_t1(t1w)
-    assert np.isfinite(scan.data).all() and scan.grid.shape == (20, 24, 18)
+    read, _ = intake.read_t1(scan["t1w"])
+    assert np.isfinite(read.data).all() and read.grid.shape == (20, 24, 18)
 
 
 def test_values_of_no_class_are_counted(tmp_path):
     (case,) = (case for case in ACCEPTED if case.name == "labels-of-another-class-too")
-    _, record = check(case, tmp_path)
+    (found,) = intake.check([row(case, tmp_path)], CLASSES)
+    record = found["labels"]
     assert record["label_voxels"] == {"lesion": 36} and set(record["other_labels"]) == {"2"}
     assert record["other_labels"]["2"] == (head() > 600).sum()
 
@@ -141,16 +148,13 @@ def test_one_image_under_two_names_is_refused(twin, refused, tmp_path, run_scrip
 
 
 def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_script):
-    records = []
-    for name in ("a", "b"):
-        write(tmp_path / f"{name}.nii.gz", head())
-        records.append(tmp_path / f"{name}.json")
-        run_script("check_scan", [tmp_path / f"{name}.nii.gz"], {}, records[-1:])
+    scans = [row(Case(name, None), tmp_path) for name in ("a", "b")]
+    check_by_script(run_script, scans, tmp_path / "records.json")
     about = [
-        {"dataset": "stroke", "subject": name, "person": name, "role": f"{name} {use}"}
+        {"dataset": "bad", "subject": name, "person": name, "role": f"{name} {use}"}
         for name, use in (("a", "trains"), ("b", "tests"))
     ]
     with pytest.raises(SystemExit) as ended:
-        run_script("compare_scans", records, {"scans": about}, [tmp_path / "images.tsv"])
-    assert "a.nii.gz (a trains) and" in ended.value.code and "b.nii.gz (b tests)" in ended.value.code
+        run_script("compare_scans", [tmp_path / "records.json"], {"scans": about}, [tmp_path / "images.tsv"])
+    assert "a/T1w.nii.gz (a trains) and" in ended.value.code and "b/T1w.nii.gz (b tests)" in ended.value.code
     assert not (tmp_path / "images.tsv").exists()

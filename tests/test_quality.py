@@ -128,13 +128,20 @@ def test_the_sentence_of_many_failures_is_short():
 def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
     written = {
         "registered": GOOD,
-        "scans": {**SCAN, "repairs": ["mended"]},
-        "labels": {"repairs": ["rounded"], "warnings": [], "other_labels": {"7": 3, "9": 4}},
+        "checked": [
+            {"dataset": "cohort", "subject": "01", "scan": {**SCAN, "repairs": ["mended"]}},
+            {
+                "dataset": "stroke",
+                "subject": "01",
+                "scan": {**SCAN, "repairs": ["mended"]},
+                "labels": {"repairs": ["rounded"], "warnings": [], "other_labels": {"7": 3, "9": 4}},
+            },
+        ],
         "losses": {"parts_lost": 0, "parts_native": 2, "classes_lost": []},
     }
     for name, content in written.items():
         write_json(tmp_path / f"{name}.json", content)
-    counts = {"registered": 2, "scans": 2, "labels": 1, "losses": 1}
+    counts = {"registered": 2, "checked": 1, "losses": 1}
     inputs = SimpleNamespace(**{name: [tmp_path / f"{name}.json"] * count for name, count in counts.items()})
     output = SimpleNamespace(table=tmp_path / "quality.tsv")
     scans = [("cohort", "01"), ("stroke", "01")]

@@ -3,10 +3,10 @@ import pandas as pd
 from headstart import intake, job
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    records = [job.read_json(path) for path in snakemake.input]
-    rows = [
-        {**about, "file": record["file"], "sha256": record["sha256"]}
-        for about, record in zip(snakemake.params.scans, records, strict=True)
-    ]
+    records = intake.read_records(snakemake.input)
+    rows = []
+    for about in snakemake.params.scans:
+        found = records[about["dataset"], about["subject"]]["scan"]
+        rows.append({**about, "file": found["file"], "sha256": found["sha256"]})
     intake.check_twins(rows)
     job.write_table(snakemake.output[0], pd.DataFrame(rows))

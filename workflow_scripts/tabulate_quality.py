@@ -1,10 +1,13 @@
-from headstart import job, quality
+from headstart import intake, job, quality
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
-    of_labels = dict(zip(params.labelled, zip(files.labels, files.losses, strict=True), strict=True))
+    losses = dict(zip(params.labelled, files.losses, strict=True))
+    records = intake.read_records(files.checked)
     rows = []
-    for scan, registered, checked in zip(params.scans, files.registered, files.scans, strict=True):
-        records = [job.read_json(path) for path in (registered, checked, *of_labels.get(scan, ()))]
-        rows.append({"dataset": scan[0], "subject": scan[1], **quality.gathered(*records)})
+    for scan, registered in zip(params.scans, files.registered, strict=True):
+        found = [records[scan]["scan"]]
+        if scan in losses:
+            found += [records[scan]["labels"], job.read_json(losses[scan])]
+        rows.append({"dataset": scan[0], "subject": scan[1], **quality.gathered(job.read_json(registered), *found)})
     job.write_table(snakemake.output.table, quality.tabulate(rows, params.stop, params.outlier))

@@ -138,7 +138,7 @@ def edges(mermaid):
 
 
 def test_the_graph_in_the_readme_is_the_workflows(project):
-    drawn = edges(project.snakemake("--rulegraph", "mermaid-js").stdout)
+    drawn = edges(project.snakemake("--rulegraph", "mermaid-js", study="config.yaml").stdout)
     assert drawn and edges((ROOT / "README.md").read_text()) == drawn
 
 

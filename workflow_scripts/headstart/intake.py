@@ -13,13 +13,42 @@ import numpy as np
 
 from headstart import headers, images
 from headstart.images import Volume
-from headstart.job import UserError
+from headstart.job import UserError, read_json
 
 PathLike = str | os.PathLike
 # Share of a scan's voxels that may be no numbers.
 _FEW = 0.01
 # How far a mask or a label may be from a whole value: what arithmetic in single precision leaves.
 _DUST = 1e-3
+
+
+def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> list[dict]:
+    """Look at scans and their labels; a record a scan.
+
+    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are of no use),
+    ``masks`` and ``mask_above`` (see :func:`read_labels`). A record names ``dataset`` and ``subject`` and holds
+    ``scan`` (:func:`check_scan`) and, where there are labels, ``labels`` (:func:`check_labels`). Raises
+    :class:`UserError` with a sentence for each scan that must be mended first.
+    """
+    records, refused = [], []
+    for row in scans:
+        record = {"dataset": row["dataset"], "subject": row["subject"]}
+        try:
+            record["scan"] = check_scan(row["t1w"])
+            if row["labels"] is not None:
+                how = {"masks": row["masks"], "mask_above": row["mask_above"]}
+                record["labels"] = check_labels(row["labels"], row["t1w"], classes, **how)
+        except UserError as error:
+            refused.append(str(error))
+        records.append(record)
+    if refused:
+        raise UserError("\n".join(refused))
+    return records
+
+
+def read_records(paths: Sequence[PathLike]) -> dict[tuple[str, str], dict]:
+    """The records of :func:`check` in JSON files, by dataset and subject."""
+    return {(row["dataset"], row["subject"]): row for path in paths for row in read_json(path)}
 
 
 def check_scan(t1w: PathLike) -> dict:

@@ -105,6 +105,6 @@ def write_table(path: str | os.PathLike, table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(sep="\t", index=False, float_format="%.6g", na_rep="n/a", lineterminator="\n"))
 
 
-def read_json(path: str | os.PathLike) -> dict:
+def read_json(path: str | os.PathLike) -> dict | list:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
