@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 # Planning makes millions of small objects that live to its end: looking them through over and over for garbage takes an
-# eighth of its time (docs/methods.md).
+# eighth of its time.
 gc.set_threshold(50_000, 20, 100)
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
