@@ -99,9 +99,14 @@ def classes_of(dataset):
     return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
 
 
-def masks_of(wildcards):
+def reading_of(scan):
     """How a scan's manual labels are read, see headstart.intake.read_labels."""
-    return {"masks": scan_of(wildcards).masks, "mask_above": config["datasets"][wildcards.dataset].get("mask_above")}
+    return {"masks": scan.masks, "mask_above": config["datasets"][scan.dataset].get("mask_above")}
+
+
+def masks_of(wildcards):
+    """The same for the scan that the wildcards name."""
+    return reading_of(scan_of(wildcards))
 
 
 def role_of(dataset, subject):

@@ -74,22 +74,21 @@ def part_of(wildcards):
 
 def to_check(wildcards):
     """A row a scan: its T1 and, where its dataset is a target, the files of its labels and how they are read."""
-    labelled, above = wildcards.dataset in LABELLED, config["datasets"][wildcards.dataset].get("mask_above")
+    labelled = wildcards.dataset in LABELLED
     return [
         {
             "dataset": scan.dataset,
             "subject": scan.subject,
             "t1w": str(scan.t1w),
             "labels": [str(path) for path in scan.target] if labelled else None,
-            "masks": scan.masks,
-            "mask_above": above,
+            "how": reading_of(scan),
         }
         for scan in part_of(wildcards)
     ]
 
 
-# Several scans a job, since a look takes less time than its start. Nothing but the quality table hangs on what is
-# found: reading a scan mends and refuses the same again, so that a new scan leaves those beside it as they are.
+# Several scans a job, since a look takes less time than its start. Of the scans' own files none hangs on what is found,
+# so that a new scan leaves those beside it as they are: registering a scan mends and refuses the same again.
 rule check_scans:
     input:
         lambda wildcards: [path for row in to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],

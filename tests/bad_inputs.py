@@ -161,8 +161,8 @@ ACCEPTED = [
 def row(case: Case, folder: Path) -> dict:
     """Write a case; its row for :func:`headstart.intake.check`."""
     t1w, labels = case.make(folder)
-    how = {"masks": False, "mask_above": None} | case.how
-    return {"dataset": "bad", "subject": case.name, "t1w": str(t1w), "labels": [*map(str, labels)] or None, **how}
+    labels = [str(path) for path in labels] or None
+    return {"dataset": "bad", "subject": case.name, "t1w": str(t1w), "labels": labels, "how": case.how}
 
 
 def show(folder: Path, cases: Sequence[Case]) -> None:

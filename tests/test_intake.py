@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, Case, head, lesion, row, write
 
-from headstart import images, intake
+from headstart import images, intake, register, template
 from headstart.images import Volume
 from headstart.job import UserError, read_json
 
@@ -31,6 +31,16 @@ def test_what_cannot_be_mended_is_one_sentence_and_no_output(case, tmp_path, run
     assert case.says in sentence and (scan["labels"] or [scan["t1w"]])[0] in sentence
     assert "\n" not in sentence and sentence.endswith(".") and not record.exists()
     assert all("Traceback" not in log.read_text() for log in tmp_path.glob("check_*.log"))
+
+
+@pytest.mark.parametrize("case", REFUSED, **NAME)
+def test_what_is_refused_is_refused_by_registration_too_before_any_work(case, tmp_path):
+    scan, grid = row(case, tmp_path), template.grid(8)
+    with pytest.raises(UserError):
+        if scan["labels"]:
+            register.target_labels(scan["labels"], scan["t1w"], np.eye(4), grid, {1: 1}, **case.how)
+        else:
+            register.register(scan["t1w"], None, None, grid)
 
 
 def test_all_that_must_be_mended_is_said_at_once(tmp_path, run_script):

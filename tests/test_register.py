@@ -95,7 +95,8 @@ def test_what_is_masked_out_has_no_say():
 
 
 def test_labels_of_half_the_brain_are_no_lesion(labelled, monkeypatch):
-    everything = Volume(np.ones((10, 10, 10), np.uint8), np.eye(4))
+    everything = Volume(np.ones((10, 10, 10), np.uint8), np.diag([6.0, 6, 6, 1]))  # of a head's size
+    images.write(labelled / "t1.nii.gz", Volume(images.read(labelled / "t1.nii.gz").data, everything.affine), np.int16)
     monkeypatch.setattr(brain, "extract", lambda scan, threads: (everything, True))
     with pytest.raises(UserError, match=r"t1.nii.gz: 100 % of its brain is labelled.*remove mask_lesions"):
         register.register(

@@ -25,10 +25,10 @@ _DUST = 1e-3
 def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> list[dict]:
     """Look at scans and their labels; a record a scan.
 
-    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are of no use),
-    ``masks`` and ``mask_above`` (see :func:`read_labels`). A record names ``dataset`` and ``subject`` and holds
+    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are of no use) and
+    ``how`` these are read (keywords of :func:`read_labels`). A record names ``dataset`` and ``subject`` and holds
     ``scan`` (:func:`check_scan`) and, where there are labels, ``labels`` (:func:`check_labels`). Raises
-    :class:`UserError` with a sentence for each scan that must be mended first.
+    :class:`UserError` with a line for each scan that must be mended first.
     """
     records, refused = [], []
     for row in scans:
@@ -36,8 +36,7 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
         try:
             record["scan"] = check_scan(row["t1w"])
             if row["labels"] is not None:
-                how = {"masks": row["masks"], "mask_above": row["mask_above"]}
-                record["labels"] = check_labels(row["labels"], row["t1w"], classes, **how)
+                record["labels"] = check_labels(row["labels"], row["t1w"], classes, **row["how"])
         except UserError as error:
             refused.append(str(error))
         records.append(record)

@@ -21,7 +21,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 class UserError(Exception):
-    """A mistake the user can mend. Its message is one sentence that names the file or key and the remedy."""
+    """A mistake the user can mend.
+
+    Its message is one sentence that names the file or key and the remedy; of several mistakes, a line for each.
+    """
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart import ants_bridge, brain, images, intake
+from headstart import ants_bridge, brain, headers, images, intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 
@@ -54,9 +54,11 @@ def register(
     since the template has no skull; both are brought to ``voxel_mm`` for it, which costs nothing in accuracy.
     ``lesion``: labels on the scan's grid; where they are not 0, the scan has no say in the affine.
     ``percentiles`` are those of the head's voxels between which intensities are clipped. ``shrink``, ``iterations``,
-    ``sampling_rate``: see :func:`headstart.ants_bridge.affine`.
+    ``sampling_rate``: see :func:`headstart.ants_bridge.affine`. Raises :class:`UserError` for what
+    :func:`headstart.intake.check_scan` refuses, before any work.
     """
     scan, _ = intake.read_t1(path)
+    headers.check(path, scan.grid)
     try:
         mask, stripped = brain.extract(scan, threads)
     except UserError as error:
