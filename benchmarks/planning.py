@@ -27,7 +27,7 @@ STUDY = {
         "ms": {"layout": "lesjak", "folder": "lesjak"},
         "anatomy": {"layout": "miccai2012", "folder": "miccai2012"},
     },
-    "pretrain": {"dataset": "cohort"},
+    "pretrain": {"dataset": "cohort", "sources": ["scratch", "t1-segmentation"]},
     "targets": {
         "stroke": {"dataset": "stroke", "test": 104, "sizes": list(range(10, 101, 10)), **RUN},
         "ms": {"dataset": "ms", "test": 10, "sizes": [20], **RUN},

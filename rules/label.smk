@@ -33,6 +33,16 @@ def labelled_by(backend):
     return "|".join(names) or "(?!)"
 
 
+# A study's own labeller learns from some of its scans (the split's train), is compared on others (its test), and labels
+# the rest; without it, all are labelled by the back end.
+LEARN = config["label"]["learn"]
+try:
+    TEACHERS = splits.draw_teachers(list(SCANS[T1_SOURCE].values()), LEARN, config["seed"]) if LEARN else None
+except job.UserError as error:
+    raise WorkflowError(str(error)) from None
+BY_BACKEND = "|".join([*TEACHERS.train, *TEACHERS.test]) if LEARN else "[A-Za-z0-9]+"
+
+
 rule label_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
@@ -47,6 +57,7 @@ rule label_scan:
         f"{RESULTS}/benchmarks/label_scan/{{dataset}}/sub-{{subject}}.tsv"
     wildcard_constraints:
         dataset=labelled_by("ants"),
+        subject=BY_BACKEND,
     threads: config["label"]["threads"]
     resources:
         mem_mb=grown(8000),
@@ -55,7 +66,9 @@ rule label_scan:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
         settings={
-            key: config["label"][key] for key in config["label"] if key not in ("backend", "atlases", "fsl", "threads")
+            key: config["label"][key]
+            for key in config["label"]
+            if key not in ("backend", "atlases", "fsl", "learn", "threads")
         },
     script:
         "../workflow_scripts/label_scan.py"
@@ -74,6 +87,7 @@ rule label_scan_fsl:
         f"{RESULTS}/benchmarks/label_scan_fsl/{{dataset}}/sub-{{subject}}.tsv"
     wildcard_constraints:
         dataset=labelled_by("fsl"),
+        subject=BY_BACKEND,
     container:
         FSL_IMAGE if CONTAINED else None
     threads: config["label"]["threads"]
@@ -86,6 +100,119 @@ rule label_scan_fsl:
         settings=config["label"]["fsl"],
     script:
         "../workflow_scripts/label_scan_fsl.py"
+
+
+def of_teachers(pattern, role):
+    """A pattern filled in for the scans that the labeller learns from (train) or is compared on (test)."""
+    subjects = getattr(TEACHERS, role) if LEARN else ()
+    return [pattern.format(dataset=T1_SOURCE, subject=subject) for subject in subjects]
+
+
+rule train_labeller:
+    input:
+        t1w=of_teachers(rules.register_scan.output.t1w, "train"),
+        tissue=of_teachers(LABELS["tissue"], "train"),
+        structures=of_teachers(LABELS["structures"], "train"),
+    output:
+        model=f"{RESULTS}/labeller/labeller.safetensors",
+        facts=f"{RESULTS}/labeller/model.json",
+        training=f"{RESULTS}/labeller/training.tsv",
+    log:
+        f"{RESULTS}/logs/train_labeller.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_labeller.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=grown(16000),
+        runtime=grown(1440),
+    params:
+        code=code_of("train_labeller"),
+        network=config["network"],
+        torch_threads=config["training"]["threads"],
+        training=training_of(LEARN["epochs"]) if LEARN else {},
+        scans=list(TEACHERS.train) if LEARN else [],
+        backend=BACKENDS[T1_SOURCE],
+        expects=expected_input(),
+        seed=seeds.seed_for(config["seed"], "labeller"),
+    script:
+        "../workflow_scripts/train_labeller.py"
+
+
+LABELLER = {
+    "network": config["network"],
+    "torch_threads": config["label"]["threads"],
+    "precision": config["training"]["precision"],
+    "expects": expected_input(),
+}
+
+
+rule label_scan_learnt:
+    input:
+        t1w=rules.register_scan.output.t1w,
+        model=rules.train_labeller.output.model,
+        facts=rules.train_labeller.output.facts,
+    output:
+        **LABELS,
+    log:
+        f"{RESULTS}/logs/label_scan_learnt/{{dataset}}/sub-{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_scan_learnt/{{dataset}}/sub-{{subject}}.tsv"
+    wildcard_constraints:
+        dataset=T1_SOURCE if LEARN else "(?!)",
+        subject=f"(?!(?:{BY_BACKEND})(?![A-Za-z0-9]))[A-Za-z0-9]+",
+    threads: config["label"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=grown(4000),
+        runtime=grown(10),
+    params:
+        code=code_of("label_scan_learnt"),
+        **LABELLER,
+    script:
+        "../workflow_scripts/label_scan_learnt.py"
+
+
+rule compare_labeller:
+    input:
+        t1w=rules.register_scan.output.t1w,
+        model=rules.train_labeller.output.model,
+        facts=rules.train_labeller.output.facts,
+        tissue=LABELS["tissue"],
+        structures=LABELS["structures"],
+    output:
+        f"{DERIVED}_desc-labeller_T1w.json",
+    log:
+        f"{RESULTS}/logs/compare_labeller/{{dataset}}/sub-{{subject}}.log",
+    threads: config["label"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=grown(4000),
+        runtime=grown(10),
+    params:
+        code=code_of("compare_labeller"),
+        **LABELLER,
+    script:
+        "../workflow_scripts/compare_labeller.py"
+
+
+rule tabulate_labeller:
+    input:
+        of_teachers(rules.compare_labeller.output[0], "test"),
+    output:
+        table=report(
+            f"{RESULTS}/tables/labeller.tsv",
+            caption="../rules/report/labeller.rst",
+            category="3 Quality control",
+            labels={"table": "the labeller on held-out scans"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_labeller.log",
+    params:
+        code=code_of("tabulate_checks"),
+        scans=[(T1_SOURCE, subject) for subject in TEACHERS.test] if LEARN else [],
+    script:
+        "../workflow_scripts/tabulate_checks.py"
 
 
 def made_labels(wildcards):
@@ -124,4 +251,5 @@ rule label:
         TEMPLATE,
         over_scans(rules.label_scan.output.tissue, T1_SOURCE),
         over_scans(rules.compare_truth.output[0], *PHANTOMS),
+        rules.tabulate_labeller.output if LEARN else [],
         rules.gate_quality.output,

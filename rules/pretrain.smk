@@ -64,6 +64,7 @@ rule pretrain_source:
         asked=lambda wildcards: asked_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],
         held_out=config["pretrain"]["held_out"],
+        augment=lambda wildcards: config["pretrain"]["augment"] if learnt_from(wildcards.source) in NATURAL else None,
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
     script:

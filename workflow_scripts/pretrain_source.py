@@ -3,6 +3,7 @@ from pathlib import Path
 import torch
 
 from headstart import job, models, pretrain
+from headstart.augment import Augment
 from headstart.job import UserError
 from headstart.loop import DivergedError, Training
 from headstart.networks import Architecture
@@ -26,6 +27,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
                 Training(**params.training),
                 params.seed,
                 held_out_files=params.held_out,
+                augment=Augment(**params.augment) if params.augment else None,
             )
         except DivergedError as error:
             kept = Path(written.encoder).with_name("last_good.safetensors")

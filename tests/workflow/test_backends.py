@@ -1,8 +1,14 @@
 """Which back end labels a study is settled when it is planned."""
 
+import shutil
+from dataclasses import replace
+
 import fake_fsl
+import pandas as pd
 import pytest
 import yaml
+
+from headstart.job import read_json
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -48,6 +54,37 @@ def test_another_back_end_remakes_the_labels_and_what_hangs_on_them(project, tmp
     again = project.to_run(study=str(tmp_path / "fsl.yaml"))
     assert again["label_scan_fsl"] == again["slice_source"] == 3 and again["pretrain_source"] == 1
     assert not {"label_scan", "register_scan", "slice_target"} & set(again)
+
+
+def test_a_labeller_of_the_studys_own_labels_what_it_has_not_learnt_from(project, tmp_path):
+    shutil.copytree(project.folder, tmp_path / "copy")
+    copied = replace(project, folder=tmp_path / "copy")
+    study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
+    study["label"]["learn"] = {"scans": 1, "held_out": 1, "epochs": 1}
+    (copied.folder / "learn.yaml").write_text(yaml.safe_dump(study))
+    planned = copied.to_run("--nolock", "label", study="learn.yaml")
+    wanted = ("train_labeller", "label_scan_learnt", "compare_labeller", "tabulate_labeller")
+    assert {name: planned.get(name) for name in wanted} == dict.fromkeys(wanted, 1)
+    assert not {"label_scan", "register_scan"} & set(planned)
+    done = copied.snakemake("--nolock", "label", study="learn.yaml")
+    assert done.returncode == 0, done.stderr[-4000:]
+    sidecars = (copied.results / "derivatives/cohort").glob("sub-*/anat/*desc-tissue_dseg.json")
+    assert sorted(read_json(path)["Backend"] for path in sidecars) == ["ants", "ants", "learnt"]
+    agreement = pd.read_csv(copied.results / "tables/labeller.tsv", sep="\t")
+    (teacher,) = read_json(copied.results / "labeller/model.json")["learnt_from"]["scans"]
+    assert len(agreement) == 1 and agreement["subject"].astype(str).str.zfill(2)[0] != teacher
+    assert agreement[["dice GM", "dice WM"]].notna().all(axis=None)
+    assert copied.to_run("--nolock", "label", study="learn.yaml") == {}
+
+
+def test_a_labeller_needs_scans_to_learn_from_and_scans_to_label(bare_project):
+    study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
+    study["label"]["learn"] = {"scans": 2, "held_out": 1, "epochs": 1}
+    (bare_project.folder / "all.yaml").write_text(yaml.safe_dump(study))
+    stopped = bare_project.snakemake("--dry-run", study="all.yaml")
+    said = stopped.stdout + stopped.stderr
+    assert stopped.returncode != 0 and "Traceback" not in said
+    assert "label.learn takes 2 scans to learn from and 1 to compare on, but the cohort has 3;" in said
 
 
 def test_without_its_image_a_containers_run_stops_in_one_sentence(plan):

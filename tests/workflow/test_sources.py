@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 import yaml
 
+from headstart.job import read_json
 from headstart.networks import Encoder
 
 TRAINED = (
@@ -17,6 +18,7 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
     study["datasets"]["scenes"] = {"layout": "scenes", "pictures": 24}
     study["slice"]["pictures"] = 12
     study["pretrain"]["sources"] = ["scratch", *TRAINED, "imagenet-classification"]
+    study["pretrain"]["augment"] = {"degrees": 10, "scale": 0.1, "mirror": True}
     path = bare_project.folder / "eight.yaml"
     path.write_text(yaml.safe_dump(study))
     drawn = [f"results/tiny/figures/pretraining_{source}.png" for source in TRAINED]
@@ -29,6 +31,10 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
     assert "no weights are given" in table.loc["imagenet-classification", "left_out"]
     assert table["left_out"].notna().sum() == 1
     assert not (bare_project.results / "pretrain/imagenet-classification").exists()
+    for source in TRAINED:  # scans are never mirrored
+        facts = read_json(bare_project.results / f"pretrain/{source}/model.json")
+        assert facts["augment"] == (study["pretrain"]["augment"] if source.startswith("natural") else None)
+        assert 0 < facts["parameters"]["encoder"] < facts["parameters"]["network"]
 
     torch.save(Encoder("resnet18").state_dict(), bare_project.folder / "weights.pth")
     study["pretrain"]["weights"] = {"file": str(bare_project.folder / "weights.pth")}

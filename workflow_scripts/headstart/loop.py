@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from headstart.augment import Augment
 from headstart.job import UserError, logger
+from headstart.networks import count_parameters
 from headstart.seeds import seed_for
 from headstart.store import SCALE
 from headstart.tasks import Task
@@ -55,6 +57,7 @@ def train(
     seed: int,
     *,
     validation: Callable[[nn.Module], float] | None = None,
+    augment: Augment | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     device: str = "auto",
 ) -> list[dict]:
@@ -62,6 +65,8 @@ def train(
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 as :mod:`headstart.store` keeps them, None where the task
     has only images; they stay integers on the device, and images are scaled to [0, 1] there, a batch at a time.
+
+    ``augment`` changes slices, and label maps with them, anew in each epoch.
 
     Every epoch visits every slice once, in an order drawn from the seed and the epoch's number alone. A last batch
     of one slice joins the batch before it, because batch norm cannot normalise a single value.
@@ -81,7 +86,8 @@ def train(
     optimiser = adam(model.parameters())
     optimisers = [optimiser, *task.begin(where, adam)]
     precision = choose_precision(settings.precision, where)
-    logger.info("training on %d slices, %s, %s", len(images), where, precision)
+    parameters = count_parameters(model)
+    logger.info("training %d parameters on %d slices, %s, %s", parameters, len(images), where, precision)
     history, started = [], time.monotonic()
     with _reproducible(seed, where):
         for epoch in range(settings.epochs):
@@ -89,7 +95,8 @@ def train(
                 group["lr"] = settings.rate(epoch)
             good = copy.deepcopy(model.state_dict())
             batches = _batches(len(images), settings.batch_size, seed_for(seed, "epoch", epoch))
-            loss = _train_epoch(model, data, task, optimiser, batches, precision)
+            change = augment and functools.partial(augment, generator=_generator(seed_for(seed, "augment", epoch)))
+            loss = _train_epoch(model, data, task, optimiser, batches, precision, change)
             if not np.isfinite(loss):
                 model.load_state_dict(good)
                 raise DivergedError(
@@ -157,6 +164,7 @@ def _train_epoch(
     optimiser: torch.optim.Optimizer,
     batches: list[torch.Tensor],
     precision: str,
+    change: Callable[..., tuple[torch.Tensor, torch.Tensor | None]] | None,
 ) -> float:
     """One pass over the batches; returns the loss averaged over slices."""
     resident, targets = data
@@ -164,10 +172,12 @@ def _train_epoch(
     total = torch.zeros((), device=resident.device, dtype=torch.float64)
     for batch in batches:
         index = batch.to(resident.device)
-        images = _as_input(resident[index])
+        images, answers = _as_input(resident[index]), None if targets is None else targets[index]
+        if change:
+            images, answers = change(images, answers)
         with _autocast(resident.device, precision):
             output = model(images)
-        loss = task.loss(output, images, None if targets is None else targets[index])
+        loss = task.loss(output, images, answers)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -183,11 +193,15 @@ def _most_likely(scores: torch.Tensor) -> torch.Tensor:
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:
     """Indices of each batch, in a seeded order; a last batch of one joins the one before it."""
-    order = torch.randperm(slices, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(slices, generator=_generator(seed))
     batches = list(order.split(batch_size))
     if len(batches[-1]) == 1 and len(batches) > 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _resident(slices: np.ndarray, dtype: type, device: torch.device) -> torch.Tensor:

@@ -42,7 +42,7 @@ def save(model: nn.Module, path: str | os.PathLike, facts: Mapping, history: Ite
     columns = list(dict.fromkeys((*HISTORY, *(name for row in history for name in row))))
     rows = ["\t".join(columns), *("\t".join(map(_cell, map(row.get, columns))) for row in history)]
     write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
-    write_json(path.with_name("model.json"), {**facts, "weights_sha256": _sha256(path)})
+    write_json(path.with_name("model.json"), {**facts, "weights_sha256": sha256(path)})
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
@@ -145,11 +145,12 @@ def _check_facts(path: Path, expect: Mapping) -> None:
                 f"{beside} says {key} is {facts.get(key)!r} but this study needs {value!r}; use weights made for it, "
                 "or change the study."
             )
-    if facts.get("weights_sha256") != _sha256(path):
+    if facts.get("weights_sha256") != sha256(path):
         raise UserError(f"{path} is not the file that {beside} describes; make or fetch both again.")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from monai.networks.nets.basic_unet import UpCat
 from monai.networks.nets.resnet import ResNet
 from torch import nn
 
@@ -27,22 +28,20 @@ WIDTHS = (256, 128, 64, 64, 32, 32, 16, 16, 16)
 # Channels, kernel and stride of the discriminator's layers. The paper is silent on channels; the last is its answer.
 DISCRIMINATOR_LAYERS = ((64, 5, 1), (64, 5, 4), (128, 5, 4), (256, 4, 1), (1, 4, 1))
 HIDDEN = 2048
+LABELLER_WIDTHS = (256, 128, 64, 32, 16)
 # "up" doubles the map (transposed convolution, stride 2), "same" keeps it (convolution, stride 1)
 DECODER_LAYERS = ("same", "same", "up", "same", "up", "same", "up", "same", "up", "same")
 
 
-class Encoder(ResNet):
-    """ResNet whose fully connected layers are replaced by a transposed convolution (paper, section 3.3.1).
-
-    The trunk's parameters have torchvision's names, so a torchvision ResNet's weights load by name; the transposed
-    convolution's begin with ``compress``. As in Taskonomy's encoder the latent map is normalised and rectified.
+class Trunk(ResNet):
+    """ResNet without its fully connected layers, for one channel, its parameters named as torchvision's.
 
     At 256 x 256: image (B, 1, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
-    (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), latent (B, latent_channels, 16, 16),
-    where e is 4 for resnet50 and resnet101, 1 for resnet18 and resnet34.
+    (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), where e is 4 for resnet50 and resnet101, 1
+    for resnet18 and resnet34. ``channels``: those of the five, stem first.
     """
 
-    def __init__(self, name: str = "resnet50", latent_channels: int = 4) -> None:
+    def __init__(self, name: str = "resnet50") -> None:
         block, blocks, channels = RESNETS[name]
         super().__init__(
             block,
@@ -54,18 +53,40 @@ class Encoder(ResNet):
             feed_forward=False,
             bias_downsample=False,
         )
+        self.channels = (64, *(channels // part for part in (8, 4, 2, 1)))
+
+    def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The maps of stem and layers: (B, 1, H, W) -> five of (B, C, H/2, W/2) ... (B, C, H/32, W/32)."""
+        if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
+            raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
+        found = [self.act(self.bn1(self.conv1(images)))]
+        below = self.maxpool(found[0])
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            below = layer(below)
+            found.append(below)
+        return found
+
+
+class Encoder(Trunk):
+    """A trunk with a transposed convolution in place of its fully connected layers (paper, section 3.3.1).
+
+    The transposed convolution's parameters begin with ``compress``; a torchvision ResNet's weights fit the others by
+    name. As in Taskonomy's encoder the latent map is normalised and rectified: (B, latent_channels, 16, 16) at 256.
+    """
+
+    def __init__(self, name: str = "resnet50", latent_channels: int = 4) -> None:
+        super().__init__(name)
         self.compress = nn.Sequential(
-            nn.ConvTranspose2d(channels, latent_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
+            nn.ConvTranspose2d(
+                self.channels[-1], latent_channels, 3, stride=2, padding=1, output_padding=1, bias=False
+            ),
             nn.BatchNorm2d(latent_channels),
             nn.ReLU(),
         )
 
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
-        """The trunk's map: (B, 1, H, W) -> (B, 2048 or 512, H/32, W/32)."""
-        if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
-            raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
-        stem = self.maxpool(self.act(self.bn1(self.conv1(images))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(stem))))
+        """The trunk's last map: (B, 1, H, W) -> (B, 2048 or 512, H/32, W/32)."""
+        return self.maps(images)[-1]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The latent map: (B, 1, H, W) -> (B, latent_channels, H/16, W/16)."""
@@ -176,6 +197,33 @@ class Classifier(nn.Module):
         return self.head(self.encoder(images))
 
 
+class Labeller(nn.Module):
+    """A trunk whose maps, all five, lead back to image size: a U-Net (Ronneberger 2015) for a study's own labeller.
+
+    Each step up doubles the map and halves its channels by a transposed convolution, joins the trunk's map of that
+    size (the image itself at last), and convolves twice. The paper's decoder sees the latent map alone, which cannot
+    hold the course of the cortex.
+    """
+
+    def __init__(self, trunk: Trunk, classes: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        beside = [*reversed(trunk.channels[:-1]), 1]
+        inputs = [trunk.channels[-1], *LABELLER_WIDTHS]
+        self.ups = nn.ModuleList(
+            UpCat(2, *step, act=("LeakyReLU", {"negative_slope": LEAK}), norm="batch", bias=False)
+            for step in zip(inputs, beside, LABELLER_WIDTHS, strict=False)
+        )
+        self.scores = nn.Conv2d(LABELLER_WIDTHS[-1], classes, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Class scores before the soft-max: (B, 1, H, W) -> (B, classes, H, W)."""
+        *beside, below = [images, *self.trunk.maps(images)]
+        for up, map_ in zip(self.ups, reversed(beside), strict=True):
+            below = up(below, map_)
+        return self.scores(below)
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What the networks of one study look like; see :class:`Encoder` and :class:`Decoder`."""
@@ -190,8 +238,13 @@ class Architecture:
         """The architecture that a study's ``network`` settings describe."""
         return cls(**{**network, "decoder_widths": tuple(network["decoder_widths"])})
 
+    def make_labeller(self, classes: int, seed: int) -> "Labeller":
+        """A fresh labeller whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
+        with _seeded(seed):
+            return Labeller(Trunk(self.encoder), classes)
+
     def make_encoder(self, seed: int) -> Encoder:
-        """A fresh encoder whose weights follow from ``seed`` alone; torch's global generator is left as it was."""
+        """A fresh encoder, likewise."""
         with _seeded(seed):
             return Encoder(self.encoder, self.latent_channels)
 
@@ -209,6 +262,11 @@ class Architecture:
         """A fresh classification head, likewise, for slices of ``size`` x ``size``."""
         with _seeded(seed):
             return ClassificationHead(classes, self.latent_channels, size)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters of a network."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 @contextlib.contextmanager

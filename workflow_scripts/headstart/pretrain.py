@@ -12,12 +12,13 @@ import numpy as np
 from torch import nn
 
 from headstart import models, store, weights
+from headstart.augment import Augment
 from headstart.job import UserError, atomic, logger
 from headstart.loop import DivergedError, Training, choose_device, choose_precision, predict, train
 from headstart.losses import median_frequency_weights
-from headstart.networks import Architecture, Encoder
+from headstart.networks import Architecture, Encoder, count_parameters
 from headstart.seeds import generator, seed_for
-from headstart.tasks import AutoEncoding, Classification, Segmentation, Task
+from headstart.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
 
 Paths = Sequence[str | os.PathLike]
 
@@ -37,7 +38,7 @@ class Asked:
     first: int = 0
     activation: str = "sigmoid"
 
-    def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> Task:
+    def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
         """The task, as these training targets shape it."""
         if self.kind == "segmentation":
             return Segmentation(median_frequency_weights(targets, len(self.classes), self.first), self.first)
@@ -79,14 +80,16 @@ def pretrain(
     seed: int,
     *,
     held_out_files: int = 0,
+    augment: Augment | None = None,
     device: str = "auto",
 ) -> Source:
     """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
 
     ``image_paths`` and ``target_paths`` name each scan's slices, or each file of natural images, in the same order
     (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the seed, are
-    held out: the history's ``validation`` is the task's score on them. The encoder starts as :func:`scratch` of the
-    same seed does. Raises :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
+    held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they are
+    learnt from. The encoder starts as :func:`scratch` of the same seed does. Raises
+    :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
     """
     kept, held_out = hold_out(len(image_paths), held_out_files, seed)
     images, targets = _gathered(kept, image_paths, target_paths)
@@ -98,7 +101,7 @@ def pretrain(
     try:
         history = train(
             model, images, targets, task, training, seed_for(seed, "train"),
-            validation=_validation(task, *unseen, **options) if unseen else None, device=device,
+            validation=_validation(task, *unseen, **options) if unseen else None, augment=augment, device=device,
         )  # fmt: skip
     except DivergedError as error:
         error.encoder = encoder.cpu()
@@ -107,6 +110,8 @@ def pretrain(
         "classes": list(asked.classes),
         "first": asked.first,
         **task.facts(),
+        "augment": augment and asdict(augment),
+        "parameters": {"encoder": count_parameters(encoder), "network": count_parameters(model)},
         "measure": task.measure,
         "size": list(images.shape[1:]),
         "files": len(kept),

@@ -1,7 +1,7 @@
 """Made-up natural images, for studies without Taskonomy and ImageNet: photographs that hold cut-outs of others.
 
-Each picture is a part of one of ten photographs, its place; before it lie a few things, each a shape cut from another
-photograph, some behind others. What is where is known to the pixel, so the natural sources have something to learn
+Each picture is a part of one of ten photographs, its place; before it lie one or two things, each a shape cut from
+another photograph, one behind the other. What is where is known to the pixel, so the natural sources have something to learn
 without a download. The photographs are those that ship inside scikit-image and scikit-learn.
 """
 
@@ -26,9 +26,9 @@ _SHAPES = ("disc", "square", "triangle", "ring")
 # What a picture shows: the classes of natural-segmentation, in the order of the labels 1, 2, ...
 THINGS = ("background", *(f"{shape} of {photograph}" for photograph, shape in itertools.product(_CUT_FROM, _SHAPES)))
 
-_MOST_THINGS = 4
+_MOST_THINGS = 2
 # Range of a thing's width, and of what is seen of a photograph, as parts of the picture's or photograph's side.
-_THING = (0.25, 0.5)
+_THING = (0.6, 1.0)
 _SEEN = (0.4, 0.9)
 _BRIGHTNESS = (0.7, 1.0)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from headstart.images import Volume
+from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.template import STRUCTURES
 
@@ -29,6 +29,19 @@ def cut(volume: Volume, size: int, discard_mm: Mapping[str, float]) -> np.ndarra
         largest = max(slices.shape[1:])
         raise UserError(f"slice.size is {size}, but the grid's slices are {largest} voxels long; raise it.")
     return np.pad(slices, [(0, 0)] + [(n // 2, n - n // 2) for n in room])
+
+
+def whole(volume: Volume, size: int) -> np.ndarray:
+    """All axial slices of a volume (N, size, size); :func:`restore` goes back."""
+    return cut(volume, size, {"top": 0, "bottom": 0})
+
+
+def restore(slices: np.ndarray, grid: Grid) -> Volume:
+    """The volume on ``grid`` whose slices :func:`whole` cut: their padding off, axes RAS+ again."""
+    _, height, width = slices.shape
+    down, right = (height - grid.shape[1]) // 2, (width - grid.shape[0]) // 2
+    kept = slices[:, down : down + grid.shape[1], right : right + grid.shape[0]]
+    return Volume(np.ascontiguousarray(kept.transpose(2, 1, 0)), grid.affine)
 
 
 def presence(brain: Volume, structures: Volume, discard_mm: Mapping[str, float], least_voxels: int = 1) -> np.ndarray:

@@ -55,6 +55,23 @@ def draw(
     return Split(train, tuple(sorted(tested)), tuple(sorted(unused)))
 
 
+def draw_teachers(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:
+    """Who a study's labeller learns from (``train``), and who it is compared on (``test``); the rest it labels.
+
+    ``learn``: ``scans`` and ``held_out``, how many. Raises :class:`UserError` if they are not fewer than there are.
+    """
+    try:
+        split = draw("labeller", scans, learn["held_out"], learn["scans"], 0, seed)
+    except UserError:
+        split = None
+    if split is None or not split.unused:
+        raise UserError(
+            f"label.learn takes {learn['scans']} scans to learn from and {learn['held_out']} to compare on, but the "
+            f"cohort has {len(scans)}; lower these, so that some are left to label, or drop label.learn."
+        )
+    return split
+
+
 def check_usable(
     config: Mapping, scans: Mapping[str, Mapping[str, Scan]], drawn: Mapping[tuple[str, int, int], Split]
 ) -> None:

@@ -21,11 +21,16 @@ SCALE = 65535
 PathLike = str | os.PathLike
 
 
+def whole_numbers(image: np.ndarray) -> np.ndarray:
+    """Intensities in [0, 1] as they are stored: uint16, kept to 1/65535."""
+    return np.rint(np.asarray(image, np.float64) * SCALE).astype(IMAGE)
+
+
 def write_image(path: PathLike, array: np.ndarray) -> None:
     """Write a scan's slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
     if not np.all((array >= 0) & (array <= 1)):
         raise ValueError(f"{path}: intensities must lie in [0, 1] and be finite before they are stored")
-    _write(path, np.rint(np.asarray(array, np.float64) * SCALE).astype(IMAGE), "NHW")
+    _write(path, whole_numbers(array), "NHW")
 
 
 def write_labels(path: PathLike, array: np.ndarray) -> None:

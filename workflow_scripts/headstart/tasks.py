@@ -1,6 +1,7 @@
 """What a network may be trained to do (paper, section 4.1): segment, auto-encode, classify.
 
-A task says what stands behind the encoder, what its loss is, and how well it is done. The loop knows no more of it.
+A task says what its loss is and how well it is done, and the loop knows no more of it; a source's task says what stands
+behind the encoder too.
 """
 
 from abc import ABC, abstractmethod
@@ -26,10 +27,6 @@ class Task(ABC):
 
     # What is measured of an output on held-out slices, for the report.
     measure: str
-
-    @abstractmethod
-    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> nn.Module:
-        """The encoder with what the task puts behind it, drawn from ``seed``, for slices of ``size`` x ``size``."""
 
     @abstractmethod
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:
@@ -61,7 +58,15 @@ class Task(ABC):
         return {}
 
 
-class Segmentation(Task):
+class SourceTask(Task):
+    """A task that stands behind an encoder."""
+
+    @abstractmethod
+    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> nn.Module:
+        """The encoder with what the task puts behind it, drawn from ``seed``, for slices of ``size`` x ``size``."""
+
+
+class Segmentation(SourceTask):
     """Label each pixel: cross-entropy with weighted classes (section 4.1.1).
 
     ``weights`` (classes,); class c has the value ``first + c`` in the targets (N, H, W), and pixels of lower values
@@ -103,7 +108,7 @@ class Segmentation(Task):
         return {"class_weights": self.weights.tolist()}
 
 
-class AutoEncoding(Task):
+class AutoEncoding(SourceTask):
     """Make the image again: 0.996 L1 + 0.004 GAN, with a discriminator (section 4.1.2).
 
     Scored by the share of the images' variance that the outputs explain: 0 for the mean image's grey, 1 for the image.
@@ -175,7 +180,7 @@ class AutoEncoding(Task):
         self._sums[name] = self._sums.get(name, 0) + value.detach().double()
 
 
-class Classification(Task):
+class Classification(SourceTask):
     """Say what a slice shows: binary cross-entropy, class by class (section 4.1.3).
 
     ``classes``: their names, in the order of the targets' columns (N, classes); ``activation``: "softmax" or "sigmoid".

@@ -63,6 +63,7 @@ BEYOND_BIDS = """\
 *_desc-qc_T1w.*
 *_desc-labels_T1w.png
 *_desc-truth_T1w.json
+*_desc-labeller_T1w.json
 """
 _NATURAL = ("taskonomy", "imagenet", "scenes")
 # Layouts whose pictures have label maps, and those whose pictures have a class.

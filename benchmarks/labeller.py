@@ -1,0 +1,112 @@
+"""Train a study's own labeller on labels made for ten real scans, and compare it with the slow path on the others.
+
+    python benchmarks/labeller.py ~/scans
+
+Needs ``oasis-miccai2012/`` in the folder. ``seconds`` are of one scan, reading and all, by either; ``dice`` is with
+the slow path's labels, ``manual`` and ``slow_manual`` are the Dice of either's structures with manual ones. Overwrites
+benchmarks/labeller.tsv.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from labels import OTHER_PEOPLE
+from record import keep
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+import real_scans  # noqa: E402
+
+from headstart import atlases, images, job, models, register, template, truth  # noqa: E402
+from headstart.images import Grid  # noqa: E402
+from headstart.label import Labels, ants, learnt  # noqa: E402
+from headstart.loop import Training  # noqa: E402
+from headstart.networks import Architecture  # noqa: E402
+
+TEACHERS = 10
+
+
+def prepare(
+    scan: real_scans.RealScan, reference: template.Template, grid: Grid, folder: Path, settings: dict, threads: int
+) -> dict:
+    """Register a scan and label it the slow way; its files, and what the slow path's labels are worth."""
+    found = register.register(scan.t1w, reference.t1, reference.brain, grid, threads=threads, **settings)
+    started = time.perf_counter()
+    warp_mm = max(1, grid.spacing[0])
+    made = ants.label(scan.t1w, found.brain, found.transform, reference, grid, warp_mm=warp_mm, threads=threads)
+    row = {"scan": scan.name, "slow_seconds": time.perf_counter() - started}
+    _, manual = register.target_labels([scan.labels], scan.t1w, found.transform, grid, atlases.NEUROMORPHOMETRICS)
+    for name, volume in {
+        "t1w": found.t1,
+        "tissue": made.tissue,
+        "structures": made.structures,
+        "manual": manual,
+    }.items():
+        row[name] = folder / f"{scan.name}_{name}.nii.gz"
+        images.write(row[name], volume, volume.data.dtype)
+    return row
+
+
+def compare(row: dict, made: Labels) -> dict:
+    """Dice of a labeller's labels with the slow path's, by label, and of both with manual structures."""
+    slow = {name: images.read(row[name], np.uint8) for name in ("tissue", "structures", "manual")}
+    tissue = truth.dice_by_label(made.tissue, slow["tissue"], truth.NAMES["tissue"])
+    names = truth.NAMES["structures"]
+    structures = truth.dice_by_label(made.structures, slow["structures"], names)
+    manual = truth.dice_by_label(made.structures, slow["manual"], names)
+    slow_manual = truth.dice_by_label(slow["structures"], slow["manual"], names)
+    return {
+        "dice": np.mean(list(structures.values())),
+        "manual": np.mean(list(manual.values())),
+        "slow_manual": np.mean(list(slow_manual.values())),
+        **tissue,
+        **structures,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scans", type=Path, help="folder of the real scans")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--voxel-mm", type=float, default=2)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=20)
+    asked = parser.parse_args()
+    job.keep_freed_memory()
+    torch.set_num_threads(asked.threads)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    settings = {key: value for key, value in config["register"].items() if key != "threads"}
+    shared = {key: value for key, value in config["training"].items() if key != "threads"}
+    architecture, training = Architecture.of(config["network"]), Training(**shared | {"epochs": asked.epochs})
+    reference, grid = atlases.build(OTHER_PEOPLE, asked.threads), template.grid(asked.voxel_mm)
+    with tempfile.TemporaryDirectory() as scratch:
+        labelled = [scan for scan in real_scans.scans(asked.scans) if scan.labels]
+        if len(labelled) <= TEACHERS:
+            raise SystemExit(f"headstart: {asked.scans} holds too few scans with manual labels; see docs/data.md.")
+        rows = [prepare(scan, reference, grid, Path(scratch), settings, asked.threads) for scan in labelled]
+        taught = [[row[name] for row in rows[:TEACHERS]] for name in ("t1w", "tissue", "structures")]
+        started = time.perf_counter()
+        labeller, history = learnt.learn(*taught, architecture, training, asked.size, seed=1)
+        learning = time.perf_counter() - started
+        weights = Path(scratch) / "labeller.safetensors"
+        models.save(labeller, weights, {"encoder": architecture.encoder}, history)
+        table = []
+        for row in rows[TEACHERS:]:
+            started = time.perf_counter()
+            made = learnt.label(row["t1w"], weights, architecture, asked.size, precision=training.precision)
+            seconds = time.perf_counter() - started
+            table.append(
+                {"scan": row["scan"], "seconds": seconds, "slow_seconds": row["slow_seconds"], **compare(row, made)}
+            )
+            print({key: round(x, 3) if isinstance(x, float) else x for key, x in table[-1].items()}, flush=True)
+    found = pd.DataFrame([*table, {"scan": "mean", **pd.DataFrame(table).mean(numeric_only=True)}])
+    how = {"voxel_mm": asked.voxel_mm, "epochs": asked.epochs, "learning_seconds": learning, "threads": asked.threads}
+    keep(found.assign(**how), __file__)

@@ -1,0 +1,23 @@
+import numpy as np
+import torch
+
+from headstart import images, job, truth
+from headstart.label import learnt
+from headstart.networks import Architecture
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    torch.set_num_threads(params.torch_threads)
+    made = learnt.label(
+        files.t1w,
+        files.model,
+        Architecture.of(params.network),
+        params.expects["size"][0],
+        expect=params.expects,
+        precision=params.precision,
+    )
+    found = {}
+    for name in ("tissue", "structures"):
+        slow = images.read(files[name], np.uint8)
+        found |= truth.dice_by_label(getattr(made, name), slow, truth.NAMES[name])
+    job.write_json(snakemake.output[0], found)

@@ -1,0 +1,31 @@
+import torch
+
+from headstart import job, models, store
+from headstart.label import learnt
+from headstart.loop import Training
+from headstart.networks import Architecture
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    torch.set_num_threads(params.torch_threads)
+    architecture = Architecture.of(params.network)
+    labeller, history = learnt.learn(
+        files.t1w,
+        files.tissue,
+        files.structures,
+        architecture,
+        Training(**params.training),
+        params.expects["size"][0],
+        params.seed,
+    )
+    facts = {
+        "kind": "labeller",
+        "encoder": architecture.encoder,
+        "learnt_from": {"scans": params.scans, "backend": params.backend},
+        "training": params.training,
+        "seed": params.seed,
+        "data_sha256": store.fingerprint([*files.t1w, *files.tissue, *files.structures]),
+        "versions": models.versions(),
+        **params.expects,
+    }
+    models.save(labeller, snakemake.output.model, facts, history)
