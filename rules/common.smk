@@ -60,6 +60,11 @@ LEFT_OUT = settings.left_out(config["pretrain"])
 SOURCES = [source for source in config["pretrain"]["sources"] if source not in LEFT_OUT]
 T1_SOURCE = config["pretrain"]["dataset"]
 LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
+SHARD_OF = {
+    (name, subject): f"{number // config['slice']['scans']:04d}"
+    for name, scans in SCANS.items()
+    for number, subject in enumerate(scans)
+}
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
 
 TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
@@ -68,9 +73,11 @@ A_TEMPLATE = TEMPLATE[0]
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
-SLICES = f"{RESULTS}/slices/{{dataset}}/sub-{{subject}}"
+PART = f"{RESULTS}/slices/{{dataset}}/part-{{shard}}"
+PART_INDEX = f"{PART}_scans.tsv"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
-RUN = "{target}/{source}/size-{size}_resample-{resample}"
+GROUP = "{target}/{source}/size-{size}"
+RUN = f"{GROUP}_resample-{{resample}}"
 
 
 wildcard_constraints:
@@ -134,6 +141,24 @@ def within(count, each, shard):
     return [first, min(first + each, count)]
 
 
+def scans_within(wildcards, stage):
+    """The scans of a part, of which ``stage`` takes so many at once."""
+    scans = list(SCANS[wildcards.dataset].values())
+    return scans[slice(*within(len(scans), config[stage]["scans"], wildcards.shard))]
+
+
+def of_part(pattern, stage):
+    """Input function: a pattern filled in for each scan of a part."""
+    return lambda wildcards: [
+        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_within(wildcards, stage)
+    ]
+
+
+def over_parts(pattern, stage, *names):
+    """A pattern with dataset and shard filled in for every part of the scans of the datasets named."""
+    return [path for name in names for path in parts(pattern, name, len(SCANS[name]), config[stage]["scans"])]
+
+
 def over_shards(pattern, *names):
     """A pattern with dataset and shard filled in for every file of the natural images of the datasets named."""
     each = config["slice"]["pictures"]
@@ -154,13 +179,24 @@ def split_of(wildcards):
     return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
 
 
-def split_slices(kind, role):
-    """Input function: the slices (``T1w`` or ``desc-target_dseg``) of those who train or test in the run's split."""
+def resamples_of(target):
+    """Numbers of a target's resamples."""
+    return range(1, TARGETS[target]["resamples"] + 1)
+
+
+def drawn(wildcards, role):
+    """Who trains or tests in each resample of the target and size that the wildcards name."""
+    draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
+    return [list(getattr(split, role)) for split in draws]
+
+
+def drawn_slices(pattern, role):
+    """Input function: the files with the slices of those who train or test in any of these resamples."""
 
     def paths(wildcards):
         dataset = TARGETS[wildcards.target]["dataset"]
-        subjects = getattr(split_of(wildcards), role)
-        return [f"{SLICES}_{kind}.npy".format(dataset=dataset, subject=subject) for subject in subjects]
+        shards = {SHARD_OF[dataset, subject] for subjects in drawn(wildcards, role) for subject in subjects}
+        return [pattern.format(dataset=dataset, shard=shard) for shard in sorted(shards)]
 
     return paths
 

@@ -66,12 +66,6 @@ rule describe_people:
         "../workflow_scripts/describe_people.py"
 
 
-def part_of(wildcards):
-    """The scans that one job looks at."""
-    first, end = within(len(SCANS[wildcards.dataset]), config["check"]["scans"], wildcards.shard)
-    return list(SCANS[wildcards.dataset].values())[first:end]
-
-
 def to_check(wildcards):
     """A row a scan: its T1 and, where its dataset is a target, the files of its labels and how they are read."""
     labelled = wildcards.dataset in LABELLED
@@ -83,7 +77,7 @@ def to_check(wildcards):
             "labels": [str(path) for path in scan.target] if labelled else None,
             "how": reading_of(scan),
         }
-        for scan in part_of(wildcards)
+        for scan in scans_within(wildcards, "check")
     ]
 
 
@@ -109,11 +103,7 @@ rule check_scans:
         "../workflow_scripts/check_scans.py"
 
 
-CHECKED = [
-    path
-    for name in SCANS
-    for path in parts(rules.check_scans.output[0], name, len(SCANS[name]), config["check"]["scans"])
-]
+CHECKED = over_parts(rules.check_scans.output[0], "check", *SCANS)
 
 
 rule compare_scans:

@@ -1,39 +1,49 @@
 # Stage 7, evaluate: each model on its test scans, then the study's tables.
 
 
-rule evaluate_model:
-    input:
-        model=rules.finetune_target.output.model,
-        facts=rules.finetune_target.output.facts,
-        split=SPLIT,
-        images=split_slices("T1w", "test"),
-        labels=split_slices("desc-target_dseg", "test"),
-    output:
-        metrics=f"{RESULTS}/evaluate/{RUN}/metrics.parquet",
-        predictions=f"{RESULTS}/evaluate/{RUN}/predictions.npz",
-    log:
-        f"{RESULTS}/logs/evaluate_model/{RUN}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate_model/{RUN}.tsv"
-    threads: config["training"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=grown(4000),
-        runtime=grown(60),
-    params:
-        code=code_of("evaluate_model"),
-        network=config["network"],
-        torch_threads=config["training"]["threads"],
-        scans=lambda wildcards: list(split_of(wildcards).test),
-        precision=config["training"]["precision"],
-        classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
-    script:
-        "../workflow_scripts/evaluate_model.py"
+METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
+PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
+
+for name in TARGETS:
+
+    rule:
+        name:
+            f"evaluate_{name}"
+        input:
+            models=over_resamples(MODEL, name),
+            facts=over_resamples(MODEL_FACTS, name),
+            splits=over_resamples(SPLIT, name),
+            index=drawn_slices(PART_INDEX, "test"),
+            images=drawn_slices(SLICES["image"], "test"),
+            labels=drawn_slices(SLICES["target"], "test"),
+        output:
+            metrics=over_resamples(METRICS, name),
+            predictions=over_resamples(PREDICTIONS, name),
+        log:
+            f"{RESULTS}/logs/evaluate/{GROUP}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/evaluate/{GROUP}.tsv"
+        wildcard_constraints:
+            target=name,
+        threads: config["training"]["threads"]
+        resources:
+            gpu=1,
+            mem_mb=grown(4000),
+            runtime=grown(60),
+        params:
+            code=code_of("evaluate_target"),
+            network=config["network"],
+            torch_threads=config["training"]["threads"],
+            scans=lambda wildcards: drawn(wildcards, "test"),
+            precision=config["training"]["precision"],
+            classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
+        script:
+            "../workflow_scripts/evaluate_target.py"
 
 
 rule tabulate_scores:
     input:
-        metrics=over_runs(rules.evaluate_model.output.metrics),
+        metrics=over_runs(METRICS),
         gate=rules.gate_quality.output,
     output:
         scores=f"{RESULTS}/tables/scores.tsv",

@@ -14,42 +14,62 @@ rule draw_split:
         "../workflow_scripts/draw_split.py"
 
 
-rule finetune_target:
-    input:
-        encoder=rules.pretrain_source.output.encoder,
-        model=rules.pretrain_source.output.model,
-        split=SPLIT,
-        images=split_slices("T1w", "train"),
-        labels=split_slices("desc-target_dseg", "train"),
-    output:
-        model=f"{RESULTS}/finetune/{RUN}/model.safetensors",
-        facts=f"{RESULTS}/finetune/{RUN}/model.json",
-        training=f"{RESULTS}/finetune/{RUN}/training.tsv",
-    log:
-        f"{RESULTS}/logs/finetune_target/{RUN}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/finetune_target/{RUN}.tsv"
-    threads: config["training"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=grown(8000),
-        runtime=grown(240),
-    params:
-        code=code_of("finetune_target"),
-        network=config["network"],
-        torch_threads=config["training"]["threads"],
-        training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
-        classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
-        expects=expected_input(),
-        # The source is left out, so that decoder and order of slices are the same for every source.
-        seed=lambda wildcards: seeds.seed_for(
-            config["seed"], "finetune", wildcards.target, wildcards.size, wildcards.resample
-        ),
-    script:
-        "../workflow_scripts/finetune_target.py"
+MODEL = f"{RESULTS}/finetune/{RUN}/model.safetensors"
+MODEL_FACTS = f"{RESULTS}/finetune/{RUN}/model.json"
+
+
+def over_resamples(pattern, target):
+    """A pattern with the resamples of a target filled in."""
+    return expand(pattern, resample=resamples_of(target), allow_missing=True)
+
+
+# All resamples of a target, source and set size train in one job, whose start would else cost as much as a small one of
+# them. How many there are is the target's own, hence a rule for each target.
+for name in TARGETS:
+
+    rule:
+        name:
+            f"finetune_{name}"
+        input:
+            encoder=rules.pretrain_source.output.encoder,
+            model=rules.pretrain_source.output.model,
+            splits=over_resamples(SPLIT, name),
+            index=drawn_slices(PART_INDEX, "train"),
+            images=drawn_slices(SLICES["image"], "train"),
+            labels=drawn_slices(SLICES["target"], "train"),
+        output:
+            models=over_resamples(MODEL, name),
+            facts=over_resamples(MODEL_FACTS, name),
+            training=over_resamples(f"{RESULTS}/finetune/{RUN}/training.tsv", name),
+        log:
+            f"{RESULTS}/logs/finetune/{GROUP}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/finetune/{GROUP}.tsv"
+        wildcard_constraints:
+            target=name,
+        threads: config["training"]["threads"]
+        resources:
+            gpu=1,
+            mem_mb=grown(8000),
+            runtime=grown(240),
+        params:
+            code=code_of("finetune_target"),
+            network=config["network"],
+            torch_threads=config["training"]["threads"],
+            training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
+            classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
+            expects=expected_input(),
+            scans=lambda wildcards: drawn(wildcards, "train"),
+            # The source is left out, so that decoder and order of slices are the same for every source.
+            seeds=lambda wildcards: [
+                seeds.seed_for(config["seed"], "finetune", wildcards.target, wildcards.size, str(resample))
+                for resample in resamples_of(wildcards.target)
+            ],
+        script:
+            "../workflow_scripts/finetune_target.py"
 
 
 rule finetune:
     input:
-        over_runs(rules.finetune_target.output.model),
+        over_runs(MODEL),
         rules.gate_quality.output,

@@ -130,7 +130,15 @@ rule train_labeller:
         code=code_of("train_labeller"),
         network=config["network"],
         torch_threads=config["training"]["threads"],
-        training=training_of(LEARN["epochs"]) if LEARN else {},
+        training=(
+            {
+                **training_of(LEARN["epochs"]),
+                "batch_size": LEARN["batch_size"],
+                "learning_rate": LEARN["learning_rate"],
+            }
+            if LEARN
+            else {}
+        ),
         scans=list(TEACHERS.train) if LEARN else [],
         backend=BACKENDS[T1_SOURCE],
         expects=expected_input(),
@@ -167,8 +175,8 @@ rule label_scan_learnt:
         mem_mb=grown(4000),
         runtime=grown(10),
     params:
-        code=code_of("label_scan_learnt"),
         **LABELLER,
+        code=code_of("label_scan_learnt"),
     script:
         "../workflow_scripts/label_scan_learnt.py"
 
@@ -190,8 +198,8 @@ rule compare_labeller:
         mem_mb=grown(4000),
         runtime=grown(10),
     params:
-        code=code_of("compare_labeller"),
         **LABELLER,
+        code=code_of("compare_labeller"),
     script:
         "../workflow_scripts/compare_labeller.py"
 
@@ -215,33 +223,32 @@ rule tabulate_labeller:
         "../workflow_scripts/tabulate_checks.py"
 
 
-def made_labels(wildcards):
-    """The made labels of a scan that is a T1 source; other scans have none."""
-    if wildcards.dataset != T1_SOURCE:
-        return {}
-    return {
-        "made_tissue": rules.label_scan.output.tissue.format(**wildcards),
-        "made_structures": rules.label_scan.output.structures.format(**wildcards),
-    }
+def made_labels(name):
+    """Input function: one of the made labels of each scan of a part of a T1 source; other scans have none."""
+    return lambda wildcards: of_part(LABELS[name], "check")(wildcards) if wildcards.dataset == T1_SOURCE else []
 
 
 rule compare_truth:
     input:
-        unpack(made_labels),
-        brain=rules.register_scan.output.brain,
-        transform=TRANSFORM,
-        truth=[PERSON[name] for name in ("brain", "tissue", "structures", "landmarks")],
+        made_tissue=made_labels("tissue"),
+        made_structures=made_labels("structures"),
+        made_brain=of_part(rules.register_scan.output.brain, "check"),
+        transforms=of_part(TRANSFORM, "check"),
+        brain=of_part(PERSON["brain"], "check"),
+        tissue=of_part(PERSON["tissue"], "check"),
+        structures=of_part(PERSON["structures"], "check"),
+        landmarks=of_part(PERSON["landmarks"], "check"),
     output:
-        f"{DERIVED}_desc-truth_T1w.json",
+        f"{RESULTS}/truth/{{dataset}}/part-{{shard}}.tsv",
     log:
-        f"{RESULTS}/logs/compare_truth/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/compare_truth/{{dataset}}/part-{{shard}}.log",
     resources:
         mem_mb=grown(2000),
-        runtime=grown(10),
+        runtime=grown(60),
     params:
         code=code_of("compare_truth"),
         voxel_mm=config["template"]["voxel_mm"],
-        labelled=lambda wildcards: wildcards.dataset == T1_SOURCE,
+        scans=lambda wildcards: [(scan.dataset, scan.subject) for scan in scans_within(wildcards, "check")],
     script:
         "../workflow_scripts/compare_truth.py"
 
@@ -250,6 +257,6 @@ rule label:
     input:
         TEMPLATE,
         over_scans(rules.label_scan.output.tissue, T1_SOURCE),
-        over_scans(rules.compare_truth.output[0], *PHANTOMS),
+        over_parts(rules.compare_truth.output[0], "check", *PHANTOMS),
         rules.tabulate_labeller.output if LEARN else [],
         rules.gate_quality.output,

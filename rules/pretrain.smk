@@ -19,7 +19,12 @@ def slices_of(source, kind):
         return []
     if dataset in NATURAL:
         return over_shards(PICTURES[kind], dataset)
-    return over_scans(rules.slice_source.output[kind], dataset)
+    return over_parts(rules.slice_source.output[kind], "slice", dataset)
+
+
+def scans_learnt_from(source):
+    """The dataset of scans that a source learns from, in a list; none of those that learn from pictures or nothing."""
+    return [T1_SOURCE] if learnt_from(source) == T1_SOURCE else []
 
 
 def asked_of(source):
@@ -38,6 +43,7 @@ def asked_of(source):
 
 rule pretrain_source:
     input:
+        index=lambda wildcards: over_parts(PART_INDEX, "slice", *scans_learnt_from(wildcards.source)),
         images=lambda wildcards: slices_of(wildcards.source, "image"),
         targets=lambda wildcards: slices_of(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
         weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
@@ -63,6 +69,7 @@ rule pretrain_source:
         training=training_of(config["pretrain"]["epochs"]),
         asked=lambda wildcards: asked_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],
+        subjects=lambda wildcards: [s for name in scans_learnt_from(wildcards.source) for s in SCANS[name]],
         held_out=config["pretrain"]["held_out"],
         augment=lambda wildcards: config["pretrain"]["augment"] if learnt_from(wildcards.source) in NATURAL else None,
         expects=expected_input(),

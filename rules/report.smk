@@ -36,20 +36,24 @@ def shown_tests(wildcards):
     return SPLITS[wildcards.target, max(TARGETS[wildcards.target]["sizes"]), 1].test
 
 
-def shown_slices(kind):
-    """Input function: slices of the scans tested by the runs that the examples show."""
-    return lambda wildcards: [
-        f"{SLICES}_{kind}.npy".format(dataset=TARGETS[wildcards.target]["dataset"], subject=subject)
-        for subject in shown_tests(wildcards)
-    ]
+def shown_slices(pattern):
+    """Input function: the files with the slices of the scans tested by the runs that the examples show."""
+
+    def paths(wildcards):
+        dataset = TARGETS[wildcards.target]["dataset"]
+        shards = {SHARD_OF[dataset, subject] for subject in shown_tests(wildcards)}
+        return [pattern.format(dataset=dataset, shard=shard) for shard in sorted(shards)]
+
+    return paths
 
 
 rule draw_examples:
     input:
-        metrics=shown_run(rules.evaluate_model.output.metrics),
-        predictions=shown_run(rules.evaluate_model.output.predictions),
-        images=shown_slices("T1w"),
-        labels=shown_slices("desc-target_dseg"),
+        metrics=shown_run(METRICS),
+        predictions=shown_run(PREDICTIONS),
+        index=shown_slices(PART_INDEX),
+        images=shown_slices(SLICES["image"]),
+        labels=shown_slices(SLICES["target"]),
     output:
         in_report("examples_{target}", "examples", "1 Answer", figure="examples: {target}"),
     log:
@@ -114,7 +118,7 @@ rule tabulate_participants:
 
 rule tabulate_truth:
     input:
-        over_scans(rules.compare_truth.output[0], *PHANTOMS),
+        over_parts(rules.compare_truth.output[0], "check", *PHANTOMS),
     output:
         table=report(
             f"{RESULTS}/tables/truth.tsv",
@@ -125,10 +129,9 @@ rule tabulate_truth:
     log:
         f"{RESULTS}/logs/tabulate_truth.log",
     params:
-        code=code_of("tabulate_checks"),
-        scans=[(name, subject) for name in PHANTOMS for subject in SCANS[name]],
+        code=code_of("tabulate_truth"),
     script:
-        "../workflow_scripts/tabulate_checks.py"
+        "../workflow_scripts/tabulate_truth.py"
 
 
 rule draw_truth:

@@ -1,10 +1,15 @@
-# Stage 4, slice: axial slices in memory-mappable arrays, one set a scan; a dataset is a source or a target, never both.
+# Stage 4, slice: axial slices in memory-mappable arrays of several scans; a dataset is a source or a target, never both.
 
-SHARD = f"{RESULTS}/slices/{{dataset}}/part-{{shard}}"
+SLICES = {
+    "image": f"{PART}_T1w.npy",
+    "tissue": f"{PART}_desc-tissue_dseg.npy",
+    "presence": f"{PART}_desc-presence.npy",
+    "target": f"{PART}_desc-target_dseg.npy",
+}
 PICTURES = {
-    "image": f"{SHARD}_image.npy",
-    "labels": f"{SHARD}_dseg.npy",
-    "presence": f"{SHARD}_desc-presence.npy",
+    "image": f"{PART}_image.npy",
+    "labels": f"{PART}_dseg.npy",
+    "presence": SLICES["presence"],
 }
 
 
@@ -18,41 +23,45 @@ def rows_of(wildcards):
     return within(config["datasets"][wildcards.dataset]["pictures"], config["slice"]["pictures"], wildcards.shard)
 
 
+# Several scans a job, since cutting one takes less time than the job's start.
 rule slice_source:
     input:
-        image=rules.register_scan.output.t1w,
-        labels=LABELS["tissue"],
-        brain=LABELS["brain"],
-        structures=LABELS["structures"],
+        image=of_part(rules.register_scan.output.t1w, "slice"),
+        labels=of_part(LABELS["tissue"], "slice"),
+        brain=of_part(LABELS["brain"], "slice"),
+        structures=of_part(LABELS["structures"], "slice"),
     output:
-        image=f"{SLICES}_T1w.npy",
-        labels=f"{SLICES}_desc-tissue_dseg.npy",
-        presence=f"{SLICES}_desc-presence.npy",
+        image=SLICES["image"],
+        labels=SLICES["tissue"],
+        presence=SLICES["presence"],
+        index=PART_INDEX,
     log:
-        f"{RESULTS}/logs/slice_source/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/slice_source/{{dataset}}/part-{{shard}}.log",
     wildcard_constraints:
         dataset=T1_SOURCE,
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(4000),
+        runtime=grown(30),
     params:
-        code=code_of("slice_scan"),
+        code=code_of("slice_scans"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
         presence_voxels=config["slice"]["presence_voxels"],
+        subjects=lambda wildcards: [scan.subject for scan in scans_within(wildcards, "slice")],
     script:
-        "../workflow_scripts/slice_scan.py"
+        "../workflow_scripts/slice_scans.py"
 
 
 use rule slice_source as slice_target with:
     input:
-        image=rules.register_scan.output.t1w,
-        labels=rules.resample_target.output.labels,
+        image=of_part(rules.register_scan.output.t1w, "slice"),
+        labels=of_part(rules.resample_target.output.labels, "slice"),
     output:
-        image=f"{SLICES}_T1w.npy",
-        labels=f"{SLICES}_desc-target_dseg.npy",
+        image=SLICES["image"],
+        labels=SLICES["target"],
+        index=PART_INDEX,
     log:
-        f"{RESULTS}/logs/slice_target/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/slice_target/{{dataset}}/part-{{shard}}.log",
     wildcard_constraints:
         dataset="|".join(LABELLED),
 
@@ -112,18 +121,10 @@ rule slice_scenes:
         "../workflow_scripts/slice_scenes.py"
 
 
-SOURCE_IMAGES = over_scans(rules.slice_source.output.image, T1_SOURCE)
-SOURCE_TISSUES = over_scans(rules.slice_source.output.labels, T1_SOURCE)
-SOURCE_PRESENCE = over_scans(rules.slice_source.output.presence, T1_SOURCE)
-
-
 rule slice:
     input:
-        SOURCE_IMAGES,
-        SOURCE_TISSUES,
-        SOURCE_PRESENCE,
-        over_scans(rules.slice_target.output.image, *LABELLED),
-        over_scans(rules.slice_target.output.labels, *LABELLED),
+        [over_parts(SLICES[kind], "slice", T1_SOURCE) for kind in ("image", "tissue", "presence")],
+        [over_parts(SLICES[kind], "slice", *LABELLED) for kind in ("image", "target")],
         over_shards(PICTURES["image"], *NATURAL),
         over_shards(PICTURES["labels"], *laid_out(*headstart_datasets.MAPPED)),
         over_shards(PICTURES["presence"], *laid_out(*headstart_datasets.CLASSED)),

@@ -126,6 +126,27 @@ def test_pairs_that_disagree_are_named(scan):
         store.gather_pairs([scan("a"), scan("b")], [scan("c", labels=True)])
 
 
+def test_a_scan_is_found_in_files_of_several(tmp_path):
+    for part, subjects in enumerate((["01", "02"], ["03"])):
+        labels = np.concatenate([np.full((int(s) + 1, 2, 2), int(s)) for s in subjects])
+        store.write_labels(tmp_path / f"{part}.npy", labels)
+        store.write_index(tmp_path / f"{part}.tsv", subjects, [int(s) + 1 for s in subjects])
+    files = [[tmp_path / f"{part}.{kind}" for part in (0, 1)] for kind in ("tsv", "npy")]
+    found = store.find(*files, ["03", "02"])
+    assert store.gather(found)[:, 0, 0].tolist() == [3] * 4 + [2] * 3
+    assert isinstance(store.read(found[1]), np.memmap) and store.read(found[1]).shape == (3, 2, 2)
+    with pytest.raises(UserError, match=r"04 has no slices in .*0\.tsv, .*1\.tsv"):
+        store.find(*files, ["01", "04"])
+
+
+def test_the_fingerprint_of_a_scan_follows_its_slices_and_not_its_neighbours(tmp_path):
+    for name, first in (("a", 7), ("b", 8)):
+        store.write_labels(tmp_path / f"{name}.npy", np.repeat([first, 1], 2).reshape(4, 1, 1))
+    a, b = ([store.Stack(tmp_path / f"{name}.npy", *rows) for rows in ((0, 2), (2, 4))] for name in "ab")
+    assert store.fingerprint(a[1:]) == store.fingerprint(b[1:])
+    assert store.fingerprint(a) != store.fingerprint(b) and store.fingerprint(a) != store.fingerprint(a[::-1])
+
+
 def test_the_fingerprint_follows_names_contents_and_order(scan):
     a, b = scan("a"), scan("b", labels=True)
     whole = store.fingerprint([a, b])

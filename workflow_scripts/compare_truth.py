@@ -1,17 +1,18 @@
 import numpy as np
+import pandas as pd
 
 from headstart import images, job, template, truth
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    transform = images.read_affine(snakemake.input.transform)
-    grid = template.grid(snakemake.params.voxel_mm)
-    brain, tissue, structures, landmarks = snakemake.input.truth
-    found = truth.registration_error(landmarks, transform)
-    made = {"brain": (snakemake.input.brain, brain)}
-    if snakemake.params.labelled:
-        made["tissue"] = (snakemake.input.made_tissue, tissue)
-        made["structures"] = (snakemake.input.made_structures, structures)
-    for name, (ours, exact) in made.items():
-        exact_map = images.resample_labels(images.read(exact, np.uint8), grid, transform)
-        found |= truth.dice_by_label(images.read(ours, np.uint8), exact_map, truth.NAMES[name])
-    job.write_json(snakemake.output[0], found)
+    files, params = snakemake.input, snakemake.params
+    grid = template.grid(params.voxel_mm)
+    rows = []
+    for number, (dataset, subject) in enumerate(params.scans):
+        transform = images.read_affine(files.transforms[number])
+        found = truth.registration_error(files.landmarks[number], transform)
+        for name in truth.NAMES:
+            if made := files[f"made_{name}"]:
+                exact = images.resample_labels(images.read(files[name][number], np.uint8), grid, transform)
+                found |= truth.dice_by_label(images.read(made[number], np.uint8), exact, truth.NAMES[name])
+        rows.append({"dataset": dataset, "subject": subject, **found})
+    job.write_table(snakemake.output[0], pd.DataFrame(rows))

@@ -6,28 +6,30 @@ from headstart.loop import Training
 from headstart.networks import Architecture
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    torch.set_num_threads(snakemake.params.torch_threads)
-    architecture = Architecture.of(snakemake.params.network)
-    model, history = finetune(
-        snakemake.input.encoder,
-        snakemake.input.images,
-        snakemake.input.labels,
-        len(snakemake.params.classes),
-        architecture,
-        Training(**snakemake.params.training),
-        snakemake.params.seed,
-        expect=snakemake.params.expects,
-    )
-    facts = {
-        "kind": "segmentation",
-        "source": snakemake.wildcards.source,
-        "target": snakemake.wildcards.target,
-        "classes": snakemake.params.classes,
-        "training": snakemake.params.training,
-        "network": snakemake.params.network,
-        "seed": snakemake.params.seed,
-        "data_sha256": store.fingerprint([*snakemake.input.images, *snakemake.input.labels]),
-        "versions": models.versions(),
-        **snakemake.params.expects,
-    }
-    models.save(model, snakemake.output.model, facts, history)
+    files, params = snakemake.input, snakemake.params
+    torch.set_num_threads(params.torch_threads)
+    for subjects, seed, path in zip(params.scans, params.seeds, snakemake.output.models, strict=True):
+        images, labels = (store.find(files.index, paths, subjects) for paths in (files.images, files.labels))
+        model, history = finetune(
+            files.encoder,
+            images,
+            labels,
+            len(params.classes),
+            Architecture.of(params.network),
+            Training(**params.training),
+            seed,
+            expect=params.expects,
+        )
+        facts = {
+            "kind": "segmentation",
+            "source": snakemake.wildcards.source,
+            "target": snakemake.wildcards.target,
+            "classes": params.classes,
+            "training": params.training,
+            "network": params.network,
+            "seed": seed,
+            "data_sha256": store.fingerprint([*images, *labels]),
+            "versions": models.versions(),
+            **params.expects,
+        }
+        models.save(model, path, facts, history)

@@ -81,15 +81,19 @@ def test_a_labeller_made_for_another_grid_is_refused(scans, labeller):
 
 
 def test_the_loss_is_cross_entropy_and_dice_of_both_maps():
-    output = torch.randn(2, 20, 4, 4, generator=torch.Generator().manual_seed(0))
-    targets = torch.randint(0, 4, (2, 2, 4, 4), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    output = torch.randn(2, 20, 8, 8, generator=torch.Generator().manual_seed(0))
+    targets = torch.randint(0, 4, (2, 2, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     expected = 0
     for scores, labels in ((output[:, :4], targets[:, 0].long()), (output[:, 4:], targets[:, 1].long())):
         sure = scores.softmax(dim=1)
         exact = torch.nn.functional.one_hot(labels, scores.shape[1]).movedim(-1, 1)
         common, both = ((part).sum(dim=(0, 2, 3))[1:] for part in (sure * exact, sure + exact))
-        expected += torch.nn.functional.cross_entropy(scores, labels) + (1 - 2 * common / both).mean()
-    torch.testing.assert_close(learnt.Labelling().loss(output, None, targets), expected, rtol=1e-4, atol=1e-4)
+        # weighted by median frequency: of pixels, in the slices that hold a class, as all do here
+        frequency = labels.flatten().bincount(minlength=scores.shape[1]) / labels.numel()
+        weights = torch.where(frequency > 0, frequency[frequency > 0].quantile(0.5) / frequency, 0)
+        expected += torch.nn.functional.cross_entropy(scores, labels, weights) + (1 - 2 * common / both).mean()
+    task = learnt.Labelling(targets.numpy())
+    torch.testing.assert_close(task.loss(output, None, targets), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_score_leaves_backgrounds_out():
@@ -97,7 +101,7 @@ def test_the_score_leaves_backgrounds_out():
     targets[:, 0, :2], targets[:, 1, :2] = 1, 5
     said = targets.copy()
     said[:, 1, 0] = 0  # half of the structure missed: IoU 1/2; the tissue: 1
-    assert learnt.Labelling().score(said, None, targets) == pytest.approx(0.75)
+    assert learnt.Labelling(targets).score(said, None, targets) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("shape", [(25, 30, 24), (32, 31, 5)])

@@ -23,7 +23,7 @@ TINY = {
     },
     "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [200, 100]},
     "label": {"warp_mm": 4, "warp_iterations": [10, 0, 0], "steps": [4, 2]},
-    "slice": {"size": 64},
+    "slice": {"size": 64, "scans": 2},
     "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
     "pretrain": {"epochs": 1, "sources": ["scratch", "t1-segmentation"]},
     "targets": {

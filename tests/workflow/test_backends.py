@@ -52,7 +52,7 @@ def test_another_back_end_remakes_the_labels_and_what_hangs_on_them(project, tmp
     study["label"]["backend"] = "fsl"
     (tmp_path / "fsl.yaml").write_text(yaml.safe_dump(study))
     again = project.to_run(study=str(tmp_path / "fsl.yaml"))
-    assert again["label_scan_fsl"] == again["slice_source"] == 3 and again["pretrain_source"] == 1
+    assert again["label_scan_fsl"] == 3 and again["slice_source"] == 2 and again["pretrain_source"] == 1
     assert not {"label_scan", "register_scan", "slice_target"} & set(again)
 
 

@@ -71,8 +71,13 @@ def test_labels_say_what_made_them_and_what_each_slice_shows(project):
         assert (stem.parent / f"{stem.name}.nii.gz").exists()
         facts = read_json(stem.parent / f"{stem.name}.json")
         assert facts["Backend"] == "ants" and facts["BackendVersion"].startswith("headstart ")
-    sliced = np.load(project.results / "slices/cohort/sub-01_desc-tissue_dseg.npy", mmap_mode="r")
-    present = np.load(project.results / "slices/cohort/sub-01_desc-presence.npy", mmap_mode="r")
+    sliced = np.load(project.results / "slices/cohort/part-0000_desc-tissue_dseg.npy", mmap_mode="r")
+    present = np.load(project.results / "slices/cohort/part-0000_desc-presence.npy", mmap_mode="r")
+    index = table(project.results / "slices/cohort/part-0000_scans.tsv")
+    assert list(index["subject"]) == [1, 2] and list(index["first"]) == [0, len(sliced) // 2]
+    assert (
+        index["last"].iloc[-1] == len(sliced) and len(list((project.results / "slices/cohort").glob("*_T1w.npy"))) == 2
+    )
     assert present.shape == (len(sliced), 16) and present.any(axis=0).all() and not present.all(axis=0)[1:].any()
     assert present[sliced.any(axis=(1, 2)), 0].all()
 
@@ -108,7 +113,7 @@ def test_a_failed_registration_stops_the_study_and_then_nothing_is_made_twice(pr
     strict = yaml.safe_load((project.folder / "tiny.yaml").read_text())
     strict["quality"] = {"stop": {"brain_dice": [0.9999, 1]}}
     (project.folder / "strict.yaml").write_text(yaml.safe_dump(strict))
-    (project.results / "slices/stroke/sub-01_T1w.npy").unlink()
+    (project.results / "slices/stroke/part-0000_T1w.npy").unlink()
     (project.results / "tables/summary.tsv").unlink()
     stopped = project.snakemake(study="strict.yaml")
     assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
@@ -147,14 +152,14 @@ def test_a_second_run_has_nothing_to_do(project):
 
 
 def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
-    sliced = project.results / "slices/stroke/sub-01_T1w.npy"
+    sliced = project.results / "slices/stroke/part-0000_T1w.npy"
     kept = sliced.read_bytes()
     sliced.unlink()
     try:
         again = project.to_run()
         assert again["slice_target"] == 1
         assert set(again) <= {
-            "slice_target", "finetune_target", "evaluate_model", "tabulate_scores", "draw_scores", "draw_examples",
+            "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "draw_scores", "draw_examples",
         }  # fmt: skip
     finally:
         done = project.snakemake()
@@ -169,7 +174,7 @@ def test_nothing_due_is_left_out_when_the_gate_is_due_too(project, tmp_path, sta
     loose["quality"] = {"stop": {"brain_dice": [0.01, 1]}}
     (tmp_path / "loose.yaml").write_text(yaml.safe_dump(loose))
     lost = [
-        project.results / "slices/stroke/sub-01_T1w.npy",
+        project.results / "slices/stroke/part-0000_T1w.npy",
         project.results / "finetune/stroke/scratch/size-2_resample-1/model.safetensors",
     ]
     kept = {path: (path.read_bytes(), path.stat()) for path in lost}
@@ -177,7 +182,7 @@ def test_nothing_due_is_left_out_when_the_gate_is_due_too(project, tmp_path, sta
         path.unlink()
     try:
         planned = project.to_run(stage, study=str(tmp_path / "loose.yaml"))
-        assert planned.get("finetune_target", 0) >= 1
+        assert planned.get("finetune_stroke", 0) >= 1
         if stage == "all":
             assert planned["slice_target"] == 1 and planned["gate_quality"] == 1 and planned["tabulate_scores"] == 1
     finally:
@@ -193,7 +198,7 @@ def test_changed_code_reruns_its_dependants_and_a_comment_nothing(project):
     edit(package / "slices.py", "n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
     again = project.to_run()
     edit(package / "slices.py", "n // 2 + 0, n - n // 2", "n // 2, n - n // 2")
-    assert again["slice_source"] == 3 and again["slice_target"] == 4 and again["finetune_target"] == 4
+    assert again["slice_source"] == 2 and again["slice_target"] == 2 and again["finetune_stroke"] == 4
     assert not {"make_person", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
     assert project.to_run() == {}
 

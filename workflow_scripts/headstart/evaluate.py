@@ -19,14 +19,14 @@ def score_model(
     model_path: PathLike,
     architecture: Architecture,
     class_names: Sequence[str],
-    scans: Mapping[str, tuple[PathLike, PathLike]],
+    scans: Mapping[str, tuple[store.Slices, store.Slices]],
     *,
     precision: str = "float32",
     device: str = "auto",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Score a fine-tuned model on its test scans, one after another.
 
-    ``scans`` maps each scan's name to its files of image and label slices; the background (0) comes first in
+    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in
     ``class_names``. Returns the tables of
     :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
     """

@@ -10,7 +10,7 @@ from headstart.networks import Architecture, Segmenter
 from headstart.seeds import seed_for
 from headstart.tasks import Segmentation
 
-Paths = Sequence[str | os.PathLike]
+Paths = Sequence[store.Slices]
 
 
 def finetune(
@@ -27,10 +27,10 @@ def finetune(
 ) -> tuple[Segmenter, list[dict]]:
     """Fine-tune a source's encoder on the given scans (paper, section 4.3).
 
-    ``image_paths`` and ``label_paths`` name each scan's slices (:mod:`headstart.store`), in the same order. The
-    seed must not name the source: decoder and order of slices are then the same for every source, so that sources
-    differ by their encoder alone. The loss is cross-entropy per voxel, weighted by median frequency over these
-    labels. ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows from
+    ``image_paths`` and ``label_paths`` say where each scan's slices lie (:mod:`headstart.store`), in the same order.
+    The seed must not name the source: decoder and order of slices are then the same for every source, so that sources
+    differ by their encoder alone. The loss is cross-entropy per voxel, weighted by median frequency over these labels.
+    ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows from
     ``architecture`` is asked for in any case. Returns (model on the CPU, in evaluation mode; history).
     """
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))

@@ -20,7 +20,7 @@ from headstart.networks import Architecture, Encoder, count_parameters
 from headstart.seeds import generator, seed_for
 from headstart.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
 
-Paths = Sequence[str | os.PathLike]
+Paths = Sequence[store.Slices]
 
 # Held-out slices of which a source's outputs are kept, for the report.
 _SHOWN = 6
@@ -85,10 +85,10 @@ def pretrain(
 ) -> Source:
     """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
 
-    ``image_paths`` and ``target_paths`` name each scan's slices, or each file of natural images, in the same order
-    (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the seed, are
-    held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they are
-    learnt from. The encoder starts as :func:`scratch` of the same seed does. Raises
+    ``image_paths`` and ``target_paths`` say where each scan's slices lie, or name each file of natural images, in the
+    same order (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
+    seed, are held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they
+    are learnt from. The encoder starts as :func:`scratch` of the same seed does. Raises
     :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
     """
     kept, held_out = hold_out(len(image_paths), held_out_files, seed)

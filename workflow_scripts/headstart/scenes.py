@@ -1,8 +1,8 @@
 """Made-up natural images, for studies without Taskonomy and ImageNet: photographs that hold cut-outs of others.
 
 Each picture is a part of one of ten photographs, its place; before it lie one or two things, each a shape cut from
-another photograph, one behind the other. What is where is known to the pixel, so the natural sources have something to learn
-without a download. The photographs are those that ship inside scikit-image and scikit-learn.
+another photograph, one behind the other. What is where is known to the pixel, so the natural sources have something
+to learn without a download. The photographs are those that ship inside scikit-image and scikit-learn.
 """
 
 import itertools

@@ -1,18 +1,20 @@
-"""Slices on disk: one memory-mappable ``.npy`` a scan, so that no job holds more than the scans it asks for.
+"""Slices on disk: memory-mappable ``.npy`` of several scans, of which a job reads those that it asks for.
 
 Images are uint16 (N, H, W) with value ``round(65535 * x)`` for an intensity ``x`` in [0, 1]; labels are uint8
 (N, H, W); presence labels are uint8 (N, C), 1 where slice n shows the c-th of :data:`headstart.slices.PRESENT`.
-N counts axial slices.
+N counts axial slices, scan after scan; an index beside the files says where each scan begins and ends.
 """
 
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from headstart.job import UserError, atomic
+from headstart.job import UserError, atomic, write_table
 
 IMAGE = np.dtype(np.uint16)
 LABEL = np.dtype(np.uint8)
@@ -21,37 +23,71 @@ SCALE = 65535
 PathLike = str | os.PathLike
 
 
+class Stack(NamedTuple):
+    """One scan's slices in a file of several: those from ``first`` to ``last``, the latter left out."""
+
+    path: PathLike
+    first: int
+    last: int
+
+
+Slices = PathLike | Stack
+
+
 def whole_numbers(image: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1] as they are stored: uint16, kept to 1/65535."""
     return np.rint(np.asarray(image, np.float64) * SCALE).astype(IMAGE)
 
 
 def write_image(path: PathLike, array: np.ndarray) -> None:
-    """Write a scan's slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
+    """Write slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
     if not np.all((array >= 0) & (array <= 1)):
         raise ValueError(f"{path}: intensities must lie in [0, 1] and be finite before they are stored")
     _write(path, whole_numbers(array), "NHW")
 
 
 def write_labels(path: PathLike, array: np.ndarray) -> None:
-    """Write a scan's label slices atomically; ``array`` (N, H, W) of integers in [0, 255]."""
+    """Write label slices atomically; ``array`` (N, H, W) of integers in [0, 255]."""
     if not np.issubdtype(array.dtype, np.integer) or (array.size and not 0 <= array.min() <= array.max() <= 255):
         raise ValueError(f"{path}: labels must be integers from 0 to 255 before they are stored")
     _write(path, array.astype(LABEL), "NHW")
 
 
 def write_presence(path: PathLike, array: np.ndarray) -> None:
-    """Write what a scan's slices show atomically; ``array`` (N, C) of 0 and 1."""
+    """Write what slices show atomically; ``array`` (N, C) of 0 and 1."""
     if not np.isin(array, (0, 1)).all():
         raise ValueError(f"{path}: presence labels must be 0 or 1 before they are stored")
     _write(path, array.astype(LABEL), "NC")
 
 
-def read(path: PathLike) -> np.ndarray:
-    """Memory-map one scan's slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
+def write_index(path: PathLike, subjects: Sequence[str], counts: Sequence[int]) -> None:
+    """Write where each scan lies in files of slices: the ``subjects``, in their order, with so many slices each."""
+    ends = np.cumsum(counts)
+    write_table(path, pd.DataFrame({"subject": list(subjects), "first": ends - counts, "last": ends}))
 
-    Raises :class:`UserError` naming the file if it is missing, cut short, or not such an array.
+
+def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Sequence[str]) -> list[Stack]:
+    """Where the slices of the ``subjects`` lie in files of slices, whose ``indices`` come in the same order.
+
+    Raises :class:`UserError` naming the first subject that is in none of them.
     """
+    found = {}
+    for index, path in zip(indices, paths, strict=True):
+        for row in pd.read_csv(index, sep="\t", dtype={"subject": str}).itertuples(index=False):
+            found[row.subject] = Stack(path, row.first, row.last)
+    for subject in subjects:
+        if subject not in found:
+            raise UserError(f"{subject} has no slices in {', '.join(map(str, indices))}; delete these and run again.")
+    return [found[subject] for subject in subjects]
+
+
+def read(where: Slices) -> np.ndarray:
+    """Memory-map slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
+
+    ``where``: a file, or a scan in it. Raises :class:`UserError` naming the file if it is missing, cut short, or not
+    such an array.
+    """
+    path, *rows = where if isinstance(where, Stack) else (where,)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -63,11 +99,11 @@ def read(path: PathLike) -> np.ndarray:
             f"{path} holds {array.dtype} of shape {array.shape}, not uint16 or uint8 of shape (N, H, W), or uint8 of "
             "shape (N, C); delete it and make the slices again."
         )
-    return array
+    return array[slice(*rows)] if rows else array
 
 
-def gather(paths: Sequence[PathLike]) -> np.ndarray:
-    """Read the given scans' slices, and only theirs, into one array (sum of N, H, W) in the order given.
+def gather(paths: Sequence[Slices]) -> np.ndarray:
+    """Read the given slices, and only these, into one array (sum of N, H, W) in the order given.
 
     Raises :class:`UserError` if there is no scan, or naming the first scan whose slices have another type or size
     than the first one's.
@@ -77,8 +113,8 @@ def gather(paths: Sequence[PathLike]) -> np.ndarray:
     return _joined(paths, [read(path) for path in paths])
 
 
-def gather_pairs(image_paths: Sequence[PathLike], label_paths: Sequence[PathLike]) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8 of the given scans, slice by slice.
+def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8, slice by slice.
 
     Raises :class:`UserError` naming the pair of files that disagree in shape, or the file with the wrong type.
     """
@@ -89,10 +125,13 @@ def gather_pairs(image_paths: Sequence[PathLike], label_paths: Sequence[PathLike
     return gather(image_paths), gather(label_paths)
 
 
-def fingerprint(paths: Sequence[PathLike]) -> str:
-    """SHA-256 of the files' names and contents, in the order given: says what data a network has seen."""
+def fingerprint(paths: Sequence[Slices]) -> str:
+    """SHA-256 of files' names and contents, or of scans' slices, in the order given: what data a network has seen."""
     digest = hashlib.sha256()
     for path in paths:
+        if isinstance(path, Stack):
+            digest.update(hashlib.sha256(np.ascontiguousarray(read(path))).digest())
+            continue
         digest.update(f"{Path(path).name}\0".encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -106,24 +145,28 @@ def _write(path: PathLike, array: np.ndarray, axes: str) -> None:
         np.save(file, array)  # an open file: given a name, np.save may append ".npy" to it
 
 
-def _joined(paths: Sequence[PathLike], scans: list[np.ndarray]) -> np.ndarray:
+def _joined(paths: Sequence[Slices], scans: list[np.ndarray]) -> np.ndarray:
     first = scans[0]
     for path, scan in zip(paths, scans, strict=True):
         if scan.dtype != first.dtype or scan.shape[1:] != first.shape[1:]:
             raise UserError(
-                f"{path} holds {scan.dtype} slices of {scan.shape[1:]}, but {paths[0]} {first.dtype} of "
+                f"{_file(path)} holds {scan.dtype} slices of {scan.shape[1:]}, but {_file(paths[0])} {first.dtype} of "
                 f"{first.shape[1:]}; make both with the same settings."
             )
     return np.concatenate(scans)
 
 
-def _check_pair(image_path: PathLike, label_path: PathLike) -> None:
+def _file(where: Slices) -> PathLike:
+    return where.path if isinstance(where, Stack) else where
+
+
+def _check_pair(image_path: Slices, label_path: Slices) -> None:
     image, labels = read(image_path), read(label_path)
     for path, array, dtype in ((image_path, image, IMAGE), (label_path, labels, LABEL)):
         if array.dtype != dtype:
-            raise UserError(f"{path} holds {array.dtype}, not {dtype}; were images and labels swapped?")
+            raise UserError(f"{_file(path)} holds {array.dtype}, not {dtype}; were images and labels swapped?")
     if labels.shape != (image.shape if labels.ndim == 3 else (len(image), labels.shape[1])):
         raise UserError(
-            f"{image_path} has shape {image.shape} but its labels {label_path} {labels.shape}; "
+            f"{_file(image_path)} has shape {image.shape} but its labels {_file(label_path)} {labels.shape}; "
             "make the slices of both again."
         )

@@ -19,8 +19,8 @@ _TYPICAL = {
     "register_scan": 11,
     "label_scan": 16,
     "pretrain_source": 30,
-    "finetune_target": 25,
-    "evaluate_model": 5,
+    "finetune": 32,
+    "evaluate": 6,
 }
 _TYPICAL_OTHER = 1.5
 # Until this many seconds of work are done, what is typical weighs more than what was measured.
@@ -61,13 +61,13 @@ class Progress:
     def seconds_left(self, now: float) -> float:
         """Work that is left, at the speed and with as many jobs at once as so far."""
         spent = sum(sum(took) for took in self.seconds.values())
-        typical = sum(_TYPICAL.get(rule, _TYPICAL_OTHER) * len(took) for rule, took in self.seconds.items())
+        typical = sum(_typical(rule) * len(took) for rule, took in self.seconds.items())
         slowness = (spent + _DOUBT) / (typical + _DOUBT)
         at_once = max(1.0, (spent + _DOUBT) / (now - self.started + _DOUBT))
 
         def expected(rule: str) -> float:
             took = self.seconds.get(rule)
-            return sum(took) / len(took) if took else _TYPICAL.get(rule, _TYPICAL_OTHER) * slowness
+            return sum(took) / len(took) if took else _typical(rule) * slowness
 
         return sum(expected(rule) * count for rule, count in self.waiting.items()) / at_once
 
@@ -119,6 +119,11 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """Counts are enough."""
         return False
+
+
+def _typical(rule: str) -> float:
+    """What is typical of a rule, or of the stage that its name begins with."""
+    return _TYPICAL.get(rule, _TYPICAL.get(rule.partition("_")[0], _TYPICAL_OTHER))
 
 
 def _clock(seconds: float) -> str:

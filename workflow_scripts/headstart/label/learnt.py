@@ -5,14 +5,14 @@ study's grid. What it says is as good as what it learnt from, less what the held
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
+from monai.losses import DiceLoss
 from typing_extensions import override
 
-from headstart import __version__, images, models, overlap, slices, store
+from headstart import __version__, images, losses, models, overlap, slices, store
 from headstart.images import Volume
 from headstart.label import Labels
 from headstart.loop import Training, predict, train
@@ -31,25 +31,40 @@ _CLASSES = [len(values) for values in _MAPS]
 class Labelling(Task):
     """Say of each pixel its tissue and its structure.
 
-    The loss of either is cross-entropy plus Dice over the batch, background left out of the latter (Isensee 2021): by
-    cross-entropy alone the smallest structures, a hundredth of a percent of the pixels, are learnt last. Targets are
-    (N, 2, H, W): for each map the place of its value among the map's values. Scored by the mean IoU over both maps'
-    classes but for the backgrounds.
+    The loss of either is cross-entropy weighted by median frequency plus Dice over the batch, background left out of
+    the latter (Isensee 2021): the smallest structures are a hundredth of a percent of the pixels, and unweighted they
+    are not learnt within the epochs that a study can spend. ``targets`` (N, 2, H, W), those to be learnt: for each map
+    the place of its value among the map's values. Scored by the mean IoU over both maps' classes but for the
+    backgrounds.
     """
 
     measure = "mean IoU"
 
-    def __init__(self) -> None:
-        self._loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+    def __init__(self, targets: np.ndarray) -> None:
+        self.weights = [
+            torch.as_tensor(losses.median_frequency_weights(targets[:, k], count), dtype=torch.float32)
+            for k, count in enumerate(_CLASSES)
+        ]
+        self._dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+
+    @override
+    def begin(
+        self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
+    ) -> list[torch.optim.Optimizer]:
+        self.weights = [weights.to(device) for weights in self.weights]
+        return []
 
     @override
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        maps = zip(output.float().split(_CLASSES, dim=1), targets.split(1, dim=1), strict=True)
-        return sum(self._loss(scores, labels) for scores, labels in maps)
+        maps = zip(output.float().split(_CLASSES, dim=1), targets.split(1, dim=1), self.weights, strict=True)
+        return sum(
+            losses.cross_entropy(scores, labels[:, 0].long(), weights) + self._dice(scores, labels)
+            for scores, labels, weights in maps
+        )
 
     @override
     def finish(self, output: torch.Tensor) -> torch.Tensor:
-        return torch.stack([scores.argmax(dim=1).to(torch.uint8) for scores in output.split(_CLASSES, dim=1)], dim=1)
+        return _most_likely(output)
 
     @override
     def score(self, finished: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
@@ -79,7 +94,7 @@ def learn(
     pictures = np.concatenate([_pictures(images.read(path), size) for path in t1s])
     targets = np.concatenate([_targets(pair, size) for pair in zip(tissues, structures, strict=True)])
     labeller = architecture.make_labeller(sum(_CLASSES), seed_for(seed, "labeller"))
-    history = train(labeller, pictures, targets, Labelling(), training, seed_for(seed, "train"), device=device)
+    history = train(labeller, pictures, targets, Labelling(targets), training, seed_for(seed, "train"), device=device)
     return labeller.cpu().eval(), history
 
 
@@ -101,7 +116,7 @@ def label(
     models.load_state(labeller, weights, {"encoder": architecture.encoder} | dict(expect or {}))
     t1 = images.read(path)
     options = {"precision": precision, "device": device}
-    said = predict(labeller, _pictures(t1, size), Labelling().finish, **options)
+    said = predict(labeller, _pictures(t1, size), _most_likely, **options)
     tissue, structures = (
         slices.restore(np.asarray(values, np.uint8)[said[:, k]], t1.grid) for k, values in enumerate(_MAPS)
     )
@@ -111,6 +126,11 @@ def label(
         brain=Volume((tissue.data > 0).astype(np.uint8), t1.affine),
         made_by={"Backend": "learnt", "BackendVersion": f"headstart {__version__}", "Weights": models.sha256(weights)},
     )
+
+
+def _most_likely(output: torch.Tensor) -> torch.Tensor:
+    """Class of the highest score in either map: (B, classes of both, H, W) -> (B, 2, H, W) uint8."""
+    return torch.stack([scores.argmax(dim=1).to(torch.uint8) for scores in output.split(_CLASSES, dim=1)], dim=1)
 
 
 def _pictures(t1: Volume, size: int) -> np.ndarray:
