@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from labels import OTHER_PEOPLE
 from record import keep
 
@@ -30,6 +29,7 @@ from headstart.images import Grid  # noqa: E402
 from headstart.label import Labels, ants, learnt  # noqa: E402
 from headstart.loop import Training  # noqa: E402
 from headstart.networks import Architecture  # noqa: E402
+from headstart.settings import resolve  # noqa: E402
 
 TEACHERS = 10
 
@@ -78,14 +78,17 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--voxel-mm", type=float, default=2)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=24)
     asked = parser.parse_args()
     job.keep_freed_memory()
     torch.set_num_threads(asked.threads)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    learn = {"scans": TEACHERS, "held_out": 1, "epochs": asked.epochs}
+    files = (ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")
+    config = resolve(*files, {"label": {"learn": learn}})
     settings = {key: value for key, value in config["register"].items() if key != "threads"}
     shared = {key: value for key, value in config["training"].items() if key != "threads"}
-    architecture, training = Architecture.of(config["network"]), Training(**shared | {"epochs": asked.epochs})
+    own = {key: value for key, value in config["label"]["learn"].items() if key not in ("scans", "held_out")}
+    architecture, training = Architecture.of(config["network"]), Training(**shared | own)
     reference, grid = atlases.build(OTHER_PEOPLE, asked.threads), template.grid(asked.voxel_mm)
     with tempfile.TemporaryDirectory() as scratch:
         labelled = [scan for scan in real_scans.scans(asked.scans) if scan.labels]

@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 from headstart import store  # noqa: E402
 
 
-def measure(folder: Path, scans: int, shape: tuple[int, int, int], batches: int) -> pd.DataFrame:
+def measure(folder: Path, scans: int, each: int, shape: tuple[int, int, int], batches: int) -> pd.DataFrame:
     """A row an operation: how many slices it moved, in what time."""
     rng = np.random.default_rng(0)
-    intensities = rng.random(shape, np.float32)
-    paths = [folder / f"sub-{scan:04d}_T1w.npy" for scan in range(scans)]
+    intensities = np.tile(rng.random(shape, np.float32), (each, 1, 1))
+    paths = [folder / f"part-{part:04d}_T1w.npy" for part in range(-(-scans // each))]
+    places = [store.Stack(paths[n // each], n % each * shape[0], (n % each + 1) * shape[0]) for n in range(scans)]
     rows = []
 
     def timed(what: str, slices: int, work: Callable[[], object]) -> None:
@@ -43,24 +44,25 @@ def measure(folder: Path, scans: int, shape: tuple[int, int, int], batches: int)
         )  # fmt: skip
 
     def random_batches() -> None:
-        opened = [store.read(path) for path in paths]
+        opened = [store.read(place) for place in places]
         for _ in range(batches):
             drawn = zip(rng.integers(scans, size=32), rng.integers(shape[0], size=32), strict=True)
             np.stack([opened[scan][number] for scan, number in drawn])
 
-    everything = scans * shape[0]
+    everything = len(paths) * each * shape[0]
     timed("write all scans", everything, lambda: [store.write_image(path, intensities) for path in paths])
-    timed("read 100 scans whole", min(scans, 100) * shape[0], lambda: store.gather(paths[:100]))
+    timed("read 100 scans whole", min(scans, 100) * shape[0], lambda: store.gather(places[:100]))
     timed("read random batches of 32", batches * 32, random_batches)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    return pd.DataFrame(rows).assign(scans=scans, peak_memory_gib=peak)
+    return pd.DataFrame(rows).assign(scans=scans, scans_a_file=each, peak_memory_gib=peak)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scans", type=int, default=2001)
+    parser.add_argument("--scans-a-file", type=int, default=20)
     parser.add_argument("--batches", type=int, default=500)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as scratch:
-        keep(measure(Path(scratch), asked.scans, (128, 256, 256), asked.batches), __file__)
+        keep(measure(Path(scratch), asked.scans, asked.scans_a_file, (128, 256, 256), asked.batches), __file__)

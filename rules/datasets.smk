@@ -29,8 +29,6 @@ rule make_person:
         **PERSON,
     log:
         f"{RESULTS}/logs/make_person/{{dataset}}/sub-{{subject}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/make_person/{{dataset}}/sub-{{subject}}.tsv"
     resources:
         mem_mb=grown(3000),
         runtime=grown(10),

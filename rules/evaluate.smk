@@ -4,37 +4,44 @@
 METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
 
+
+def over_sources(pattern, target):
+    """A pattern with the sources, and the resamples of a target, filled in: all resamples of one source, then the next."""
+    return expand(pattern, source=SOURCES, resample=resamples_of(target), allow_missing=True)
+
+
+# All models of a target and set size are evaluated in one job: each takes less time than a job's start.
 for name in TARGETS:
 
     rule:
         name:
             f"evaluate_{name}"
         input:
-            models=over_resamples(MODEL, name),
-            facts=over_resamples(MODEL_FACTS, name),
+            models=over_sources(MODEL, name),
+            facts=over_sources(MODEL_FACTS, name),
             splits=over_resamples(SPLIT, name),
             index=drawn_slices(PART_INDEX, "test"),
             images=drawn_slices(SLICES["image"], "test"),
             labels=drawn_slices(SLICES["target"], "test"),
         output:
-            metrics=over_resamples(METRICS, name),
-            predictions=over_resamples(PREDICTIONS, name),
+            metrics=over_sources(METRICS, name),
+            predictions=over_sources(PREDICTIONS, name),
         log:
-            f"{RESULTS}/logs/evaluate/{GROUP}.log",
+            f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate/{GROUP}.tsv"
+            f"{RESULTS}/benchmarks/evaluate/{{target}}/size-{{size}}.tsv"
         wildcard_constraints:
             target=name,
         threads: config["training"]["threads"]
         resources:
             gpu=1,
             mem_mb=grown(4000),
-            runtime=grown(60),
+            runtime=grown(240),
         params:
             code=code_of("evaluate_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
-            scans=lambda wildcards: drawn(wildcards, "test"),
+            scans=lambda wildcards: drawn(wildcards, "test") * len(SOURCES),
             precision=config["training"]["precision"],
             classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
         script:

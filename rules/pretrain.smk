@@ -27,6 +27,12 @@ def scans_learnt_from(source):
     return [T1_SOURCE] if learnt_from(source) == T1_SOURCE else []
 
 
+def epochs_of(source):
+    """Epochs of a source's training."""
+    epochs = config["pretrain"]["epochs"]
+    return epochs if isinstance(epochs, int) else epochs["t1" if learnt_from(source) == T1_SOURCE else "natural"]
+
+
 def asked_of(source):
     """What a source asks of its slices, see headstart.pretrain.Asked; None if it is not trained here."""
     dataset, kind = learnt_from(source), source.rpartition("-")[2]
@@ -66,7 +72,7 @@ rule pretrain_source:
         code=code_of("pretrain_source"),
         network=config["network"],
         torch_threads=config["training"]["threads"],
-        training=training_of(config["pretrain"]["epochs"]),
+        training=lambda wildcards: training_of(epochs_of(wildcards.source)),
         asked=lambda wildcards: asked_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],
         subjects=lambda wildcards: [s for name in scans_learnt_from(wildcards.source) for s in SCANS[name]],

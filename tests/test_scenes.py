@@ -36,7 +36,7 @@ def test_a_picture_follows_from_the_seed_and_its_number_alone(made):
 def test_labels_are_exactly_where_things_were_put(monkeypatch):
     """With every photograph even, a picture is as bright as its labels say."""
     brightness = dict(zip((*scenes.PLACES, *scenes._CUT_FROM), np.linspace(0.1, 0.9, 14), strict=True))
-    monkeypatch.setattr(scenes, "_part", lambda name, size, rng: np.full((size, size), brightness[name], np.float32))
+    monkeypatch.setattr(scenes, "_part", lambda name, _, size, rng: np.full((size, size), brightness[name], np.float32))
     images, labels, places = scenes.scenes(0, 20, 64, seed=3)
     cut = np.repeat([brightness[name] for name in scenes._CUT_FROM], 4)
     for image, label, place in zip(images, labels, places, strict=True):

@@ -27,9 +27,11 @@ _SHAPES = ("disc", "square", "triangle", "ring")
 THINGS = ("background", *(f"{shape} of {photograph}" for photograph, shape in itertools.product(_CUT_FROM, _SHAPES)))
 
 _MOST_THINGS = 2
-# Range of a thing's width, and of what is seen of a photograph, as parts of the picture's or photograph's side.
-_THING = (0.6, 1.0)
-_SEEN = (0.4, 0.9)
+# Range of a thing's width, and of what is seen of a place's photograph and of a thing's, as parts of the picture's or
+# photograph's side. A thing looks much the same wherever it is, so that a few hundred pictures show what it is.
+_THING = (0.8, 1.0)
+_SEEN = {"place": (0.4, 0.9), "thing": (0.8, 1.0)}
+_TURN = 0.3  # radians, either way
 _BRIGHTNESS = (0.7, 1.0)
 
 
@@ -46,21 +48,21 @@ def scenes(first: int, last: int, size: int, seed: int) -> tuple[np.ndarray, np.
 
 def _scene(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
     place = int(rng.integers(len(PLACES)))
-    image = _part(PLACES[place], size, rng)
+    image = _part(PLACES[place], "place", size, rng)
     labels = np.ones((size, size), np.uint8)
     for _ in range(rng.integers(1, _MOST_THINGS + 1)):
         thing = int(rng.integers(1, len(THINGS)))
         photograph, shape = _CUT_FROM[(thing - 1) // len(_SHAPES)], _SHAPES[(thing - 1) % len(_SHAPES)]
         inside = _outline(shape, size, rng)
-        image = np.where(inside, _part(photograph, size, rng), image)
+        image = np.where(inside, _part(photograph, "thing", size, rng), image)
         labels[inside] = thing + 1
     return image, labels, place
 
 
-def _part(photograph: str, size: int, rng: np.random.Generator) -> np.ndarray:
+def _part(photograph: str, seen_as: str, size: int, rng: np.random.Generator) -> np.ndarray:
     """A square part of a photograph, as it is or mirrored, somewhat darker; float32 (size, size)."""
     whole = _photograph(photograph)
-    side = round(rng.uniform(*_SEEN) * min(whole.size))
+    side = round(rng.uniform(*_SEEN[seen_as]) * min(whole.size))
     left, top = (int(rng.integers(room - side + 1)) for room in whole.size)
     part = whole.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side), reducing_gap=2)
     grey = np.asarray(part, np.float32) / 255 * np.float32(rng.uniform(*_BRIGHTNESS))
@@ -71,7 +73,7 @@ def _outline(shape: str, size: int, rng: np.random.Generator) -> np.ndarray:
     """Where a shape of random width, place and turn lies: boolean (size, size)."""
     radius = rng.uniform(*_THING) * size / 2
     row, column = rng.uniform(radius, size - radius, 2)
-    turn = rng.uniform(0, 2 * np.pi)
+    turn = rng.uniform(-_TURN, _TURN)
     down, right = np.mgrid[:size, :size] - np.array([row, column])[:, np.newaxis, np.newaxis]
     x, y = np.cos(turn) * right + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * right
     distance = np.hypot(x, y)

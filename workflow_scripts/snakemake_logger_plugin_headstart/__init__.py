@@ -20,7 +20,7 @@ _TYPICAL = {
     "label_scan": 16,
     "pretrain_source": 30,
     "finetune": 32,
-    "evaluate": 6,
+    "evaluate": 12,
 }
 _TYPICAL_OTHER = 1.5
 # Until this many seconds of work are done, what is typical weighs more than what was measured.
