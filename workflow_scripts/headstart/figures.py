@@ -1,6 +1,7 @@
 """Stage 8, report: the study's figures, each drawn from tables that lie beside it."""
 
 import os
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
@@ -28,7 +29,7 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
     scores, summary, gains = (table[table["level"] == "volume"] for table in (scores, summary, gains))
     targets = list(dict.fromkeys(summary["target"]))
     sources = sorted(summary["source"].unique())
-    figure, axes = plt.subplots(1, len(targets), figsize=(5.2 * len(targets), 4.4), squeeze=False)
+    figure, axes = plt.subplots(1, len(targets), figsize=(4.6 * len(targets), 4.8), squeeze=False, layout="constrained")
     for axis, target in zip(axes[0], targets, strict=True):
         part, points = (table[table["target"] == target] for table in (summary, scores))
         sizes = sorted(part["size"].unique())
@@ -38,10 +39,12 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
         axis.set_xticks(range(len(sizes)), sizes)
         axis.set_xlabel("labelled scans")
         axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} of a test volume")
-        axis.set_title(f"{target}\n{headline(gains[gains['target'] == target])}", fontsize=10)
+        title = textwrap.fill(headline(gains[gains["target"] == target]), 48)
+        axis.set_title(f"{target}\n{title}", fontsize=10)
+        axis.set_xlim(-0.5, len(sizes) - 0.5)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, fontsize=9)
-    figure.tight_layout()
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False, fontsize=9)
     return figure
 
 
