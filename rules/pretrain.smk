@@ -102,7 +102,8 @@ rule tabulate_sources:
                 "source": source,
                 "dataset": learnt_from(source),
                 "classes": len((asked_of(source) or {}).get("classes", [])),
-                "files": len(slices_of(source, "image")),
+                # scans, or files of pictures: what may be held out
+                "files": sum(len(SCANS[name]) for name in scans_learnt_from(source)) or len(slices_of(source, "image")),
                 "left_out": LEFT_OUT.get(source, ""),
             }
             for source in config["pretrain"]["sources"]
