@@ -60,11 +60,6 @@ LEFT_OUT = settings.left_out(config["pretrain"])
 SOURCES = [source for source in config["pretrain"]["sources"] if source not in LEFT_OUT]
 T1_SOURCE = config["pretrain"]["dataset"]
 LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
-SHARD_OF = {
-    (name, subject): f"{number // config['slice']['scans']:04d}"
-    for name, scans in SCANS.items()
-    for number, subject in enumerate(scans)
-}
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
 
 TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
@@ -159,6 +154,14 @@ def over_parts(pattern, stage, *names):
     return [path for name in names for path in parts(pattern, name, len(SCANS[name]), config[stage]["scans"])]
 
 
+def parts_with(pattern, target, subjects):
+    """A pattern with dataset and shard filled in for the files in which the slices of these scans of a target lie."""
+    dataset = TARGETS[target]["dataset"]
+    files = over_parts(pattern, "slice", dataset)
+    places = {files[number // config["slice"]["scans"]] for number, s in enumerate(SCANS[dataset]) if s in subjects}
+    return sorted(places)
+
+
 def over_shards(pattern, *names):
     """A pattern with dataset and shard filled in for every file of the natural images of the datasets named."""
     each = config["slice"]["pictures"]
@@ -192,13 +195,7 @@ def drawn(wildcards, role):
 
 def drawn_slices(pattern, role):
     """Input function: the files with the slices of those who train or test in any of these resamples."""
-
-    def paths(wildcards):
-        dataset = TARGETS[wildcards.target]["dataset"]
-        shards = {SHARD_OF[dataset, subject] for subjects in drawn(wildcards, role) for subject in subjects}
-        return [pattern.format(dataset=dataset, shard=shard) for shard in sorted(shards)]
-
-    return paths
+    return lambda wildcards: parts_with(pattern, wildcards.target, set().union(*drawn(wildcards, role)))
 
 
 def training_of(epochs):

@@ -22,15 +22,15 @@ def slices_of(source, kind):
     return over_parts(rules.slice_source.output[kind], "slice", dataset)
 
 
-def scans_learnt_from(source):
-    """The dataset of scans that a source learns from, in a list; none of those that learn from pictures or nothing."""
-    return [T1_SOURCE] if learnt_from(source) == T1_SOURCE else []
+def from_scans(source):
+    """Whether a source learns from scans, rather than from pictures or from nothing."""
+    return learnt_from(source) == T1_SOURCE
 
 
 def epochs_of(source):
     """Epochs of a source's training."""
     epochs = config["pretrain"]["epochs"]
-    return epochs if isinstance(epochs, int) else epochs["t1" if learnt_from(source) == T1_SOURCE else "natural"]
+    return epochs if isinstance(epochs, int) else epochs["t1" if from_scans(source) else "natural"]
 
 
 def asked_of(source):
@@ -49,7 +49,7 @@ def asked_of(source):
 
 rule pretrain_source:
     input:
-        index=lambda wildcards: over_parts(PART_INDEX, "slice", *scans_learnt_from(wildcards.source)),
+        index=lambda wildcards: over_parts(PART_INDEX, "slice", T1_SOURCE) if from_scans(wildcards.source) else [],
         images=lambda wildcards: slices_of(wildcards.source, "image"),
         targets=lambda wildcards: slices_of(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
         weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
@@ -75,7 +75,7 @@ rule pretrain_source:
         training=lambda wildcards: training_of(epochs_of(wildcards.source)),
         asked=lambda wildcards: asked_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],
-        subjects=lambda wildcards: [s for name in scans_learnt_from(wildcards.source) for s in SCANS[name]],
+        subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if from_scans(wildcards.source) else [],
         held_out=config["pretrain"]["held_out"],
         augment=lambda wildcards: config["pretrain"]["augment"] if learnt_from(wildcards.source) in NATURAL else None,
         expects=expected_input(),
@@ -103,7 +103,7 @@ rule tabulate_sources:
                 "dataset": learnt_from(source),
                 "classes": len((asked_of(source) or {}).get("classes", [])),
                 # scans, or files of pictures: what may be held out
-                "files": sum(len(SCANS[name]) for name in scans_learnt_from(source)) or len(slices_of(source, "image")),
+                "files": len(SCANS[T1_SOURCE]) if from_scans(source) else len(slices_of(source, "image")),
                 "left_out": LEFT_OUT.get(source, ""),
             }
             for source in config["pretrain"]["sources"]

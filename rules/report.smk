@@ -38,13 +38,7 @@ def shown_tests(wildcards):
 
 def shown_slices(pattern):
     """Input function: the files with the slices of the scans tested by the runs that the examples show."""
-
-    def paths(wildcards):
-        dataset = TARGETS[wildcards.target]["dataset"]
-        shards = {SHARD_OF[dataset, subject] for subject in shown_tests(wildcards)}
-        return [pattern.format(dataset=dataset, shard=shard) for shard in sorted(shards)]
-
-    return paths
+    return lambda wildcards: parts_with(pattern, wildcards.target, shown_tests(wildcards))
 
 
 rule draw_examples:

@@ -26,9 +26,8 @@ def score_model(
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Score a fine-tuned model on its test scans, one after another.
 
-    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in
-    ``class_names``. Returns the tables of
-    :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``. Returns
+    the tables of :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
     """
     model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
     models.load_state(model, model_path, {"classes": list(class_names)})

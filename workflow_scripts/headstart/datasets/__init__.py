@@ -62,7 +62,6 @@ BEYOND_BIDS = """\
 *_mode-image_xfm.mat
 *_desc-qc_T1w.*
 *_desc-labels_T1w.png
-*_desc-truth_T1w.json
 *_desc-labeller_T1w.json
 """
 _NATURAL = ("taskonomy", "imagenet", "scenes")
