@@ -198,9 +198,15 @@ def drawn_slices(pattern, role):
     return lambda wildcards: parts_with(pattern, wildcards.target, set().union(*drawn(wildcards, role)))
 
 
+# Settings of trainings that change how they run, not what comes of them.
+MEANS = ("threads", "together", "checkpoint_minutes", "resident_gb")
+# Where a training's state lies while it runs, see headstart.resume.
+STATE = f"{RESULTS}/states"
+
+
 def training_of(epochs):
     """Settings of a training with the given number of epochs."""
-    return {key: value for key, value in config["training"].items() if key != "threads"} | {"epochs": epochs}
+    return {key: value for key, value in config["training"].items() if key not in MEANS} | {"epochs": epochs}
 
 
 def expected_input():

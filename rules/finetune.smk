@@ -56,6 +56,13 @@ for name in TARGETS:
             code=code_of("finetune_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
+            together=config["training"]["together"],
+            resident_gb=config["training"]["resident_gb"],
+            minutes=config["training"]["checkpoint_minutes"],
+            states=lambda wildcards: [
+                f"{STATE}/{RUN}.state".format(**wildcards, resample=resample)
+                for resample in resamples_of(wildcards.target)
+            ],
             training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
             classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
             expects=expected_input(),

@@ -139,6 +139,8 @@ rule train_labeller:
             if LEARN
             else {}
         ),
+        minutes=config["training"]["checkpoint_minutes"],
+        state=f"{STATE}/labeller.state",
         scans=list(TEACHERS.train) if LEARN else [],
         backend=BACKENDS[T1_SOURCE],
         expects=expected_input(),

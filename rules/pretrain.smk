@@ -65,13 +65,17 @@ rule pretrain_source:
         f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
     threads: config["training"]["threads"]
     resources:
-        gpu=lambda wildcards: int(learnt_from(wildcards.source) is not None),
+        gpu=lambda wildcards: config["pretrain"]["gpus"] if learnt_from(wildcards.source) else 0,
         mem_mb=grown(8000),
         runtime=grown(1440),
     params:
         code=code_of("pretrain_source"),
         network=config["network"],
         torch_threads=config["training"]["threads"],
+        gpus=config["pretrain"]["gpus"],
+        resident_gb=config["training"]["resident_gb"],
+        minutes=config["training"]["checkpoint_minutes"],
+        state=f"{STATE}/pretrain/{{source}}.state",
         training=lambda wildcards: training_of(epochs_of(wildcards.source)),
         asked=lambda wildcards: asked_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],

@@ -4,7 +4,7 @@ import torch
 
 from headstart import finetune as room
 from headstart import models, store
-from headstart.finetune import finetune
+from headstart.finetune import Draw, finetune
 from headstart.job import UserError
 from headstart.loop import Training
 from headstart.networks import Architecture
@@ -34,16 +34,26 @@ def scan(tmp_path):
     return [tmp_path / "image.npy"], [tmp_path / "labels.npy"]
 
 
+def tuned(encoder, scans, *draws, architecture=SMALL, **options):
+    return list(finetune(encoder, *scans, draws, 2, architecture, SETTINGS, **options))
+
+
+def watched(monkeypatch, look):
+    """Tell ``look(model, task)`` of each training that begins."""
+
+    class Watched(room.Trainer):
+        def __init__(self, model, slices, task, *arguments, **options):
+            super().__init__(model, slices, task, *arguments, **options)
+            look(model, task)
+
+    monkeypatch.setattr(room, "Trainer", Watched)
+
+
 def test_training_starts_from_the_sources_encoder_and_a_decoder_of_its_own(source, scan, monkeypatch):
     starts = []
-
-    def look(model, *_, **__):
-        starts.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return []
-
-    monkeypatch.setattr(room, "train", look)
+    watched(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
     for seed in (1, 2):
-        finetune(source(seed), *scan, 2, SMALL, SETTINGS, seed=9)
+        tuned(source(seed), scan, Draw([0], 9))
     given = [models.read_state(source(seed)) for seed in (1, 2)]
     for start, encoder in zip(starts, given, strict=True):
         assert all(torch.equal(start[f"encoder.{name}"], tensor) for name, tensor in encoder.items())
@@ -53,26 +63,39 @@ def test_training_starts_from_the_sources_encoder_and_a_decoder_of_its_own(sourc
 
 def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, scan, monkeypatch):
     seen = []
-    monkeypatch.setattr(room, "train", lambda *arguments, **_: seen.append(arguments[3]) or [])
-    finetune(source(1), *scan, 2, SMALL, SETTINGS, seed=9)
+    watched(monkeypatch, lambda _, task: seen.append(task.weights.tolist()))
+    tuned(source(1), scan, Draw([0], 9))
     # frequencies 960/1024 and 64/1024: the median of two is 1/2
-    assert seen[0].weights.tolist() == pytest.approx([8 / 15, 8])
+    assert seen == [pytest.approx([8 / 15, 8])]
 
 
 def test_everything_is_trained_and_the_seed_decides(source, scan):
     path = source(1)
-    (first, history), (again, _) = (finetune(path, *scan, 2, SMALL, SETTINGS, seed=9) for _ in range(2))
+    (first, history), (again, _), (other, _) = tuned(path, scan, Draw([0], 9), Draw([0], 9), Draw([0], 10))
     assert all(map(torch.equal, first.state_dict().values(), again.state_dict().values()))
     assert len(history) == 1 and not first.training
     given = models.read_state(path)
     still = [name for name, p in first.encoder.named_parameters() if torch.equal(p, given[name])]
     assert not still
-    other, _ = finetune(path, *scan, 2, SMALL, SETTINGS, seed=10)
     assert not torch.equal(first.decoder.layers[0][0].weight, other.decoder.layers[0][0].weight)
+
+
+def test_draws_of_one_job_are_what_each_is_alone(source, tmp_path):
+    """Each learns from its own scans of those that the job reads, and from nothing that ran before it."""
+    rng = np.random.default_rng(0)
+    paths = [[tmp_path / f"{kind}{n}.npy" for n in range(3)] for kind in ("image", "labels")]
+    for image, labels in zip(*paths, strict=True):
+        store.write_image(image, rng.random((3, 32, 32)))
+        store.write_labels(labels, rng.integers(0, 2, (3, 32, 32)))
+    together = tuned(source(1), paths, Draw([0, 2], 1), Draw([1, 2], 2), device="cpu", together=2)
+    for (model, history), scans, seed in zip(together, ([0, 2], [1, 2]), (1, 2), strict=True):
+        ((alone, rows),) = tuned(source(1), [[kind[n] for n in scans] for kind in paths], Draw([0, 1], seed))
+        assert history == rows
+        assert all(map(torch.equal, model.state_dict().values(), alone.state_dict().values()))
 
 
 def test_a_source_made_for_another_study_is_refused(source, scan):
     with pytest.raises(UserError, match="template is 'phantom' but this study needs 'MNI'"):
-        finetune(source(1), *scan, 2, SMALL, SETTINGS, seed=9, expect={"template": "MNI"})
+        tuned(source(1), scan, Draw([0], 9), expect={"template": "MNI"})
     with pytest.raises(UserError, match="encoder is 'resnet18' but this study needs 'resnet34'"):
-        finetune(source(1), *scan, 2, Architecture("resnet34"), SETTINGS, seed=9)
+        tuned(source(1), scan, Draw([0], 9), architecture=Architecture("resnet34"))

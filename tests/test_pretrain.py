@@ -41,8 +41,8 @@ def learn(scans, kind, training=SETTINGS, **options):
 @pytest.mark.parametrize("kind", ASKED)
 def test_the_encoder_learns_from_the_kept_scans_alone(scans, kind, monkeypatch):
     read = []
-    gather = store.gather
-    monkeypatch.setattr(store, "gather", lambda paths: read.append(list(paths)) or gather(paths))
+    joined = store.Joined
+    monkeypatch.setattr(store, "Joined", lambda paths: read.append(list(paths)) or joined(paths))
     source = learn(scans, kind, held_out_files=1)
     trained, validated = (paths for paths in read if paths[0] in scans["images"])
     assert len(trained) == 2 and len(validated) == 1 and not set(trained) & set(validated)

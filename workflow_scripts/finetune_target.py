@@ -1,35 +1,53 @@
+from pathlib import Path
+
 import torch
 
 from headstart import job, models, store
-from headstart.finetune import finetune
+from headstart.finetune import Draw, finetune
 from headstart.loop import Training
 from headstart.networks import Architecture
+from headstart.resume import Keeper, identity_of
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
-    for subjects, seed, path in zip(params.scans, params.seeds, snakemake.output.models, strict=True):
-        images, labels = (store.find(files.index, paths, subjects) for paths in (files.images, files.labels))
-        model, history = finetune(
-            files.encoder,
-            images,
-            labels,
-            len(params.classes),
-            Architecture.of(params.network),
-            Training(**params.training),
-            seed,
-            expect=params.expects,
+    scans = sorted(set().union(*params.scans))
+    images, labels = (
+        dict(zip(scans, store.find(files.index, paths, scans), strict=True)) for paths in (files.images, files.labels)
+    )
+    draws, facts = [], []
+    for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
+        facts.append(
+            {
+                "kind": "segmentation",
+                "source": snakemake.wildcards.source,
+                "target": snakemake.wildcards.target,
+                "classes": params.classes,
+                "training": params.training,
+                "network": params.network,
+                "seed": seed,
+                "data_sha256": store.fingerprint([kind[subject] for kind in (images, labels) for subject in subjects]),
+                "versions": models.versions(),
+                **params.expects,
+            }
         )
-        facts = {
-            "kind": "segmentation",
-            "source": snakemake.wildcards.source,
-            "target": snakemake.wildcards.target,
-            "classes": params.classes,
-            "training": params.training,
-            "network": params.network,
-            "seed": seed,
-            "data_sha256": store.fingerprint([*images, *labels]),
-            "versions": models.versions(),
-            **params.expects,
-        }
-        models.save(model, path, facts, history)
+        identity = identity_of(facts[-1], params.code, models.sha256(files.encoder))
+        draws.append(
+            Draw([scans.index(subject) for subject in subjects], seed, Keeper(state, identity, params.minutes))
+        )
+    tuned = finetune(
+        files.encoder,
+        list(images.values()),
+        list(labels.values()),
+        draws,
+        len(params.classes),
+        Architecture.of(params.network),
+        Training(**params.training),
+        expect=params.expects,
+        together=params.together,
+        resident_gb=params.resident_gb,
+    )
+    for (model, history), about, path in zip(tuned, facts, snakemake.output.models, strict=True):
+        models.save(model, path, about, history)
+    for draw in draws:
+        draw.keeper.remove()

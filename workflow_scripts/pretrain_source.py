@@ -1,43 +1,45 @@
-from pathlib import Path
-
 import torch
 
-from headstart import job, models, pretrain, store
-from headstart.augment import Augment
-from headstart.job import UserError
-from headstart.loop import DivergedError, Training
+from headstart import job, parallel, pretrain, store
 from headstart.networks import Architecture
 
 
 def parts_of(paths: list[str]) -> list[store.Slices]:
     """What may be held out: each scan in files of scans, each file of natural images."""
     if not (paths and snakemake.input.index):
-        return paths
+        return list(paths)
     return store.find(snakemake.input.index, paths, snakemake.params.subjects)
 
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     torch.set_num_threads(params.torch_threads)
-    architecture = Architecture.of(params.network)
-    source = snakemake.wildcards.source
-    if source == "scratch":
-        made = pretrain.scratch(architecture, params.seed)
-    elif params.asked is None:
-        made = pretrain.from_file(files.weights[0], params.sha256, architecture, params.seed)
+    facts = {"source": snakemake.wildcards.source, **params.expects}
+    if params.asked is None:
+        architecture = Architecture.of(params.network)
+        if files.weights:
+            made = pretrain.from_file(files.weights[0], params.sha256, architecture, params.seed)
+        else:
+            made = pretrain.scratch(architecture, params.seed)
+        pretrain.save(made, written.encoder, facts)
     else:
-        try:
-            made = pretrain.pretrain(
-                pretrain.Asked(**params.asked),
-                *(parts_of(paths) for paths in (files.images, files.targets)),
-                architecture,
-                Training(**params.training),
-                params.seed,
-                held_out_files=params.held_out,
-                augment=Augment(**params.augment) if params.augment else None,
-            )
-        except DivergedError as error:
-            kept = Path(written.encoder).with_name("last_good.safetensors")
-            models.save_weights(error.encoder, kept)
-            raise UserError(f"{error} The encoder as it last was well is {kept}.") from None
-    pretrain.save(made, written.encoder, {"source": source, **params.expects})
+        description = {
+            "asked": params.asked,
+            "images": parts_of(files.images),
+            "targets": parts_of(files.targets),
+            "network": params.network,
+            "training": params.training,
+            "seed": params.seed,
+            "held_out": params.held_out,
+            "augment": params.augment,
+            "encoder": written.encoder,
+            "facts": facts,
+            "identity": params.code,
+            "state": params.state,
+            "minutes": params.minutes,
+            "resident_gb": params.resident_gb,
+        }
+        if params.gpus > 1:
+            parallel.launch("headstart.pretrain", description, params.gpus)
+        else:
+            pretrain.run(description)

@@ -4,20 +4,12 @@ from headstart import job, models, store
 from headstart.label import learnt
 from headstart.loop import Training
 from headstart.networks import Architecture
+from headstart.resume import Keeper, identity_of
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
     architecture = Architecture.of(params.network)
-    labeller, history = learnt.learn(
-        files.t1w,
-        files.tissue,
-        files.structures,
-        architecture,
-        Training(**params.training),
-        params.expects["size"][0],
-        params.seed,
-    )
     facts = {
         "kind": "labeller",
         "encoder": architecture.encoder,
@@ -28,4 +20,16 @@ with job.running(snakemake.rule, snakemake.log[0]):
         "versions": models.versions(),
         **params.expects,
     }
+    keeper = Keeper(params.state, identity_of(facts, params.code), params.minutes)
+    labeller, history = learnt.learn(
+        files.t1w,
+        files.tissue,
+        files.structures,
+        architecture,
+        Training(**params.training),
+        params.expects["size"][0],
+        params.seed,
+        keeper=keeper,
+    )
     models.save(labeller, snakemake.output.model, facts, history)
+    keeper.remove()

@@ -1,43 +1,72 @@
 """Fine-tuning: a source's encoder and a fresh decoder, all of it trained on the target's labelled scans."""
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from headstart import models, store
-from headstart.loop import Training, train
+import numpy as np
+
+from headstart import feed, models, store
+from headstart.devices import choose_device
+from headstart.loop import Trainer, Training, train_together
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Segmenter
+from headstart.resume import Keeper
 from headstart.seeds import seed_for
 from headstart.tasks import Segmentation
 
 Paths = Sequence[store.Slices]
 
 
+@dataclass(frozen=True)
+class Draw:
+    """One fine-tuning set: the places of its ``scans`` among those of the job, its ``seed``, what keeps its state.
+
+    The seed must not name the source: decoder and order of slices are then the same for every source, so that sources
+    differ by their encoder alone.
+    """
+
+    scans: Sequence[int]
+    seed: int
+    keeper: Keeper | None = None
+
+
 def finetune(
     encoder_path: str | os.PathLike,
     image_paths: Paths,
     label_paths: Paths,
+    draws: Sequence[Draw],
     classes: int,
     architecture: Architecture,
     training: Training,
-    seed: int,
     *,
     expect: Mapping | None = None,
     device: str = "auto",
-) -> tuple[Segmenter, list[dict]]:
-    """Fine-tune a source's encoder on the given scans (paper, section 4.3).
+    together: int = 1,
+    resident_gb: float | None = None,
+) -> Iterator[tuple[Segmenter, list[dict]]]:
+    """Fine-tune a source's encoder on each draw of scans (paper, section 4.3), ``together`` at most at once on a GPU.
 
-    ``image_paths`` and ``label_paths`` say where each scan's slices lie (:mod:`headstart.store`), in the same order.
-    The seed must not name the source: decoder and order of slices are then the same for every source, so that sources
-    differ by their encoder alone. The loss is cross-entropy per voxel, weighted by median frequency over these labels.
-    ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows from
-    ``architecture`` is asked for in any case. Returns (model on the CPU, in evaluation mode; history).
+    ``image_paths`` and ``label_paths`` say where the slices of all draws' scans lie (:mod:`headstart.store`), in the
+    same order; they go to the device once. The loss is cross-entropy per voxel, weighted by median frequency over the
+    draw's labels. ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows
+    from ``architecture`` is asked for in any case. Yields, draw by draw, the model on the CPU, in evaluation mode, and
+    its training's rows (:class:`headstart.loop.Trainer`).
     """
-    encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels}
-    models.load_state(encoder, encoder_path, required | dict(expect or {}))
-    images, labels = store.gather_pairs(image_paths, label_paths)
-    task = Segmentation(median_frequency_weights(labels, classes))
-    model = task.network(encoder, architecture, images.shape[1], seed)
-    history = train(model, images, labels, task, training, seed_for(seed, "train"), device=device)
-    return model.cpu().eval(), history
+    required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels} | dict(expect or {})
+    images, labels = store.join_pairs(image_paths, label_paths)
+    where = choose_device(device)
+    slices = feed.load(images, labels, where, resident_gb)
+
+    def start(draw: Draw) -> Trainer:
+        encoder = architecture.make_encoder(seed_for(draw.seed, "encoder"))
+        models.load_state(encoder, encoder_path, required)
+        rows = np.concatenate([images.rows(place) for place in draw.scans])
+        task = Segmentation(median_frequency_weights(labels[rows], classes))
+        model = task.network(encoder, architecture, images.shape[1], draw.seed)
+        return Trainer(model, slices, task, training, seed_for(draw.seed, "train"), rows=rows, keeper=draw.keeper)
+
+    starts = [functools.partial(start, draw) for draw in draws]
+    for trainer in train_together(starts, where, training, together):
+        yield trainer.model.cpu().eval(), trainer.history

@@ -5,6 +5,7 @@ import ctypes
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("headstart")
 
+# Bytes: a disk with less than this is full.
+_HARDLY_ANY = 2**20
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -72,7 +75,8 @@ def keep_freed_memory() -> None:
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; on success it is flushed to disk and renamed into place.
 
-    The suffix is kept, because image libraries choose the format by it. On an exception nothing is left.
+    The suffix is kept, because image libraries choose the format by it. On an exception nothing is left, and what was
+    there before is intact; a full disk is a :class:`UserError`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +86,11 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         with open(partial, "rb") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
+    except Exception as error:
+        # Libraries do not agree on what they raise when a disk is full, so the disk itself is asked.
+        if shutil.disk_usage(path.parent).free >= _HARDLY_ANY:
+            raise
+        raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
         partial.unlink(missing_ok=True)
 

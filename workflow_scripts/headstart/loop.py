@@ -4,20 +4,24 @@ import contextlib
 import copy
 import functools
 import itertools
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from headstart import feed, parallel
 from headstart.augment import Augment
+from headstart.devices import autocast, choose_device, choose_precision, settled
+from headstart.feed import Feed
+from headstart.graphs import Graphs
 from headstart.job import UserError, logger
 from headstart.networks import count_parameters
+from headstart.resume import Keeper
 from headstart.seeds import seed_for
-from headstart.store import SCALE
 from headstart.tasks import Task
 
 
@@ -26,7 +30,8 @@ class Training:
     """How a network is trained (paper, section 4.3, except where the paper is silent: Adam, precision).
 
     ``decay_after`` is the share of the epochs after which the learning rate is multiplied by ``decay_factor``.
-    ``precision`` is "float32", "bfloat16" (automatic mixed precision) or "auto": bfloat16 where the device has it.
+    ``precision`` is "float32", "tf32" (on a GPU), "bfloat16" (automatic mixed precision) or "auto": bfloat16 where the
+    device has it. ``deterministic``: the same bytes each time on a GPU too, see :func:`headstart.devices.settled`.
     """
 
     epochs: int
@@ -36,6 +41,7 @@ class Training:
     decay_after: float = 0.5
     decay_factor: float = 0.1
     precision: str = "auto"
+    deterministic: bool = True
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
@@ -48,67 +54,226 @@ class DivergedError(UserError):
     encoder: nn.Module | None = None
 
 
+class Trainer:
+    """One training of ``model``, in place, that pauses after each step, so that several can share a GPU.
+
+    ``slices``: where they come from, and with it the device; ``rows``: the numbers of those that are learnt from, or
+    None for all. ``augment`` changes slices, and label maps with them, anew in each epoch. ``validation(model)``, asked
+    in evaluation mode after each epoch, goes into the epoch's row. ``keeper`` keeps the state from which the training
+    goes on, to the same bytes, if the process is killed.
+
+    Every epoch visits every slice once, in an order drawn from the seed and the epoch's number alone. A last batch
+    that is too small for batch norm, or for the processes that share it, joins the batch before it.
+
+    ``history``: a row an epoch, of what the seed determines: ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over
+    slices), ``validation`` and the task's own numbers. Speed and time left go to the log only.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        slices: Feed,
+        task: Task,
+        settings: Training,
+        seed: int,
+        *,
+        rows: np.ndarray | None = None,
+        validation: Callable[[nn.Module], float] | None = None,
+        augment: Augment | None = None,
+        on_epoch: Callable[[dict], None] | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.model, self.history = model, []
+        self._slices, self._task, self._settings, self._seed = slices, task, settings, seed
+        self._rows = torch.arange(len(slices)) if rows is None else torch.as_tensor(rows)
+        self._validation, self._augment, self._on_epoch, self._keeper = validation, augment, on_epoch, keeper
+        _check(len(self._rows), settings)
+        self._device = slices.device
+        self._precision = choose_precision(settings.precision, self._device)
+        on_gpu = self._device.type == "cuda"
+        model.to(self._device, memory_format=torch.channels_last)
+        self._network = parallel.spread(model)
+        # In a CUDA graph the rate must lie on the GPU, to be changed there.
+        rate = torch.tensor(settings.learning_rate, device=self._device) if on_gpu else settings.learning_rate
+        adam = functools.partial(
+            torch.optim.Adam, lr=rate, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu
+        )
+        self._optimiser = adam(model.parameters())
+        self._optimisers = [self._optimiser, *task.begin(self._device, adam)]
+        self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
+        self._done = 0  # batches of the epoch that runs
+        self._good: Mapping[str, torch.Tensor] = {}
+        self._stream = torch.cuda.Stream(self._device) if on_gpu else None
+        graphed = on_gpu and parallel.processes() == 1
+        self._learn = Graphs(self._step, self._tensors) if graphed else self._step
+        self._keeps = keeper is not None and parallel.number() == 0
+        if keeper and (kept := keeper.read(self._device)):
+            self._go_on(kept)
+
+    def run(self) -> Iterator[None]:
+        """Train to the end, pausing after each step.
+
+        Raises :class:`DivergedError` when the loss is no longer a number; the model then is as it was after the last
+        epoch that went well.
+        """
+        parameters, slices = count_parameters(self.model), len(self._rows)
+        logger.info("training %d parameters on %d slices, %s, %s", parameters, slices, self._device, self._precision)
+        self._started, self._begun = time.monotonic(), len(self.history)
+        if self._stream:
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        while len(self.history) < self._settings.epochs:
+            yield from self._epoch(len(self.history))
+        if self._keeps and self._begun < self._settings.epochs:
+            self._keeper.write({"history": self.history, "model": self.model.state_dict()})
+
+    def _epoch(self, epoch: int) -> Iterator[None]:
+        with torch.cuda.stream(self._stream):
+            self._begin(epoch)
+        order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "epoch", epoch))
+        batches = [self._rows[batch] for batch in order]
+        fed = self._slices.batches(map(parallel.share, batches[self._done :]))
+        for number in range(self._done, len(batches)):
+            with torch.cuda.stream(self._stream):
+                images, targets = self._changed(*next(fed), seed_for(self._seed, "step", epoch, number))
+                self._learn(images, targets, len(batches[number]))
+            self._done = number + 1
+            if self._keeps and self._keeper.due():
+                self._keeper.write(self._state())
+            yield
+        with torch.cuda.stream(self._stream):
+            self._end(epoch)
+
+    def _begin(self, epoch: int) -> None:
+        self.model.train()
+        for group in itertools.chain.from_iterable(optimiser.param_groups for optimiser in self._optimisers):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(self._settings.rate(epoch))
+            else:
+                group["lr"] = self._settings.rate(epoch)
+        if not self._done:
+            self._good = copy.deepcopy(self.model.state_dict())
+            self._loss.zero_()
+
+    def _changed(
+        self, images: torch.Tensor, targets: torch.Tensor | None, seed: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A batch as it is learnt from. All randomness of a step comes from its own seed, whatever ran before it."""
+        torch.manual_seed(seed)
+        return self._augment(images, targets, _generator(seed)) if self._augment else (images, targets)
+
+    def _step(self, images: torch.Tensor, targets: torch.Tensor | None, slices: int) -> None:
+        """Learn from a batch of so many slices, of which these are this process's."""
+        with autocast(self._device, self._precision):
+            output = self._network(images)
+        loss = self._task.loss(output, images, targets)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        self._task.after_step(output, images)
+        self._loss.add_(loss.detach() * slices)  # stays on the device: reading it would wait for every batch
+
+    def _end(self, epoch: int) -> None:
+        loss = parallel.average(self._loss).item() / len(self._rows)
+        if not np.isfinite(loss):
+            self.model.load_state_dict(self._good)
+            raise DivergedError(
+                f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
+                f"{self._settings.learning_rate:g}."
+            )
+        row = {"epoch": epoch + 1, "learning_rate": self._settings.rate(epoch), "loss": loss}
+        self.history.append(row | {"validation": self._validated()} | self._task.numbers())
+        self._done = 0
+        _log_epoch(
+            self.history[-1], self._settings.epochs, len(self._rows), time.monotonic() - self._started, self._begun
+        )
+        if self._on_epoch:
+            self._on_epoch(self.history[-1])
+
+    def _validated(self) -> float | None:
+        if self._validation is None or parallel.number() > 0:
+            return None
+        self.model.eval()
+        return self._validation(self.model)
+
+    def _tensors(self) -> Iterator[torch.Tensor]:
+        """All that a step changes."""
+        yield from self.model.state_dict().values()
+        yield from self._task.state().values()
+        for state in itertools.chain.from_iterable(optimiser.state.values() for optimiser in self._optimisers):
+            yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+        yield self._loss
+
+    def _state(self) -> dict:
+        return {
+            "history": self.history,
+            "model": self.model.state_dict(),
+            "done": self._done,
+            "good": self._good,
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+            "task": self._task.state(),
+            "loss": self._loss,
+        }
+
+    def _go_on(self, kept: Mapping) -> None:
+        """Go on from a state that was kept, of a training that ended or of one that did not."""
+        self.history = kept["history"]
+        self.model.load_state_dict(kept["model"])
+        logger.info("going on after epoch %d of %d", len(self.history), self._settings.epochs)
+        if "done" in kept:
+            self._done, self._good = kept["done"], kept["good"]
+            for optimiser, state in zip(self._optimisers, kept["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
+            for name, tensor in self._task.state().items():
+                tensor.copy_(kept["task"][name])
+            self._loss.copy_(kept["loss"])
+
+
 def train(
     model: nn.Module,
-    images: np.ndarray,
-    targets: np.ndarray | None,
+    images: feed.Array,
+    targets: feed.Array | None,
     task: Task,
     settings: Training,
     seed: int,
     *,
-    validation: Callable[[nn.Module], float] | None = None,
-    augment: Augment | None = None,
-    on_epoch: Callable[[dict], None] | None = None,
     device: str = "auto",
+    resident_gb: float | None = None,
+    **options: object,
 ) -> list[dict]:
-    """Train ``model`` in place on a task, and return one row an epoch.
+    """Train ``model`` in place on a task, and return one row an epoch; see :class:`Trainer`, which takes ``options``.
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 as :mod:`headstart.store` keeps them, None where the task
-    has only images; they stay integers on the device, and images are scaled to [0, 1] there, a batch at a time.
-
-    ``augment`` changes slices, and label maps with them, anew in each epoch.
-
-    Every epoch visits every slice once, in an order drawn from the seed and the epoch's number alone. A last batch
-    of one slice joins the batch before it, because batch norm cannot normalise a single value.
-
-    Rows hold what the seed determines: ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over slices),
-    ``validation`` (``validation(model)`` in evaluation mode, or None) and the task's own numbers. Speed and time left
-    go to the log only. Raises :class:`DivergedError` when the loss is no longer a number; the model then is as it was
-    after the last epoch that went well.
+    has only images; see :func:`headstart.feed.load` for where they lie.
     """
-    _check(images, targets, settings)
     where = choose_device(device)
-    data = _resident(images, np.int16, where), None if targets is None else _resident(targets, np.uint8, where)
-    model.to(where, memory_format=torch.channels_last)
-    adam = functools.partial(
-        torch.optim.Adam, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    optimiser = adam(model.parameters())
-    optimisers = [optimiser, *task.begin(where, adam)]
-    precision = choose_precision(settings.precision, where)
-    parameters = count_parameters(model)
-    logger.info("training %d parameters on %d slices, %s, %s", parameters, len(images), where, precision)
-    history, started = [], time.monotonic()
-    with _reproducible(seed, where):
-        for epoch in range(settings.epochs):
-            for group in itertools.chain.from_iterable(one.param_groups for one in optimisers):
-                group["lr"] = settings.rate(epoch)
-            good = copy.deepcopy(model.state_dict())
-            batches = _batches(len(images), settings.batch_size, seed_for(seed, "epoch", epoch))
-            change = augment and functools.partial(augment, generator=_generator(seed_for(seed, "augment", epoch)))
-            loss = _train_epoch(model, data, task, optimiser, batches, precision, change)
-            if not np.isfinite(loss):
-                model.load_state_dict(good)
-                raise DivergedError(
-                    f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
-                    f"{settings.learning_rate:g}."
-                )
-            row = {"epoch": epoch + 1, "learning_rate": settings.rate(epoch), "loss": loss}
-            history.append(row | {"validation": _validate(model, validation)} | task.numbers())
-            _log_epoch(history[-1], settings.epochs, len(images), time.monotonic() - started)
-            if on_epoch:
-                on_epoch(history[-1])
-    return history
+    slices = feed.load(images, targets, where, resident_gb)
+    (trained,) = train_together([lambda: Trainer(model, slices, task, settings, seed, **options)], where, settings)
+    return trained.history
+
+
+def train_together(
+    trainings: Sequence[Callable[[], Trainer]], device: torch.device, settings: Training, most: int = 1
+) -> Iterator[Trainer]:
+    """Run trainings, and yield each, in the order in which they are given, when it is at its end.
+
+    On a GPU up to ``most`` of them share it, as long as its memory has room, a step of each in turn: the steps are
+    queued on streams of their own, and small ones do not fill a large GPU. On a CPU they take turns, which changes
+    nothing of their results.
+    """
+    waiting, running, ended = deque(enumerate(trainings)), {}, {}
+    most = most if device.type == "cuda" else 1
+    with settled(device, choose_precision(settings.precision, device), settings.deterministic):
+        for number in range(len(trainings)):
+            while number not in ended:
+                if waiting and len(running) < most and _has_room(device, len(running)):
+                    key, start = waiting.popleft()
+                    trainer = start()
+                    running[key] = trainer, trainer.run()
+                for key, (trainer, steps) in list(running.items()):
+                    if next(steps, _ENDED) is _ENDED:
+                        ended[key] = trainer
+                        del running[key]
+            yield ended.pop(number)
 
 
 def predict(
@@ -132,58 +297,23 @@ def predict(
     training = model.training
     model.eval()
     parts = []
-    with torch.inference_mode(), _autocast(where, precision):
+    with torch.inference_mode(), autocast(where, precision):
         for start in range(0, len(images), batch_size):
-            chunk = _resident(images[start : start + batch_size], np.int16, where)
-            parts.append(finish(model(_as_input(chunk))).cpu().numpy())
+            chunk = feed.on_device(images[start : start + batch_size], where)
+            parts.append(finish(model(feed.as_input(chunk))).cpu().numpy())
     model.train(training)
     return np.concatenate(parts)
 
 
-def choose_device(device: str = "auto") -> torch.device:
-    """The device meant by "auto" (a CUDA GPU if there is one, else the CPU) or by a torch device name."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+_ENDED = object()
 
 
-def choose_precision(precision: str, device: torch.device) -> str:
-    """What "auto" means on a device: "bfloat16" where it computes in that rather than emulating it, else "float32"."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch this runs with
-    return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
-
-
-def _train_epoch(
-    model: nn.Module,
-    data: tuple[torch.Tensor, torch.Tensor | None],
-    task: Task,
-    optimiser: torch.optim.Optimizer,
-    batches: list[torch.Tensor],
-    precision: str,
-    change: Callable[..., tuple[torch.Tensor, torch.Tensor | None]] | None,
-) -> float:
-    """One pass over the batches; returns the loss averaged over slices."""
-    resident, targets = data
-    model.train()
-    total = torch.zeros((), device=resident.device, dtype=torch.float64)
-    for batch in batches:
-        index = batch.to(resident.device)
-        images, answers = _as_input(resident[index]), None if targets is None else targets[index]
-        if change:
-            images, answers = change(images, answers)
-        with _autocast(resident.device, precision):
-            output = model(images)
-        loss = task.loss(output, images, answers)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        task.after_step(output, images)
-        total += loss.detach() * len(batch)  # stays on the device: reading it would wait for every batch
-    return total.item() / sum(map(len, batches))
+def _has_room(device: torch.device, running: int) -> bool:
+    """Whether another training like those that run fits into the GPU's memory."""
+    if not running:
+        return True
+    each = torch.cuda.memory_reserved(device) / running
+    return torch.cuda.mem_get_info(device)[0] > 1.2 * each
 
 
 def _most_likely(scores: torch.Tensor) -> torch.Tensor:
@@ -192,10 +322,10 @@ def _most_likely(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:
-    """Indices of each batch, in a seeded order; a last batch of one joins the one before it."""
+    """Indices of each batch, in a seeded order; a last one too small to be normalised and shared joins the one before."""
     order = torch.randperm(slices, generator=_generator(seed))
     batches = list(order.split(batch_size))
-    if len(batches[-1]) == 1 and len(batches) > 1:
+    if len(batches) > 1 and len(batches[-1]) < max(2, parallel.processes()):
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
@@ -204,63 +334,20 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _resident(slices: np.ndarray, dtype: type, device: torch.device) -> torch.Tensor:
-    """Slices on the device; uint16 goes as the int16 of the same bits, because torch cannot index uint16 everywhere."""
-    return torch.from_numpy(np.require(slices, requirements="CW").view(dtype)).to(device)
-
-
-def _as_input(images: torch.Tensor) -> torch.Tensor:
-    """(B, H, W) int16 bits of uint16 -> (B, 1, H, W) float32 in [0, 1]."""
-    return (images.to(torch.int32) & SCALE).to(torch.float32).div_(SCALE).unsqueeze(1)
-
-
-def _autocast(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def _validate(model: nn.Module, validation: Callable[[nn.Module], float] | None) -> float | None:
-    if validation is None:
-        return None
-    model.eval()
-    return validation(model)
-
-
-def _check(images: np.ndarray, targets: np.ndarray | None, settings: Training) -> None:
-    if targets is not None and len(images) != len(targets):
-        raise ValueError(f"there are {len(images)} images, but targets for {len(targets)}")
-    if min(len(images), settings.batch_size) < 2:
+def _check(slices: int, settings: Training) -> None:
+    least = max(2, parallel.processes())
+    if min(slices, settings.batch_size) < least:
         raise UserError(
-            f"batch norm needs two slices a batch, but there are {len(images)} slices and batch_size is "
+            f"batch norm needs {least} slices a batch, but there are {slices} slices and batch_size is "
             f"{settings.batch_size}; raise batch_size or keep more slices."
         )
 
 
-def _log_epoch(row: dict, epochs: int, slices: int, elapsed: float) -> None:
-    per_epoch = elapsed / row["epoch"]
+def _log_epoch(row: dict, epochs: int, slices: int, elapsed: float, begun: int) -> None:
+    """``begun``: epochs that another process had done."""
+    per_epoch = elapsed / (row["epoch"] - begun)
     score = "" if row["validation"] is None else f", validation {row['validation']:.3f}"
     logger.info(
         "epoch %d/%d: loss %.4f%s, %.0f images/s, %.0f s left",
         row["epoch"], epochs, row["loss"], score, slices / per_epoch, per_epoch * (epochs - row["epoch"]),
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators and ask for deterministic kernels, and put both back afterwards.
-
-    On CUDA a kernel that has no deterministic form warns instead of stopping the study.
-    """
-    on_gpu = device.type == "cuda"
-    if on_gpu:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
-    mode = torch.get_deterministic_debug_mode()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=on_gpu)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
-        try:
-            yield
-        finally:
-            torch.set_deterministic_debug_mode(mode)
-            torch.utils.deterministic.fill_uninitialized_memory = fill

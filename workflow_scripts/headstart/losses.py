@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from headstart import parallel
 from headstart.job import UserError
 
 CHUNK = 64
@@ -26,7 +27,7 @@ def median_frequency_weights(labels: np.ndarray, classes: int, first: int = 0) -
         pixels += per_slice.sum(axis=0)
         slices += (per_slice > 0).sum(axis=0)
     present = pixels > 0
-    frequency = pixels[present] / (slices[present] * labels[0].size)
+    frequency = pixels[present] / (slices[present] * np.prod(labels.shape[1:]))
     weights = np.zeros(classes)
     weights[present] = np.median(frequency) / frequency
     return weights
@@ -43,7 +44,17 @@ def cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Ten
     classes = labels - first
     losses = functional.cross_entropy(scores.float(), classes, weights, reduction="none", ignore_index=-1)
     taken = weights[classes.clamp(min=0)] * (classes >= 0)
-    return losses.sum() / taken.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    return parallel.mean(losses.sum(), taken.sum().clamp(min=torch.finfo(torch.float32).tiny))
+
+
+def absolute(output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Absolute difference of two images (B, 1, H, W), averaged over pixels, a scalar."""
+    return mean_of((output.float() - images).abs())
+
+
+def mean_of(values: torch.Tensor) -> torch.Tensor:
+    """Values averaged over all of them, of all processes that share a batch."""
+    return parallel.mean(values.sum(), values.numel())
 
 
 def class_wise(scores: torch.Tensor, shown: torch.Tensor, activation: str) -> torch.Tensor:
@@ -54,8 +65,8 @@ def class_wise(scores: torch.Tensor, shown: torch.Tensor, activation: str) -> to
     """
     scores, shown = scores.float(), shown.float()
     if activation == "sigmoid":
-        return functional.binary_cross_entropy_with_logits(scores, shown)
-    return functional.binary_cross_entropy(scores.softmax(dim=1), shown)
+        return mean_of(functional.binary_cross_entropy_with_logits(scores, shown, reduction="none"))
+    return mean_of(functional.binary_cross_entropy(scores.softmax(dim=1), shown, reduction="none"))
 
 
 def adversarial(answers: torch.Tensor, real: bool) -> torch.Tensor:
@@ -65,7 +76,7 @@ def adversarial(answers: torch.Tensor, real: bool) -> torch.Tensor:
     images with ``real=True`` (the form that does not saturate, Goodfellow 2014).
     """
     wanted = torch.full_like(answers, float(real), dtype=torch.float32)
-    return functional.binary_cross_entropy_with_logits(answers.float(), wanted)
+    return mean_of(functional.binary_cross_entropy_with_logits(answers.float(), wanted, reduction="none"))
 
 
 def _class_pixels(labels: np.ndarray, classes: int) -> np.ndarray:

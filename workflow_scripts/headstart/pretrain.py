@@ -11,16 +11,21 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from headstart import models, store, weights
+from headstart import models, parallel, store, weights
 from headstart.augment import Augment
 from headstart.job import UserError, atomic, logger
-from headstart.loop import DivergedError, Training, choose_device, choose_precision, predict, train
+from headstart.devices import choose_device, choose_precision
+from headstart.loop import DivergedError, Training, predict, train
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Encoder, count_parameters
+from headstart.resume import Keeper, identity_of
 from headstart.seeds import generator, seed_for
 from headstart.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
 
 Paths = Sequence[store.Slices]
+
+# What a description of a training names paths for.
+_KINDS = ("images", "targets")
 
 # Held-out slices of which a source's outputs are kept, for the report.
 _SHOWN = 6
@@ -81,6 +86,8 @@ def pretrain(
     *,
     held_out_files: int = 0,
     augment: Augment | None = None,
+    keeper: Keeper | None = None,
+    resident_gb: float | None = None,
     device: str = "auto",
 ) -> Source:
     """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
@@ -88,20 +95,22 @@ def pretrain(
     ``image_paths`` and ``target_paths`` say where each scan's slices lie, or name each file of natural images, in the
     same order (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
     seed, are held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they
-    are learnt from. The encoder starts as :func:`scratch` of the same seed does. Raises
+    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.loop.Trainer`
+    for ``keeper`` and :func:`headstart.feed.load` for ``resident_gb``. Raises
     :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
     """
     kept, held_out = hold_out(len(image_paths), held_out_files, seed)
-    images, targets = _gathered(kept, image_paths, target_paths)
+    images, targets = _joined(kept, image_paths, target_paths)
     task = asked.task(targets, architecture, seed)
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
     model = task.network(encoder, architecture, images.shape[1], seed)
-    unseen = _gathered(held_out, image_paths, target_paths) if held_out else None
+    unseen = [part if part is None else part[:] for part in _joined(held_out, image_paths, target_paths)]
     options = {"precision": training.precision, "device": device}
     try:
         history = train(
             model, images, targets, task, training, seed_for(seed, "train"),
-            validation=_validation(task, *unseen, **options) if unseen else None, augment=augment, device=device,
+            validation=_validation(task, *unseen, **options) if held_out else None, augment=augment, keeper=keeper,
+            resident_gb=resident_gb, device=device,
         )  # fmt: skip
     except DivergedError as error:
         error.encoder = encoder.cpu()
@@ -120,8 +129,45 @@ def pretrain(
         "data_sha256": store.fingerprint([*image_paths, *target_paths]),
         "training": asdict(training) | {"precision": choose_precision(training.precision, choose_device(device))},
     }
-    examples = _examples(model, task, *(unseen or (images, targets)), **options)
+    examples = _examples(model, task, *(unseen if held_out else (images, targets)), **options)
     return Source(encoder.cpu(), facts, history, examples)
+
+
+def run(description: Mapping, device: str = "auto") -> None:
+    """Pre-train as a description says, and write what comes of it (:func:`save`); of several processes one does.
+
+    ``description``, of JSON's types: ``asked``, ``images``, ``targets``, ``network``, ``training``, ``seed``,
+    ``held_out``, ``augment`` and ``resident_gb`` as in :func:`pretrain`; ``state`` and ``minutes``, where the training's
+    state is kept and how often; ``identity`` of what else it depends on; ``encoder``, the file to write; ``facts``, more
+    for its ``model.json``. Raises :class:`UserError` where the training diverged, with the last good encoder beside.
+    """
+    paths = [[store.Stack(*path) if isinstance(path, list) else path for path in description[kind]] for kind in _KINDS]
+    identity = identity_of({**description, "processes": parallel.processes()}, store.fingerprint(sum(paths, [])))
+    keeper = Keeper(description["state"], identity, description["minutes"])
+    encoder = Path(description["encoder"])
+    try:
+        made = pretrain(
+            Asked(**description["asked"]),
+            *paths,
+            Architecture.of(description["network"]),
+            Training(**description["training"]),
+            description["seed"],
+            held_out_files=description["held_out"],
+            augment=Augment(**description["augment"]) if description["augment"] else None,
+            keeper=keeper,
+            resident_gb=description["resident_gb"],
+            device=device,
+        )
+    except DivergedError as error:
+        if parallel.number() > 0:
+            raise
+        kept = encoder.with_name("last_good.safetensors")
+        models.save_weights(error.encoder, kept)
+        keeper.remove()
+        raise UserError(f"{error} The encoder as it last was well is {kept}.") from None
+    if parallel.number() == 0:
+        save(made, encoder, description["facts"])
+        keeper.remove()
 
 
 def save(source: Source, path: str | os.PathLike, expects: Mapping) -> None:
@@ -144,11 +190,14 @@ def hold_out(files: int, held_out_files: int, seed: int) -> tuple[list[int], lis
     return sorted(order[held_out_files:]), sorted(order[:held_out_files])
 
 
-def _gathered(files: list[int], image_paths: Paths, target_paths: Paths) -> tuple[np.ndarray, np.ndarray | None]:
-    """Images, and targets where there are any, of the files chosen."""
-    if not target_paths:
-        return store.gather([image_paths[file] for file in files]), None
-    return store.gather_pairs([image_paths[file] for file in files], [target_paths[file] for file in files])
+def _joined(
+    files: list[int], image_paths: Paths, target_paths: Paths
+) -> tuple[store.Joined | None, store.Joined | None]:
+    """Images of the files chosen, and targets, where there are any."""
+    chosen = [[paths[file] for file in files] for paths in (image_paths, target_paths) if paths]
+    if not files or len(chosen) < 2:
+        return store.Joined(chosen[0]) if files else None, None
+    return store.join_pairs(*chosen)
 
 
 def _validation(
@@ -177,3 +226,7 @@ def _facts(kind: str, architecture: Architecture, seed: int) -> dict:
         "seed": seed,
         "versions": models.versions(),
     }
+
+
+if __name__ == "__main__":
+    parallel.work(run)

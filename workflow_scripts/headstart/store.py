@@ -8,6 +8,7 @@ N counts axial slices, scan after scan; an index beside the files says where eac
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,19 +103,55 @@ def read(where: Slices) -> np.ndarray:
     return array[slice(*rows)] if rows else array
 
 
-def gather(paths: Sequence[Slices]) -> np.ndarray:
-    """Read the given slices, and only these, into one array (sum of N, H, W) in the order given.
+class Joined:
+    """Slices of several scans as one array (sum of N, ...), in the order given, of which only what is asked for is read.
 
     Raises :class:`UserError` if there is no scan, or naming the first scan whose slices have another type or size
     than the first one's.
     """
-    if not paths:
-        raise UserError("no scan was given to read slices of; check the split's table and the set size.")
-    return _joined(paths, [read(path) for path in paths])
+
+    def __init__(self, paths: Sequence[Slices]) -> None:
+        if not paths:
+            raise UserError("no scan was given to read slices of; check the split's table and the set size.")
+        self._scans = [read(path) for path in paths]
+        first = self._scans[0]
+        for path, scan in zip(paths, self._scans, strict=True):
+            if scan.dtype != first.dtype or scan.shape[1:] != first.shape[1:]:
+                raise UserError(
+                    f"{_file(path)} holds {scan.dtype} slices of {scan.shape[1:]}, but {_file(paths[0])} {first.dtype} "
+                    f"of {first.shape[1:]}; make both with the same settings."
+                )
+        self._ends = np.cumsum([len(scan) for scan in self._scans])
+        self.dtype = first.dtype
+        self.shape = (int(self._ends[-1]), *first.shape[1:])
+        self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """The slices with these numbers, read into memory."""
+        numbers = np.arange(len(self))[rows]
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        places = np.searchsorted(self._ends, numbers, "right")
+        for place in np.unique(places):
+            here = places == place
+            first = self._ends[place] - len(self._scans[place])
+            found[here] = self._scans[place][numbers[here] - first]
+        return found
+
+    def rows(self, place: int) -> np.ndarray:
+        """The numbers of the slices of the scan at this place among those given."""
+        return np.arange(self._ends[place] - len(self._scans[place]), self._ends[place])
 
 
-def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8, slice by slice.
+def gather(paths: Sequence[Slices]) -> np.ndarray:
+    """Read the given slices, and only these, into one array (sum of N, H, W); see :class:`Joined`."""
+    return Joined(paths)[:]
+
+
+def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[Joined, Joined]:
+    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8, slice by slice, to be read from.
 
     Raises :class:`UserError` naming the pair of files that disagree in shape, or the file with the wrong type.
     """
@@ -122,7 +159,13 @@ def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -
         raise UserError(f"{len(image_paths)} image files were given with {len(label_paths)} label files; pair them.")
     for image_path, label_path in zip(image_paths, label_paths, strict=True):
         _check_pair(image_path, label_path)
-    return gather(image_paths), gather(label_paths)
+    return Joined(image_paths), Joined(label_paths)
+
+
+def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
+    """The same, read into memory."""
+    images, labels = join_pairs(image_paths, label_paths)
+    return images[:], labels[:]
 
 
 def fingerprint(paths: Sequence[Slices]) -> str:
@@ -130,7 +173,7 @@ def fingerprint(paths: Sequence[Slices]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         if isinstance(path, Stack):
-            digest.update(hashlib.sha256(np.ascontiguousarray(read(path))).digest())
+            digest.update(_digest(path))
             continue
         digest.update(f"{Path(path).name}\0".encode())
         with open(path, "rb") as file:
@@ -138,22 +181,17 @@ def fingerprint(paths: Sequence[Slices]) -> str:
     return digest.hexdigest()
 
 
+@cache
+def _digest(stack: Stack) -> bytes:
+    """SHA-256 of a scan's slices; the resamples of one job share scans."""
+    return hashlib.sha256(np.ascontiguousarray(read(stack))).digest()
+
+
 def _write(path: PathLike, array: np.ndarray, axes: str) -> None:
     if array.ndim != len(axes):
         raise ValueError(f"{path}: slices must have shape ({', '.join(axes)}), not {array.shape}")
     with atomic(path) as partial, open(partial, "wb") as file:
         np.save(file, array)  # an open file: given a name, np.save may append ".npy" to it
-
-
-def _joined(paths: Sequence[Slices], scans: list[np.ndarray]) -> np.ndarray:
-    first = scans[0]
-    for path, scan in zip(paths, scans, strict=True):
-        if scan.dtype != first.dtype or scan.shape[1:] != first.shape[1:]:
-            raise UserError(
-                f"{_file(path)} holds {scan.dtype} slices of {scan.shape[1:]}, but {_file(paths[0])} {first.dtype} of "
-                f"{first.shape[1:]}; make both with the same settings."
-            )
-    return np.concatenate(scans)
 
 
 def _file(where: Slices) -> PathLike:

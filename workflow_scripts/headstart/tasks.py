@@ -12,11 +12,13 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from headstart import losses, overlap
+from headstart import losses, overlap, parallel
 from headstart.networks import Architecture, Classifier, Encoder, Segmenter
 from headstart.seeds import seed_for
 
 L1_WEIGHT, GAN_WEIGHT = 0.996, 0.004
+# What auto-encoding tells of each epoch.
+_GAN_NUMBERS = ("l1", "gan", "discriminator", "real_known", "made_known")
 
 
 class Task(ABC):
@@ -50,7 +52,11 @@ class Task(ABC):
         """Called after each step of the network, with the output that it was made from."""
 
     def numbers(self) -> dict[str, float]:
-        """Further numbers of the epoch that ends, for its row."""
+        """Further numbers of the epoch that ends, for its row; the next epoch's begin anew."""
+        return {}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The tensors that steps change in place, but for the optimisers', so that a training can go on from them."""
         return {}
 
     def facts(self) -> dict:
@@ -118,8 +124,6 @@ class AutoEncoding(SourceTask):
 
     def __init__(self, architecture: Architecture, seed: int) -> None:
         self.discriminator = architecture.make_discriminator(seed_for(seed, "discriminator"))
-        self._sums: dict[str, torch.Tensor] = {}
-        self._steps = 0
 
     @override
     def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> Segmenter:
@@ -130,38 +134,42 @@ class AutoEncoding(SourceTask):
         self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.discriminator.to(device, memory_format=torch.channels_last).train()
+        self._learner = parallel.spread(self.discriminator)
         self._optimiser = optimiser(self.discriminator.parameters())
+        self._sums = {name: torch.zeros((), dtype=torch.float64, device=device) for name in ("steps", *_GAN_NUMBERS)}
         return [self._optimiser]
 
     @override
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: None) -> torch.Tensor:
-        absolute = (output.float() - images).abs().mean()
+        absolute = losses.absolute(output, images)
         self.discriminator.requires_grad_(False)  # it judges here, and learns in after_step
         fooled = losses.adversarial(self.discriminator(images, output.float()), real=True)
-        self._add("l1", absolute)
-        self._add("gan", fooled)
+        self._add(l1=absolute, gan=fooled)
         return L1_WEIGHT * absolute + GAN_WEIGHT * fooled
 
     @override
     def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:
         self.discriminator.requires_grad_(True)
-        real = self.discriminator(images, images)
-        made = self.discriminator(images, output.detach().float())
+        candidates = torch.cat([images, output.detach().float()])
+        real, made = self._learner(torch.cat([images, images]), candidates).chunk(2)
         loss = (losses.adversarial(real, real=True) + losses.adversarial(made, real=False)) / 2
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._optimiser.step()
-        self._add("discriminator", loss)
-        self._add("real_known", (real > 0).float().mean())
-        self._add("made_known", (made < 0).float().mean())
-        self._steps += 1
+        known = {"real_known": losses.mean_of((real > 0).float()), "made_known": losses.mean_of((made < 0).float())}
+        self._add(steps=torch.ones_like(loss), discriminator=loss, **known)
 
     @override
     def numbers(self) -> dict[str, float]:
         """Means over the epoch's steps: the loss's two parts, the discriminator's own, and the patches it got right."""
-        means = {name: total.item() / self._steps for name, total in self._sums.items()}
-        self._sums, self._steps = {}, 0
-        return means
+        sums = {name: parallel.average(total).item() for name, total in self._sums.items()}
+        for total in self._sums.values():
+            total.zero_()
+        return {name: sums[name] / sums["steps"] for name in _GAN_NUMBERS}
+
+    @override
+    def state(self) -> dict[str, torch.Tensor]:
+        return {**self.discriminator.state_dict(), **self._sums}
 
     @override
     def finish(self, output: torch.Tensor) -> torch.Tensor:
@@ -176,8 +184,9 @@ class AutoEncoding(SourceTask):
     def facts(self) -> dict:
         return {"loss_weights": {"l1": L1_WEIGHT, "gan": GAN_WEIGHT}}
 
-    def _add(self, name: str, value: torch.Tensor) -> None:
-        self._sums[name] = self._sums.get(name, 0) + value.detach().double()
+    def _add(self, **values: torch.Tensor) -> None:
+        for name, value in values.items():
+            self._sums[name].add_(value.detach())
 
 
 class Classification(SourceTask):

@@ -17,6 +17,7 @@ from headstart.images import Volume
 from headstart.label import Labels
 from headstart.loop import Training, predict, train
 from headstart.networks import Architecture, Labeller
+from headstart.resume import Keeper
 from headstart.seeds import seed_for
 from headstart.tasks import Task
 from headstart.template import STRUCTURES, TISSUES
@@ -84,17 +85,20 @@ def learn(
     size: int,
     seed: int,
     *,
+    keeper: Keeper | None = None,
     device: str = "auto",
 ) -> tuple[Labeller, list[dict]]:
     """Train a labeller on registered scans and the labels made for them, each in the same order.
 
     ``size``: side of the slices, into which the study's grid must fit. Returns the labeller (on the CPU, in evaluation
-    mode) and its training's rows. See :func:`headstart.loop.train` for what it raises.
+    mode) and its training's rows. See :class:`headstart.loop.Trainer` for ``keeper`` and for what it raises.
     """
     pictures = np.concatenate([_pictures(images.read(path), size) for path in t1s])
     targets = np.concatenate([_targets(pair, size) for pair in zip(tissues, structures, strict=True)])
     labeller = architecture.make_labeller(sum(_CLASSES), seed_for(seed, "labeller"))
-    history = train(labeller, pictures, targets, Labelling(targets), training, seed_for(seed, "train"), device=device)
+    history = train(
+        labeller, pictures, targets, Labelling(targets), training, seed_for(seed, "train"), keeper=keeper, device=device
+    )
     return labeller.cpu().eval(), history
 
 
