@@ -14,7 +14,7 @@ from headstart.networks import Architecture, Segmenter
 from headstart.tasks import Segmentation
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
-HAS_BFLOAT16 = devices.choose_precision("auto", torch.device("cpu")) == "bfloat16"
+HAS_BFLOAT16 = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
 WEIGHTS = np.array([0.5, 2.0])
 
 
@@ -213,11 +213,15 @@ def tiny_model_without_seeding():
 
 def test_precision_is_what_the_device_has(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
-    assert devices.choose_precision("auto", cpu) == "bfloat16"
-    assert devices.choose_precision("float32", cpu) == "float32"
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert devices.choose_precision("auto", cpu) == "float32"
+    for abilities, precision in (
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}, "float32"),
+        ({"avx2": True}, "float32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=abilities: found, raising=False)
+        assert devices.choose_precision("auto", cpu) == precision
+        assert devices.choose_precision("float32", cpu) == "float32"
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert devices.choose_precision("auto", cpu) == "float32"
 

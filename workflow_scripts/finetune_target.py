@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import torch
 
 from headstart import job, models, store

@@ -15,13 +15,18 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """What "auto" means on a device: "bfloat16" where it computes in that rather than emulating it, else "float32"."""
+    """What "auto" means on a device: "bfloat16" where that is quicker than "float32", else this.
+
+    Of processors those with AMX, and AMD's with AVX512-BF16: Intel's without AMX multiply bfloat16 at half the rate of
+    float32 (docs/training.md). The processor decides, not a measurement, so that results are the same each time.
+    """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch this runs with
-    return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
+    quick = abilities.get("avx512_bf16") and not str(abilities.get("cpu_name", "")).startswith("Intel")
+    return "bfloat16" if abilities.get("amx_bf16") or quick else "float32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

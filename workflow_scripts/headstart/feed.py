@@ -97,7 +97,7 @@ def load(images: Array, targets: Array | None, device: torch.device, resident_gb
 
 
 def on_device(array: Array, device: torch.device) -> torch.Tensor:
-    """Slices or targets on a device, carried over piece by piece; uint16 as int16 of the same bits, as torch needs it."""
+    """Slices or targets on a device, carried there piece by piece; uint16 as int16 of the same bits, as torch needs."""
     kept = torch.empty(array.shape, dtype=torch.int16 if array.dtype == np.uint16 else torch.uint8, device=device)
     for start in range(0, len(array), _PIECE):
         kept[start : start + _PIECE] = _as_tensor(array[start : start + _PIECE])

@@ -1,7 +1,7 @@
-"""A training step as CUDA graphs: recorded once for each size of batch and replayed, since starting a step's thousand
-small kernels one by one takes longer than they run.
+"""A training step as CUDA graphs: recorded once for each size of batch, and replayed.
 
-An epoch has batches of two sizes at most, so two graphs do, and nothing is padded: the mathematics is that of the step.
+Starting a step's thousand small kernels one by one takes longer than they run. An epoch has batches of two sizes at
+most, so two graphs do, and nothing is padded: the mathematics is that of the step.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,5 @@
 """The one training loop, and inference. One seed gives one network: byte for byte on a CPU at one thread count."""
 
-import contextlib
 import copy
 import functools
 import itertools
@@ -322,7 +321,7 @@ def _most_likely(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:
-    """Indices of each batch, in a seeded order; a last one too small to be normalised and shared joins the one before."""
+    """Indices of each batch, in a seeded order; a last one too small to normalise and share joins the one before it."""
     order = torch.randperm(slices, generator=_generator(seed))
     batches = list(order.split(batch_size))
     if len(batches) > 1 and len(batches[-1]) < max(2, parallel.processes()):

@@ -30,12 +30,12 @@ def processes() -> int:
 
 
 def number() -> int:
-    """This process's number among them; 0 writes, validates and speaks."""
+    """Which of them this process is; 0 writes, validates and speaks."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def share(batch: torch.Tensor) -> torch.Tensor:
-    """This process's part of a batch's slices."""
+    """The part of a batch's slices that is this process's."""
     return batch[number() :: processes()]
 
 
@@ -76,7 +76,7 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(maps)
         over = [0, *range(2, maps.ndim)]
         wide = [1, -1] + [1] * (maps.ndim - 2)
-        values = maps.float()
+        values = maps.to(self.running_mean.dtype)
         count = values.new_full((1,), values.numel() / values.shape[1])
         sums = all_reduce(torch.cat([values.sum(over), count]))
         middle = sums[:-1] / sums[-1]
@@ -93,10 +93,9 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 def _synchronise(model: nn.Module) -> None:
     """Put a norm over all processes in place of each batch norm, with its parameters and their names."""
-    on_gpu = next(model.parameters()).is_cuda
     for name, child in model.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            kind = nn.SyncBatchNorm if on_gpu else SyncedBatchNorm
+            kind = nn.SyncBatchNorm if child.weight.is_cuda else SyncedBatchNorm
             synced = kind(child.num_features, child.eps, child.momentum)
             for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
                 setattr(synced, part, getattr(child, part))

@@ -13,8 +13,8 @@ from torch import nn
 
 from headstart import models, parallel, store, weights
 from headstart.augment import Augment
-from headstart.job import UserError, atomic, logger
 from headstart.devices import choose_device, choose_precision
+from headstart.job import UserError, atomic, logger
 from headstart.loop import DivergedError, Training, predict, train
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Encoder, count_parameters
@@ -137,9 +137,9 @@ def run(description: Mapping, device: str = "auto") -> None:
     """Pre-train as a description says, and write what comes of it (:func:`save`); of several processes one does.
 
     ``description``, of JSON's types: ``asked``, ``images``, ``targets``, ``network``, ``training``, ``seed``,
-    ``held_out``, ``augment`` and ``resident_gb`` as in :func:`pretrain`; ``state`` and ``minutes``, where the training's
-    state is kept and how often; ``identity`` of what else it depends on; ``encoder``, the file to write; ``facts``, more
-    for its ``model.json``. Raises :class:`UserError` where the training diverged, with the last good encoder beside.
+    ``held_out``, ``augment`` and ``resident_gb`` as in :func:`pretrain`; ``state`` and ``minutes``, where the state of
+    the training is kept and how often; ``identity`` of what else it depends on; ``encoder``, the file to write;
+    ``facts``, more for its ``model.json``. Where the training diverged, the last good encoder is written beside.
     """
     paths = [[store.Stack(*path) if isinstance(path, list) else path for path in description[kind]] for kind in _KINDS]
     identity = identity_of({**description, "processes": parallel.processes()}, store.fingerprint(sum(paths, [])))

@@ -104,7 +104,7 @@ def read(where: Slices) -> np.ndarray:
 
 
 class Joined:
-    """Slices of several scans as one array (sum of N, ...), in the order given, of which only what is asked for is read.
+    """Slices of several scans as one array (sum of N, ...), in the order given; only what is asked for is read.
 
     Raises :class:`UserError` if there is no scan, or naming the first scan whose slices have another type or size
     than the first one's.

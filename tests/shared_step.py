@@ -1,0 +1,34 @@
+"""A step's gradients in double precision, alone or in one of several processes; test_parallel compares them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from headstart import feed, parallel
+from headstart.loop import Trainer, Training
+from headstart.networks import Architecture
+from headstart.tasks import Segmentation
+
+SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
+
+
+def save_gradients(description, device):
+    """Write the gradients of the first step on seven slices, of which two processes get four and three."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 65536, (7, 64, 64), np.uint16), rng.integers(0, 2, (7, 64, 64), np.uint8)
+    task = Segmentation(np.array([0.5, 2.0]))
+    model = task.network(SMALL.make_encoder(1), SMALL, 64, 1).double()
+    model.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
+    slices = feed.load(images, labels, torch.device(device))
+    trainer = Trainer(model, slices, task, Training(1, batch_size=7, precision="float32"), 1)
+    next(trainer.run())
+    if parallel.number() == 0:
+        gradients = {name: parameter.grad.contiguous() for name, parameter in model.named_parameters()}
+        save_file(gradients, Path(description["file"]))
+
+
+if __name__ == "__main__":
+    parallel.work(save_gradients)
