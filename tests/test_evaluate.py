@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import models, store
-from headstart.evaluate import predict, score_model, score_scan, write
+from headstart import lesions, models, store
+from headstart.evaluate import find_lesions, predict, score_model, score_scan, write
 from headstart.job import UserError
 from headstart.networks import Architecture, Segmenter
 from headstart.scoring import check_complete
@@ -32,6 +32,21 @@ def test_a_saved_model_is_scored_as_the_one_in_hand(trained):
         assert np.array_equal(predictions[scan], predict(model, store.read(image_path)))
         expected = score_scan(predictions[scan], np.array(store.read(label_path)), NAMES, scan)
         pd.testing.assert_frame_equal(table[table["scan"] == scan].reset_index(drop=True), expected)
+
+
+def test_lesions_are_found_on_voxels_of_their_size(trained):
+    _, path, scans = trained
+    scored, predictions = score_model(path, SMALL, NAMES, scans, voxel_mm=2.0)
+    assert (rows := scored[(scored["level"] == "volume") & (scored["label"] == 1)])["hd95_mm"].notna().all() and len(
+        rows
+    ) == 2
+    found = find_lesions(predictions, scans, 2.0)
+    check_complete(found, scans)
+    for scan, (_, label_path) in scans.items():
+        expected = lesions.of_scan(predictions[scan], np.array(store.read(label_path)), 0.008, scan)
+        pd.testing.assert_frame_equal(found[found["scan"] == scan].reset_index(drop=True), expected)
+    true = found[found["kind"] == "true"]
+    assert len(true) and np.allclose(true["volume_ml"], true["voxels"] * 0.008)
 
 
 def test_a_model_of_other_classes_is_refused(trained):
