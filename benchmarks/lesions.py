@@ -69,26 +69,32 @@ def at_cutoffs(table: pd.DataFrame, cutoffs: dict) -> pd.DataFrame:
     return pd.concat([lesions.count(table, *cutoff) for cutoff in pairs])
 
 
+def now() -> np.ndarray:
+    """Seconds that have passed, and seconds of a processor that this process has had."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
-    """A row a step: seconds of all scans, and of one; and how many lesions there were."""
-    seconds = dict.fromkeys(("scores and distances", "lesions", "cutoffs"), 0.0)
+    """A row a step: seconds of all scans, and those of a processor; and how many lesions there were."""
+    taken = {step: np.zeros(2) for step in ("scores and distances", "lesions", "cutoffs")}
     tables = []
     for scan in range(scans):
         prediction, truth = pair(scan)
-        started = time.perf_counter()
+        started = now()
         score_scan(prediction, truth, NAMES, str(scan), VOXEL_MM)
-        scored = time.perf_counter()
+        scored = now()
         tables.append(lesions.of_scan(prediction, truth, VOXEL_MM**3 / 1000, str(scan)))
-        seconds["scores and distances"] += scored - started
-        seconds["lesions"] += time.perf_counter() - scored
+        taken["scores and distances"] += scored - started
+        taken["lesions"] += now() - scored
     table = pd.concat(tables, ignore_index=True)
-    started = time.perf_counter()
+    started = now()
     at_cutoffs(table, cutoffs)
-    seconds["cutoffs"] = time.perf_counter() - started
-    found = pd.DataFrame({"seconds": seconds | {"all": sum(seconds.values())}}).rename_axis("step").reset_index()
+    taken["cutoffs"] = now() - started
+    taken["all"] = sum(taken.values())
     kinds = table.groupby(["connectivity", "kind"]).size()
-    return found.assign(
-        seconds_a_scan=found["seconds"] / scans,
+    return pd.DataFrame(
+        [{"step": step, "seconds": wall, "processor_s": busy} for step, (wall, busy) in taken.items()]
+    ).assign(
         scans=scans,
         processes=1,
         **{f"{connectivity}_{kind}": number for (connectivity, kind), number in kinds.items()},

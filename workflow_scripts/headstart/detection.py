@@ -51,7 +51,7 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
     for key, part in collected.groupby(_CELL, sort=True):
         cell = dict(zip(_CELL, key, strict=True))
         sources, found = _arranged(part)
-        once = found["lesions"].max(axis=(0, 1)).sum()
+        once = found["lesions"].max(axis=(0, 1)).sum()  # a scan's are the same wherever it is tested, else 0
         measures = lesions.ratios(*(found[name] for name in ("lesions", "found", "false")))
         measures["false_lesions"] = (found["false"], found["tested"])
         columns = [

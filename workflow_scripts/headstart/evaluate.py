@@ -28,8 +28,8 @@ def score_model(
     """Score a fine-tuned model on its test scans, one after another.
 
     ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``;
-    ``voxel_mm``: side of a voxel, without which there are no distances. Returns
-    the tables of :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    ``voxel_mm``: side of a voxel, without which there are no distances. Returns the tables of
+    :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
     """
     model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
     models.load_state(model, model_path, {"classes": list(class_names)})

@@ -12,7 +12,7 @@ several pieces counts once, and of several lesions under one piece each does; a 
 none is neither true nor false, since these count as missed.
 """
 
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,9 @@ import pandas as pd
 from headstart import distance
 
 Connectivity = Literal["slice8", "volume26"]
+CONNECTIVITIES = get_args(Connectivity)
 
 Numbers = TypeVar("Numbers", int, np.ndarray)
-
-CONNECTIVITIES = ("slice8", "volume26")
 
 
 class Detection(NamedTuple):
