@@ -1,6 +1,7 @@
 # make run    the default study (or STUDY=studies/oasis.yaml), then its report
 # make test   every test; make test-fast leaves out those that run the workflow
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
+# make bench-lesions, make bench-planning   how quick evaluation and planning are, at the size of the paper's study
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
 # Both set up .venv from the lock first; a second call installs nothing anew.
 
@@ -61,6 +62,9 @@ lock:
 
 bench: setup
 	$(BIN)/python benchmarks/stages.py
+
+bench-lesions bench-planning: bench-%: setup
+	$(BIN)/python benchmarks/$*.py
 
 bench-%: setup
 	$(BIN)/python benchmarks/$*.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"

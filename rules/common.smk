@@ -168,13 +168,23 @@ def over_shards(pattern, *names):
     return [path for name in names for path in parts(pattern, name, config["datasets"][name]["pictures"], each)]
 
 
-def over_runs(pattern):
-    """A pattern with target, source, size and resample filled in for every fine-tuning of the study."""
+def over_runs(pattern, targets=TARGETS):
+    """A pattern with target, source, size and resample filled in for every fine-tuning of the study on these targets."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
         for target, size, resample in SPLITS
+        if target in targets
         for source in SOURCES
     ]
+
+
+def tests_of(targets):
+    """Who tests in each draw of these targets, by the draw's name."""
+    return {
+        f"{name}/size-{size}_resample-{resample}": list(split.test)
+        for (name, size, resample), split in SPLITS.items()
+        if name in targets
+    }
 
 
 def split_of(wildcards):

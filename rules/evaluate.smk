@@ -2,7 +2,10 @@
 
 
 METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
+LESIONS = f"{RESULTS}/evaluate/{RUN}/lesions.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
+# Parts of the anatomy are in every scan, and none of them is one of many: only lesions are detected.
+LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dice"]
 
 
 def over_sources(pattern, target):
@@ -26,6 +29,7 @@ for name in TARGETS:
         output:
             metrics=over_sources(METRICS, name),
             predictions=over_sources(PREDICTIONS, name),
+            lesions=over_sources(LESIONS, name) if name in LESIONED else [],
         log:
             f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
         benchmark:
@@ -43,6 +47,7 @@ for name in TARGETS:
             torch_threads=config["training"]["threads"],
             scans=lambda wildcards: drawn(wildcards, "test") * len(SOURCES),
             precision=config["training"]["precision"],
+            voxel_mm=config["template"]["voxel_mm"],
             classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
         script:
             "../workflow_scripts/evaluate_target.py"
@@ -75,10 +80,7 @@ rule tabulate_scores:
         code=code_of("tabulate_scores"),
         runs=over_runs(RUN),
         metrics={name: target["metric"] for name, target in TARGETS.items()},
-        tests={
-            f"{name}/size-{size}_resample-{resample}": list(split.test)
-            for (name, size, resample), split in SPLITS.items()
-        },
+        tests=tests_of(TARGETS),
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
         seed=seeds.seed_for(config["seed"], "bootstrap"),
@@ -86,6 +88,34 @@ rule tabulate_scores:
         "../workflow_scripts/tabulate_scores.py"
 
 
+rule tabulate_detection:
+    input:
+        lesions=over_runs(LESIONS, LESIONED),
+        gate=rules.gate_quality.output,
+    output:
+        table=report(
+            f"{RESULTS}/tables/detection.tsv",
+            caption="../rules/report/detection.rst",
+            category="1 Answer",
+            labels={"table": "lesions found"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_detection.log",
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        code=code_of("tabulate_detection"),
+        runs=over_runs(RUN, LESIONED),
+        tests=tests_of(LESIONED),
+        cutoffs=config["evaluate"]["lesions"],
+        draws=config["evaluate"]["bootstrap"],
+        seed=seeds.seed_for(config["seed"], "bootstrap"),
+    script:
+        "../workflow_scripts/tabulate_detection.py"
+
+
 rule evaluate:
     input:
         rules.tabulate_scores.output,
+        rules.tabulate_detection.output if LESIONED else [],

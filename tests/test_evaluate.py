@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import models, store
-from headstart.evaluate import predict, score_model, score_scan, write
+from headstart import lesions, models, store
+from headstart.evaluate import find_lesions, predict, score_model, score_scan, write
 from headstart.job import UserError
 from headstart.networks import Architecture, Segmenter
 from headstart.scoring import check_complete
@@ -34,6 +36,21 @@ def test_a_saved_model_is_scored_as_the_one_in_hand(trained):
         pd.testing.assert_frame_equal(table[table["scan"] == scan].reset_index(drop=True), expected)
 
 
+def test_lesions_are_found_on_voxels_of_their_size(trained):
+    _, path, scans = trained
+    scored, predictions = score_model(path, SMALL, NAMES, scans, voxel_mm=2.0)
+    assert (rows := scored[(scored["level"] == "volume") & (scored["label"] == 1)])["hd95_mm"].notna().all() and len(
+        rows
+    ) == 2
+    found = find_lesions(predictions, scans, 2.0)
+    check_complete(found, scans)
+    for scan, (_, label_path) in scans.items():
+        expected = lesions.of_scan(predictions[scan], np.array(store.read(label_path)), 0.008, scan)
+        pd.testing.assert_frame_equal(found[found["scan"] == scan].reset_index(drop=True), expected)
+    true = found[found["kind"] == "true"]
+    assert len(true) and np.allclose(true["volume_ml"], true["voxels"] * 0.008)
+
+
 def test_a_model_of_other_classes_is_refused(trained):
     _, path, scans = trained
     with pytest.raises(UserError, match="classes is"):
@@ -50,3 +67,41 @@ def test_scores_and_predictions_come_back_from_disk_and_are_equal_bytes(tmp_path
     with np.load(tmp_path / "first" / "predictions.npz") as archive:
         assert set(archive) == set(predictions)
         assert all(np.array_equal(archive[scan], predictions[scan]) for scan in predictions)
+
+
+@pytest.mark.parametrize("metric", ["dice", "miou"])
+def test_a_job_writes_scores_of_all_targets_and_lesions_of_those_that_have_them(trained, tmp_path, run_script, metric):
+    _, model, scans = trained
+    paths = {name: tmp_path / f"part-0000_{name}" for name in ("T1w.npy", "dseg.npy", "scans.tsv")}
+    images, labels = (np.concatenate([store.read(pair[k]) for pair in scans.values()]) for k in (0, 1))
+    store.write_image(paths["T1w.npy"], images / store.SCALE)
+    store.write_labels(paths["dseg.npy"], labels)
+    store.write_index(paths["scans.tsv"], list(scans), [2, 2])
+    names = {"metrics": "metrics.parquet", "predictions": "predictions.npz", "lesions": "lesions.parquet"}
+    written = {key: [tmp_path / "written" / name] for key, name in names.items()}
+    written["lesions"] *= metric == "dice"
+    run_script(
+        "evaluate_target",
+        SimpleNamespace(
+            models=[model], index=[paths["scans.tsv"]], images=[paths["T1w.npy"]], labels=[paths["dseg.npy"]]
+        ),
+        {
+            "torch_threads": 1,
+            "scans": [["sub-02"]],
+            "network": {"encoder": "resnet18", "latent_channels": 4, "normalisation": "batch"}
+            | {"decoder_widths": list(SMALL.decoder_widths)},
+            "classes": NAMES,
+            "voxel_mm": 3.0,
+            "precision": "float32",
+        },
+        SimpleNamespace(**written),
+    )
+    table = pd.read_parquet(written["metrics"][0])
+    expected, predictions = score_model(model, SMALL, NAMES, {"sub-02": scans["sub-02"]}, voxel_mm=3.0)
+    pd.testing.assert_frame_equal(table, expected)
+    if metric == "dice":
+        found = find_lesions(predictions, {"sub-02": scans["sub-02"]}, 3.0)
+        pd.testing.assert_frame_equal(pd.read_parquet(written["lesions"][0]), found)
+    assert {path.name for path in (tmp_path / "written").iterdir()} == {
+        path[0].name for path in written.values() if path
+    }

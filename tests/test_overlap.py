@@ -60,8 +60,11 @@ def test_shapes_must_agree(score):
 
 
 def test_labels_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="outside"):
-        overlap.counts(np.full((1, 2, 2), 3, np.uint8), np.zeros((1, 2, 2), np.uint8), classes=3)
+    right = np.zeros((1, 2, 2), int)
+    for wrong in (3, -1):
+        for pair in ((right + wrong, right), (right, right + wrong)):
+            with pytest.raises(ValueError, match="outside"):
+                overlap.counts(*pair, classes=3)
 
 
 def test_masks_of_any_nonzero_value():

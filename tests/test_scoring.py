@@ -6,7 +6,7 @@ import pytest
 
 from headstart import overlap
 from headstart.job import UserError
-from headstart.scoring import check_complete, scan_scores, score_scan
+from headstart.scoring import check_complete, read_run, scan_scores, score_scan
 
 # four slices of four voxels: both hold the lesion, neither does, only the prediction does, only the truth does
 TRUTH = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]], np.uint8).reshape(4, 2, 2)
@@ -31,7 +31,7 @@ def means(table, metric, empty="skip"):
 def test_a_row_for_each_slice_and_class_and_for_the_volume(table):
     assert list(table.columns) == [
         "scan", "level", "slice", "label", "class_name", "true_voxels", "predicted_voxels", "common_voxels",
-        "dice", "iou", "status",
+        "dice", "iou", "hd95_mm", "status",
     ]  # fmt: skip
     assert len(table) == (4 + 1) * 2 and set(table["scan"]) == {"sub-01"}
     assert not table.duplicated(["level", "slice", "class_name"]).any()
@@ -66,6 +66,20 @@ def test_miou_summary_worked_by_hand(table):
     found = means(table, "miou")
     assert found["slice"] == pytest.approx(np.mean(by_slice))
     assert found["volume"] == pytest.approx(overlap.mean_iou(PREDICTION, TRUTH, 2))
+
+
+def test_distances_are_of_volumes_and_say_what_an_empty_mask_gives():
+    names = [*NAMES, "missed", "false", "absent"]
+    truth, prediction = np.zeros((2, 3, 4, 4), np.uint8)
+    truth[0, 0, 0], prediction[0, 0, 2] = 1, 1
+    truth[1], prediction[2] = 2, 3
+    found = score_scan(prediction, truth, names, "sub-01", voxel_mm=1.5)
+    volume = rows(found, level="volume").set_index("class_name")
+    assert math.isnan(volume["hd95_mm"]["background"]) and math.isnan(volume["hd95_mm"]["absent"])
+    assert volume["hd95_mm"][["lesion", "missed", "false"]].tolist() == [3.0, math.inf, math.inf]
+    assert volume["status"].tolist()[1:] == ["defined", "missed", "false-positive", "true-negative"]
+    assert rows(found, level="slice")["hd95_mm"].isna().all()
+    assert score_scan(prediction, truth, names, "sub-01")["hd95_mm"].isna().all()
 
 
 def test_slices_of_all_scans_count_alike():
@@ -105,3 +119,17 @@ def test_no_scan_vanishes_and_none_slips_in(table):
         check_complete(table, ["sub-03", "sub-01", "sub-02"])
     with pytest.raises(UserError, match="beyond the split, sub-01"):
         check_complete(table, [])
+
+
+def test_a_run_is_read_with_its_name_and_only_if_complete(table, tmp_path):
+    path = tmp_path / "metrics.parquet"
+    table.to_parquet(path)
+    run = "stroke/t1-segmentation/size-20_resample-3"
+    read, facts = read_run(path, run, {"stroke/size-20_resample-3": ["sub-01"]})
+    pd.testing.assert_frame_equal(read, table)
+    assert facts == {"target": "stroke", "source": "t1-segmentation", "size": 20, "resample": 3}
+    with pytest.raises(UserError, match=r"metrics\.parquet: the table lacks sub-02;"):
+        read_run(path, run, {"stroke/size-20_resample-3": ["sub-01", "sub-02"]})
+    table[:0].to_parquet(path)
+    with pytest.raises(UserError, match=r"metrics\.parquet: the table lacks sub-01;"):
+        read_run(path, run, {"stroke/size-20_resample-3": ["sub-01"]})

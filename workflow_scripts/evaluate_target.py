@@ -6,14 +6,19 @@ from headstart.networks import Architecture
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     torch.set_num_threads(params.torch_threads)
-    runs = zip(params.scans, files.models, written.metrics, written.predictions, strict=True)
-    for subjects, model, metrics, predictions in runs:
+    lesions = written.lesions or [None] * len(files.models)
+    runs = zip(params.scans, files.models, written.metrics, written.predictions, lesions, strict=True)
+    for subjects, model, metrics, predictions, detected in runs:
         found = (store.find(files.index, paths, subjects) for paths in (files.images, files.labels))
+        scans = dict(zip(subjects, zip(*found, strict=True), strict=True))
         scores, predicted = evaluate.score_model(
             model,
             Architecture.of(params.network),
             params.classes,
-            dict(zip(subjects, zip(*found, strict=True), strict=True)),
+            scans,
+            voxel_mm=params.voxel_mm,
             precision=params.precision,
         )
         evaluate.write(scores, predicted, metrics, predictions)
+        if detected:
+            evaluate.write_rows(evaluate.find_lesions(predicted, scans, params.voxel_mm), detected)

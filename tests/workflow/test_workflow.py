@@ -53,6 +53,21 @@ def test_the_answer_is_there_with_its_intervals(project):
             assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
 
 
+def test_lesions_are_counted_at_every_cutoff(project):
+    found = table(project.results / "tables/detection.tsv")
+    keys = ["target", "source", "size", "connectivity", "overlap", "volume_ml"]
+    assert len(found) == 2 * 2 * 2 * 2 * 3 and not found.duplicated(keys).any() and (found["scans"] == 2).all()
+    everything = found.query("volume_ml == 0 and connectivity == 'volume26'")
+    assert (everything["lesions"] >= 2).all() and everything["sensitivity"].notna().all()
+    lesions = pd.read_parquet(project.results / "evaluate/stroke/scratch/size-1_resample-1/lesions.parquet")
+    metrics = pd.read_parquet(project.results / "evaluate/stroke/scratch/size-1_resample-1/metrics.parquet")
+    volumes = metrics.query("level == 'volume' and class_name == 'lesion'")
+    true = lesions.query("kind == 'true' and connectivity == 'volume26'").groupby("scan")[["voxels", "volume_ml"]].sum()
+    assert true["voxels"].to_dict() == volumes.set_index("scan")["true_voxels"].to_dict()
+    assert np.allclose(true["volume_ml"], true["voxels"] * 0.064)  # voxels of 4 mm
+    assert volumes["hd95_mm"].notna().all()
+
+
 def test_derivatives_lie_on_the_templates_grid(project):
     anat = project.results / "derivatives/cohort/sub-01/anat"
     stem = "sub-01_space-MNI152NLin2009aSym_desc"
@@ -159,7 +174,8 @@ def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
         again = project.to_run()
         assert again["slice_target"] == 1
         assert set(again) <= {
-            "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "draw_scores", "draw_examples",
+            "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "tabulate_detection",
+            "draw_scores", "draw_examples",
         }  # fmt: skip
     finally:
         done = project.snakemake()

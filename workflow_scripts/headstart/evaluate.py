@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from headstart import models, store
+from headstart import lesions, models, store
 from headstart.job import atomic
 from headstart.loop import predict
 from headstart.networks import Architecture, Segmenter
@@ -21,13 +21,15 @@ def score_model(
     class_names: Sequence[str],
     scans: Mapping[str, tuple[store.Slices, store.Slices]],
     *,
+    voxel_mm: float | None = None,
     precision: str = "float32",
     device: str = "auto",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Score a fine-tuned model on its test scans, one after another.
 
-    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``. Returns
-    the tables of :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``;
+    ``voxel_mm``: side of a voxel, without which there are no distances. Returns the tables of
+    :func:`headstart.scoring.score_scan` joined, and each scan's prediction (N, H, W) uint8.
     """
     model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
     models.load_state(model, model_path, {"classes": list(class_names)})
@@ -35,13 +37,32 @@ def score_model(
     for scan, (image_path, label_path) in scans.items():
         images, truth = store.gather_pairs([image_path], [label_path])
         predictions[scan] = predict(model, images, precision=precision, device=device)
-        tables.append(score_scan(predictions[scan], truth, class_names, scan))
+        tables.append(score_scan(predictions[scan], truth, class_names, scan, voxel_mm))
     return pd.concat(tables, ignore_index=True), predictions
+
+
+def find_lesions(
+    predictions: Mapping[str, np.ndarray], scans: Mapping[str, tuple[store.Slices, store.Slices]], voxel_mm: float
+) -> pd.DataFrame:
+    """The tables of :func:`headstart.lesions.of_scan` joined, of the predictions of :func:`score_model` on ``scans``.
+
+    Whatever is not background is lesion; ``voxel_mm``: side of a voxel.
+    """
+    voxel_ml = voxel_mm**3 / 1000
+    parts = [
+        lesions.of_scan(predictions[scan], store.read(labels), voxel_ml, scan) for scan, (_, labels) in scans.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_rows(table: pd.DataFrame, path: PathLike) -> None:
+    """Write a table as Parquet."""
+    with atomic(path) as partial:
+        table.to_parquet(partial, index=False)
 
 
 def write(table: pd.DataFrame, predictions: Mapping[str, np.ndarray], metrics: PathLike, archive: PathLike) -> None:
     """Write the table of scores as Parquet and the predictions as a compressed ``.npz``, one array a scan."""
-    with atomic(metrics) as partial:
-        table.to_parquet(partial, index=False)
+    write_rows(table, metrics)
     with atomic(archive) as partial:
         np.savez_compressed(partial, **predictions)

@@ -71,7 +71,7 @@ def _mask_counts(prediction: np.ndarray, truth: np.ndarray) -> Counts:
 
 def _confusion(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
     """Voxels by slice, true class and predicted class: (N, classes, classes) int64."""
-    if truth.size and max(prediction.max(), truth.max()) >= classes:
+    if truth.size and not 0 <= min(prediction.min(), truth.min()) <= max(prediction.max(), truth.max()) < classes:
         raise ValueError(f"a label lies outside 0 .. {classes - 1}")
     slices = len(truth)
     pair = truth.reshape(slices, -1).astype(np.int64) * classes + prediction.reshape(slices, -1)

@@ -1,23 +1,35 @@
 """Scores of a segmentation: slice by slice and as a whole, class by class, with what is undefined said."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from headstart.distance import hausdorff95
 from headstart.job import UserError
 from headstart.overlap import Counts, Empty, counts
 
 
-def score_scan(prediction: np.ndarray, truth: np.ndarray, class_names: Sequence[str], scan: str) -> pd.DataFrame:
+def score_scan(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    class_names: Sequence[str],
+    scan: str,
+    voxel_mm: float | None = None,
+) -> pd.DataFrame:
     """Score one scan: a row for each slice and class, and for the whole volume and each class.
 
     ``prediction`` and ``truth`` are (N, H, W) integer labels of one grid; ``class_names[label]`` names each label,
     the background (0) included. Columns: scan, level ("slice" or "volume"), slice (index, -1 for the volume), label,
-    class_name, true_voxels, predicted_voxels, common_voxels, dice, iou, status. Both scores are NaN where truth and
-    prediction are empty. Status is "defined" (both hold the class), "true-negative" (neither does),
+    class_name, true_voxels, predicted_voxels, common_voxels, dice, iou, hd95_mm, status. Dice and IoU are NaN where
+    truth and prediction are empty. Status is "defined" (both hold the class), "true-negative" (neither does),
     "false-positive" (only the prediction does) or "missed" (only the truth does).
+
+    hd95_mm is the 95 % Hausdorff distance of the volume, on voxels of ``voxel_mm`` a side: NaN for a true negative,
+    infinite for a false positive and for what is missed. It is NaN, too, in rows of slices and of the background, and
+    everywhere without ``voxel_mm``.
     """
     by_slice = counts(prediction, truth, len(class_names))
     parts = [
@@ -26,6 +38,11 @@ def score_scan(prediction: np.ndarray, truth: np.ndarray, class_names: Sequence[
     ]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "scan", scan)
+    table.insert(table.columns.get_loc("status"), "hd95_mm", np.nan)
+    if voxel_mm is not None:
+        for row in table.index[(table["level"] == "volume") & (table["label"] > 0)]:
+            label = table.at[row, "label"]
+            table.at[row, "hd95_mm"] = hausdorff95(prediction == label, truth == label, voxel_mm)
     return table
 
 
@@ -49,9 +66,25 @@ def check_complete(table: pd.DataFrame, expected_scans: Iterable[str]) -> None:
     scored, expected = set(table["scan"]), set(expected_scans)
     for what, scans in (("lacks", expected - scored), ("holds, beyond the split,", scored - expected)):
         if scans:
-            raise UserError(
-                f"the table of scores {what} {', '.join(sorted(scans))}; delete it and evaluate the model again."
-            )
+            raise UserError(f"the table {what} {', '.join(sorted(scans))}; delete it and evaluate the model again.")
+
+
+def read_run(
+    path: str | os.PathLike, run: str, tests: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, dict[str, str | int]]:
+    """A run's table of scan by scan, and what its name says: target, source, size and resample.
+
+    ``run``: ``target/source/size-n_resample-r``; ``tests``: the scans that each ``target/size-n_resample-r`` must hold.
+    Raises :class:`UserError` naming the file when the table lacks a scan, or holds another.
+    """
+    target, source, draw = run.split("/")
+    size, resample = (int(part.split("-")[1]) for part in draw.split("_"))
+    table = pd.read_parquet(path)
+    try:
+        check_complete(table, tests[f"{target}/{draw}"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return table, {"target": target, "source": source, "size": size, "resample": resample}
 
 
 def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,110 @@
+"""Evaluate 104 made-up predictions of the size of the paper's stroke test set: 160 slices of 233 x 197 at 1 mm.
+
+    python benchmarks/lesions.py
+
+Scores, 95 % Hausdorff distance, lesions of both connectivities, and their numbers at every cutoff of the default study,
+in one process. The truth is a stroke with satellites, their borders roughened by smooth noise; the prediction is the
+same moved and cut, with false lesions all over the brain. Making them is not timed. Overwrites benchmarks/lesions.tsv.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from record import keep
+from scipy import ndimage
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from headstart import job, lesions  # noqa: E402
+from headstart.scoring import score_scan  # noqa: E402
+
+SHAPE = (160, 233, 197)
+VOXEL_MM = 1.0
+NAMES = ["background", "lesion"]
+COARSE = 4
+# Radii of the lesions, in mm, and how many there are beside the one stroke.
+STROKE_MM, SATELLITE_MM, FALSE_MM = (12, 32), (3, 7), (1, 5)
+SATELLITES, FALSE = 3, 30
+
+
+def smooth_noise(rng: np.random.Generator) -> np.ndarray:
+    """Noise of standard deviation 1 that varies over a few voxels: float32, ``SHAPE``."""
+    coarse = ndimage.gaussian_filter(rng.standard_normal([-(-n // COARSE) for n in SHAPE], np.float32), 1)
+    fine = ndimage.zoom(coarse, COARSE, order=1)[tuple(slice(n) for n in SHAPE)]
+    return fine / fine.std()
+
+
+def balls(rng: np.random.Generator, count: int, radii_mm: tuple[float, float], noise: np.ndarray) -> np.ndarray:
+    """Lesions, made uneven by the noise, in the middle half of the grid: bool, ``SHAPE``."""
+    mask = np.zeros(SHAPE, bool)
+    for _ in range(count):
+        centre, radius = rng.uniform(0.25, 0.75, 3) * SHAPE, rng.uniform(*radii_mm)
+        box = tuple(
+            slice(max(int(c - 2 * radius), 0), min(int(c + 2 * radius) + 1, n))
+            for c, n in zip(centre, SHAPE, strict=True)
+        )
+        away = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(np.ogrid[box], centre, strict=True)))
+        mask[box] |= away < radius * (1 + 0.2 * noise[box])
+    return mask
+
+
+def pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A prediction and its truth, each ``SHAPE`` uint8."""
+    rng = np.random.default_rng(seed)
+    noise = smooth_noise(rng)
+    truth = balls(rng, 1, STROKE_MM, noise) | balls(rng, SATELLITES, SATELLITE_MM, noise)
+    prediction = np.roll(truth, 2, axis=1) & (noise < 1) | balls(rng, FALSE, FALSE_MM, noise)
+    return prediction.astype(np.uint8), truth.astype(np.uint8)
+
+
+def at_cutoffs(table: pd.DataFrame, cutoffs: dict) -> pd.DataFrame:
+    """Numbers of lesions at every cutoff."""
+    pairs = [(overlap, volume_ml) for overlap in cutoffs["overlap"] for volume_ml in cutoffs["volume_ml"]]
+    return pd.concat([lesions.count(table, *cutoff) for cutoff in pairs])
+
+
+def now() -> np.ndarray:
+    """Seconds that have passed, and seconds of a processor that this process has had."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
+    """A row a step: seconds of all scans, and those of a processor; and how many lesions there were."""
+    taken = {step: np.zeros(2) for step in ("scores and distances", "lesions", "cutoffs")}
+    tables = []
+    for scan in range(scans):
+        prediction, truth = pair(scan)
+        started = now()
+        score_scan(prediction, truth, NAMES, str(scan), VOXEL_MM)
+        scored = now()
+        tables.append(lesions.of_scan(prediction, truth, VOXEL_MM**3 / 1000, str(scan)))
+        taken["scores and distances"] += scored - started
+        taken["lesions"] += now() - scored
+    table = pd.concat(tables, ignore_index=True)
+    started = now()
+    at_cutoffs(table, cutoffs)
+    taken["cutoffs"] = now() - started
+    taken["all"] = sum(taken.values())
+    kinds = table.groupby(["connectivity", "kind"]).size()
+    return pd.DataFrame(
+        [{"step": step, "seconds": wall, "processor_s": busy} for step, (wall, busy) in taken.items()]
+    ).assign(
+        scans=scans,
+        processes=1,
+        **{f"{connectivity}_{kind}": number for (connectivity, kind), number in kinds.items()},
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scans", type=int, default=104)
+    asked = parser.parse_args()
+    job.keep_freed_memory()
+    cutoffs = yaml.safe_load((ROOT / "config.yaml").read_text())["evaluate"]["lesions"]
+    keep(measure(asked.scans, cutoffs), __file__)

@@ -1,0 +1,91 @@
+"""The study's table of lesion detection: each run's lesions to rates with intervals, at every cutoff."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from headstart import lesions, scoring, statistics
+from headstart.seeds import seed_for
+
+_CELL = ["target", "size", "connectivity", "overlap", "volume_ml"]
+_COUNTS = ["lesions", "found", "false", "tested"]
+
+
+def collect(
+    paths: Sequence[str | os.PathLike],
+    runs: Sequence[str],
+    tests: Mapping[str, Sequence[str]],
+    overlaps: Sequence[float],
+    volumes_ml: Sequence[float],
+) -> pd.DataFrame:
+    """Numbers of lesions of each scan in each run, at every cutoff, and no scan missing.
+
+    ``paths``: each run's table of :func:`headstart.lesions.of_scan`; ``runs``: their names and ``tests``: the scans
+    they must hold, as in :func:`headstart.scoring.read_run`, which says what is refused. ``overlaps``, ``volumes_ml``:
+    the cutoffs, each of which is taken with each. Columns: target, source, size, resample, scan, connectivity, overlap,
+    volume_ml, lesions, found, false, and tested, which is 1: a scan without any lesion counts too.
+    """
+    parts = []
+    for path, run in zip(paths, runs, strict=True):
+        table, facts = scoring.read_run(path, run, tests)
+        for overlap in overlaps:
+            for volume_ml in volumes_ml:
+                counted = lesions.count(table, overlap, volume_ml)
+                parts.append(counted.assign(**facts, overlap=float(overlap), volume_ml=float(volume_ml), tested=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
+    """How each source detects lesions at each set size, connectivity and cutoff, all resamples together.
+
+    ``collected``: rows of :func:`collect`. Columns: target, source, size, connectivity, overlap, volume_ml, resamples,
+    scans and lesions (of the test scans, each counted once), then of each measure its value, the ends of its 95 %
+    interval (``_low``, ``_high``) and its standard deviation over resamples (``_sd``). Measures: sensitivity,
+    precision, f1 (:mod:`headstart.lesions`) and false_lesions (a scan). Each is the ratio of two sums over all scans
+    and resamples; NaN where the lower sum is 0, the deviation also where there is one resample. Sources and cutoffs
+    share their draws.
+    """
+    rows = []
+    for key, part in collected.groupby(_CELL, sort=True):
+        cell = dict(zip(_CELL, key, strict=True))
+        sources, found = _arranged(part)
+        once = found["lesions"].max(axis=(0, 1)).sum()  # a scan's are the same wherever it is tested, else 0
+        measures = lesions.ratios(*(found[name] for name in ("lesions", "found", "false")))
+        measures["false_lesions"] = (found["false"], found["tested"])
+        columns = [
+            _measured(name, *parts, draws, seed_for(seed, cell["target"], cell["size"]))
+            for name, parts in measures.items()
+        ]
+        _, resamples, scans = found["tested"].shape
+        fixed = {**cell, "resamples": resamples, "scans": scans, "lesions": int(once)}
+        rows.append(pd.concat([pd.DataFrame({**fixed, "source": sources}), *columns], axis=1))
+    table = pd.concat(rows, ignore_index=True)
+    first = ["target", "source", *_CELL[1:]]
+    return table[first + [name for name in table if name not in first]].sort_values(first, ignore_index=True)
+
+
+def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The sources of a cell, and its numbers as arrays (sources, resamples, scans), 0 where a scan is not tested."""
+    axes = ["source", "resample", "scan"]
+    names = [sorted(part[axis].unique()) for axis in axes]
+    filled = part.set_index(axes)[_COUNTS].reindex(pd.MultiIndex.from_product(names, names=axes), fill_value=0)
+    shape = [len(listed) for listed in names]
+    return names[0], {name: filled[name].to_numpy(float).reshape(shape) for name in _COUNTS}
+
+
+def _measured(name: str, parts: np.ndarray, wholes: np.ndarray, draws: int, seed: int) -> pd.DataFrame:
+    """A measure's columns, a row a source, from its parts and wholes (sources, resamples, scans)."""
+    drawn = statistics.bootstrap_means(parts, wholes, draws, seed)
+    means = statistics.mean_score(parts, wholes)
+    intervals = [statistics.interval(mean, of_source) for mean, of_source in zip(means, drawn.T, strict=True)]
+    each = [statistics.mean_score(parts[:, [r]], wholes[:, [r]]) for r in range(parts.shape[1])]
+    return pd.DataFrame(
+        {
+            name: means,
+            f"{name}_low": [found.low for found in intervals],
+            f"{name}_high": [found.high for found in intervals],
+            f"{name}_sd": pd.DataFrame(each).std(ddof=1).to_numpy(),
+        }
+    )
