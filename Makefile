@@ -63,7 +63,7 @@ lock:
 bench: setup
 	$(BIN)/python benchmarks/stages.py
 
-bench-lesions bench-planning: bench-%: setup
+bench-lesions bench-planning bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-%: setup

@@ -56,11 +56,20 @@ def presence(brain: Volume, structures: Volume, discard_mm: Mapping[str, float],
     return np.stack([mask.sum(axis=(1, 2)) >= least_voxels for mask in masks], axis=1).astype(np.uint8)
 
 
+def count(grid: Grid, discard_mm: Mapping[str, float]) -> int:
+    """How many slices :func:`cut` makes of a volume on a grid."""
+    return len(range(*_kept_rows(grid, discard_mm)))
+
+
 def _kept(volume: Volume, discard_mm: Mapping[str, float]) -> np.ndarray:
     """Axial slices (N, Y, X) of a volume, without what is left out at its top and bottom."""
-    step = volume.grid.spacing[2]
+    return volume.data[:, :, slice(*_kept_rows(volume.grid, discard_mm))].transpose(2, 1, 0)
+
+
+def _kept_rows(grid: Grid, discard_mm: Mapping[str, float]) -> tuple[int, int]:
+    """The first slice that is kept, and the one behind the last."""
+    step, depth = grid.spacing[2], grid.shape[2]
     bottom, top = (round(discard_mm[side] / step) for side in ("bottom", "top"))
-    depth = volume.data.shape[2]
     if bottom + top >= depth:
         raise UserError(f"discard_mm leaves none of the {depth * step:g} mm of the template; lower it.")
-    return volume.data[:, :, bottom : depth - top].transpose(2, 1, 0)
+    return bottom, depth - top
