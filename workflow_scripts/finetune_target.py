@@ -31,5 +31,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
             "data_sha256": store.fingerprint([*images, *labels]),
             "versions": models.versions(),
             **params.expects,
+            **params.prepared,
         }
         models.save(model, path, facts, history)
