@@ -12,11 +12,12 @@ PREDICT_LOGS = f"{PREDICT_HOME}/logs/predict/{PREDICT_NAME}"
 
 @functools.cache
 def asked():
-    """The model and the new scans, looked for only where a prediction is wanted."""
+    """The model and the new scans, looked for only where a prediction is wanted; a mistake ends all in one sentence."""
     try:
         return newscans.asked(config["predict"])
     except job.UserError as error:
-        raise WorkflowError(str(error)) from None
+        # Snakemake would put a traceback around the error of an input function.
+        sys.exit(f"headstart: predict: {error}")
 
 
 rule predict_scan:

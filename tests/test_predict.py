@@ -7,8 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from torch import nn
+from oracle import Oracle
 
 from headstart import images, intake, models, newscans, overlap, predict, slices, template
 from headstart.images import Grid, Volume
@@ -58,19 +57,6 @@ def folder(tmp_path):
     made.mkdir()
     images.write(made / "one.nii.gz", Volume(np.random.default_rng(0).random((60, 60, 60)), np.eye(4)), np.float32)
     return made
-
-
-class Oracle(nn.Module):
-    """A network that knows the answer: scores of 1 for the classes of ``truth`` (N, H, W), slice after slice."""
-
-    def __init__(self, truth, classes):
-        super().__init__()
-        self.truth, self.classes, self.place = torch.from_numpy(truth.astype(np.int64)), classes, 0
-
-    def forward(self, pictures):
-        now = self.truth[self.place : self.place + len(pictures)]
-        self.place += len(pictures)
-        return nn.functional.one_hot(now, self.classes).permute(0, 3, 1, 2).float()
 
 
 def foretold(monkeypatch, truth, transform, facts):
