@@ -4,6 +4,7 @@ Nothing of a study is needed but the model's folder: what its scans went through
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,8 @@ def facts(folder: Path) -> dict:
     for file in (described, folder / WEIGHTS):
         if not file.is_file():
             raise UserError(f"{file} does not exist; set predict.model to the folder that holds {FACTS} and {WEIGHTS}.")
+        if not os.access(file, os.R_OK):
+            raise UserError(f"{file} may not be read; have its owner give you permission (chmod a+r).")
     try:
         known = read_json(described)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
