@@ -34,7 +34,7 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(project):
     planned = project.to_run("predict", study="predict.yaml")
     assert planned == {"predict_scan": 3, "tabulate_predictions": 1, "gate_predictions": 1, "predict": 1}
 
-    stopped = project.snakemake("predict", study="predict.yaml")
+    stopped = project.snakemake("--keep-going", "predict", study="predict.yaml")
     place = project.results / "predict/newscansnter"
     assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
     assert "1 of 3 scans got no mask (broken: " in stopped.stderr and "add them to predict.exclude" in stopped.stderr
@@ -44,7 +44,7 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(project):
 
     (project.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": {**asked, "exclude": ["broken"]}}))
     assert "predict_scan" not in project.to_run("predict", study="predict.yaml")
-    done = project.snakemake("predict", study="predict.yaml")
+    done = project.snakemake("--keep-going", "predict", study="predict.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
     assert project.to_run("predict", study="predict.yaml") == {}
     for subject, name in (("JrgCo", "Jörg & Co.nii.gz"), ("itsHOME", "it's $HOME.nii.gz")):
@@ -61,6 +61,6 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(project):
 
 
 def test_what_is_not_set_is_said_in_one_sentence(bare_project):
-    stopped = bare_project.snakemake("predict")
+    stopped = bare_project.snakemake("--keep-going", "predict")
     assert stopped.returncode != 0 and "predict.model is not set; name the folder" in stopped.stderr
     assert "Traceback" not in stopped.stderr
