@@ -18,6 +18,7 @@ include: "rules/finetune.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 include: "rules/plan.smk"
+include: "rules/predict.smk"
 
 
 rule all:

@@ -66,6 +66,11 @@ for name in TARGETS:
             training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
             classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
             expects=expected_input(),
+            # What else its scans went through, so that the model's folder is all that a prediction needs.
+            prepared=lambda wildcards: {
+                "register": REGISTER,
+                "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
+            },
             scans=lambda wildcards: drawn(wildcards, "train"),
             # The source is left out, so that decoder and order of slices are the same for every source.
             seeds=lambda wildcards: [

@@ -30,6 +30,9 @@ def lesions_of(wildcards):
     return scan_of(wildcards).target if config["datasets"][wildcards.dataset]["mask_lesions"] else []
 
 
+REGISTER = {key: value for key, value in config["register"].items() if key != "threads"}
+
+
 rule register_scan:
     input:
         t1w=lambda wildcards: scan_of(wildcards).t1w,
@@ -63,7 +66,7 @@ rule register_scan:
         voxel_mm=config["template"]["voxel_mm"],
         percentiles=config["slice"]["percentiles"],
         masks=masks_of,
-        settings={key: value for key, value in config["register"].items() if key != "threads"},
+        settings=REGISTER,
     script:
         "../workflow_scripts/register_scan.py"
 

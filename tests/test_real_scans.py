@@ -1,9 +1,13 @@
 """The road's imaging stages on real scans, where these are found."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
+from oracle import Oracle
 
-from headstart import atlases, brain, images, template
+from headstart import atlases, brain, images, overlap, predict, slices, template
 from headstart.atlases import NEUROMORPHOMETRICS
 from headstart.images import Volume
 from headstart.intake import read_t1
@@ -11,6 +15,8 @@ from headstart.label import ants
 from headstart.label.tissue import tissue
 from headstart.register import register, target_labels
 from headstart.settings import label_values
+
+STUDIES = Path(__file__).parents[1] / "studies"
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
@@ -59,6 +65,30 @@ def test_manual_labels_follow_their_scan(registered, real_scans):
     ml = np.isin(native.data, [44, 45]).sum() * native.grid.voxel_ml
     there = (moved.data == 1).sum() / 1000 * np.linalg.det(found.transform)
     assert there == pytest.approx(ml, rel=0.01)
+
+
+def test_a_mask_is_worth_as_much_on_the_scans_own_grid(registered, real_scans, reference, monkeypatch):
+    """Manual labels there and back, and labels as wrong as a network's: the same overlap to 0.01 at 1 mm."""
+    path, found = registered
+    classes = yaml.safe_load((STUDIES / "oasis.yaml").read_text())["targets"]["anatomy"]["classes"]
+    values = {v: k for k, listed in enumerate(classes.values(), 1) for v in label_values(listed)}
+    native, there = target_labels([str(path).replace("_SS", "_glm")], path, found.transform, template.grid(1), values)
+    facts = {
+        "classes": ["background", *classes], "voxel_mm": 1, "size": [256, 256], "percentiles": [1, 99], "register": {},
+        "discard_mm": {"top": 0, "bottom": 0}, "training": {"precision": "float32"},
+    }  # fmt: skip
+    maps = {name: getattr(reference, name) for name in ("t1", "brain", "csf", "gm", "wm")}
+    monkeypatch.setattr(predict, "register", lambda *args, **kwargs: found)
+    wrong = Volume(np.roll(there.data, (2, -1, 1), (0, 1, 2)), there.affine)
+    for said, least in ((there, 0.985), (wrong, 0)):
+        oracle = Oracle(slices.whole(said, 256), 7)
+        made = predict.segment(path, oracle, facts, maps, {"brain_dice": [0.9, 1]})
+        np.testing.assert_array_equal(made.in_space.data, said.data)
+        for k in range(1, 7):
+            own = overlap.dice(made.mask.data == k, native.data == k)
+            assert own > least
+            if said is wrong:
+                assert own == pytest.approx(overlap.dice(said.data == k, there.data == k), abs=0.01)
 
 
 def test_made_labels_agree_with_manual_ones(registered, reference):

@@ -27,6 +27,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
                 "data_sha256": store.fingerprint([kind[subject] for kind in (images, labels) for subject in subjects]),
                 "versions": models.versions(),
                 **params.expects,
+                **params.prepared,
             }
         )
         identity = identity_of(facts[-1], params.code, models.sha256(files.encoder))

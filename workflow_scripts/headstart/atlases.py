@@ -36,6 +36,13 @@ _SMOOTHING = 0.7
 
 def build(names: Sequence[str], threads: int = 1) -> Template:
     """Gather the template from the packages that ship it, with the structures of the atlases ``names``."""
+    shipped = tissue_maps()
+    drawn = parcellation(shipped["t1"], threads)
+    return Template(**shipped, structures=structures(names, drawn), parcellation=drawn)
+
+
+def tissue_maps() -> dict[str, Volume]:
+    """The template's ``t1``, ``brain``, ``csf``, ``gm`` and ``wm``, see :class:`Template`: read, not computed."""
     t1 = _packaged("nilearn", "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz")
     gm = _packaged("nilearn", "datasets/data/mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz").data / 255
     wm = _packaged("nilearn", "datasets/data/mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz").data / 255
@@ -43,16 +50,13 @@ def build(names: Sequence[str], threads: int = 1) -> Template:
     brain = ndimage.binary_fill_holes(t1.data > 0)
     total = np.maximum(gm + wm, 1)
     gm, wm = brain * gm / total, brain * wm / total
-    drawn = parcellation(t1, threads)
-    return Template(
-        t1=Volume(t1.data / 255, affine),
-        brain=Volume(brain.astype(np.uint8), affine),
-        csf=Volume((brain - gm - wm).astype(np.float32), affine),
-        gm=Volume(gm.astype(np.float32), affine),
-        wm=Volume(wm.astype(np.float32), affine),
-        structures=structures(names, drawn),
-        parcellation=drawn,
-    )
+    return {
+        "t1": Volume(t1.data / 255, affine),
+        "brain": Volume(brain.astype(np.uint8), affine),
+        "csf": Volume((brain - gm - wm).astype(np.float32), affine),
+        "gm": Volume(gm.astype(np.float32), affine),
+        "wm": Volume(wm.astype(np.float32), affine),
+    }
 
 
 def parcellation(t1: Volume, threads: int = 1) -> Volume:

@@ -31,14 +31,18 @@ def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
     save_all(figure, [path])
 
 
-def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume]) -> None:
-    """A scan, and below it a row for each label map, coloured over the scan."""
+def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume], through: Volume | None = None) -> None:
+    """A scan, and below it a row for each label map, coloured over the scan.
+
+    ``through``: a label map whose largest cuts are shown, where it has any label.
+    """
+    at = None if through is None else _largest_cuts(through.data > 0)
     figure, axes = plt.subplots(len(maps) + 1, 3, figsize=(9, 3.2 * (len(maps) + 1)), squeeze=False)
     for row, labelled in zip(axes, [None, *maps], strict=True):
         for index, (axis, plane) in enumerate(zip(row, _PLANES, strict=True)):
-            _show(axis, _planes(t1.data)[index], plane if labelled is None else "")
+            _show(axis, _planes(t1.data, at)[index], plane if labelled is None else "")
             if labelled is not None:
-                overlay(axis, _planes(labelled.data)[index].T, np.unique(labelled.data[labelled.data > 0]))
+                overlay(axis, _planes(labelled.data, at)[index].T, np.unique(labelled.data[labelled.data > 0]))
     mark_sides(axes[0, 2])
     save_all(figure, [path])
 
@@ -67,10 +71,16 @@ def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
     plt.close(figure)
 
 
-def _planes(data: np.ndarray) -> list[np.ndarray]:
-    """Three planes of a RAS+ volume in template space, all of them through the deep grey matter."""
-    x, y, z = (int(n * part) for n, part in zip(data.shape, (0.4, 0.5, 0.42), strict=True))
+def _planes(data: np.ndarray, at: Sequence[int] | None = None) -> list[np.ndarray]:
+    """Three planes of a RAS+ volume in template space, ``at`` these indices or through the deep grey matter."""
+    x, y, z = at or (int(n * part) for n, part in zip(data.shape, (0.4, 0.5, 0.42), strict=True))
     return [data[x], data[:, y], data[:, :, z]]
+
+
+def _largest_cuts(mask: np.ndarray) -> list[int] | None:
+    """Along each axis, where most of a mask is cut through; None of an empty one."""
+    others = ((1, 2), (0, 2), (0, 1))
+    return [int(np.argmax(mask.sum(axis=axes))) for axes in others] if mask.any() else None
 
 
 def _show(axis: plt.Axes, plane: np.ndarray, title: str) -> None:

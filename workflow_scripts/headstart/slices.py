@@ -12,6 +12,8 @@ from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.template import STRUCTURES
 
+_NOTHING = {"top": 0, "bottom": 0}
+
 # What a slice may show, in the order in which presence labels are stored (section 4.1.3).
 PRESENT = ("brain", *STRUCTURES.values())
 
@@ -33,15 +35,16 @@ def cut(volume: Volume, size: int, discard_mm: Mapping[str, float]) -> np.ndarra
 
 def whole(volume: Volume, size: int) -> np.ndarray:
     """All axial slices of a volume (N, size, size); :func:`restore` goes back."""
-    return cut(volume, size, {"top": 0, "bottom": 0})
+    return cut(volume, size, _NOTHING)
 
 
-def restore(slices: np.ndarray, grid: Grid) -> Volume:
-    """The volume on ``grid`` whose slices :func:`whole` cut: their padding off, axes RAS+ again."""
+def restore(slices: np.ndarray, grid: Grid, discard_mm: Mapping[str, float] = _NOTHING) -> Volume:
+    """The volume on ``grid`` whose slices :func:`cut` cut: their padding off, axes RAS+ again, 0 where none was cut."""
     _, height, width = slices.shape
     down, right = (height - grid.shape[1]) // 2, (width - grid.shape[0]) // 2
-    kept = slices[:, down : down + grid.shape[1], right : right + grid.shape[0]]
-    return Volume(np.ascontiguousarray(kept.transpose(2, 1, 0)), grid.affine)
+    kept = slices[:, down : down + grid.shape[1], right : right + grid.shape[0]].transpose(2, 1, 0)
+    first, last = _kept_rows(grid, discard_mm)
+    return Volume(np.pad(kept, [(0, 0), (0, 0), (first, grid.shape[2] - last)]), grid.affine)
 
 
 def presence(brain: Volume, structures: Volume, discard_mm: Mapping[str, float], least_voxels: int = 1) -> np.ndarray:

@@ -1,0 +1,81 @@
+# Beside the road, predict: a finished model segments new scans. The model is read as it lies, as a parameter and not as an
+# input, so that Snakemake never trains it for a prediction; no rule here asks for any file of the study.
+
+import functools
+
+from headstart import newscans
+
+PREDICT_HOME, PREDICT_NAME = newscans.place(config["predict"], RESULTS)
+PREDICTED = f"{PREDICT_HOME}/predict/{PREDICT_NAME}"
+PREDICT_LOGS = f"{PREDICT_HOME}/logs/predict/{PREDICT_NAME}"
+
+
+@functools.cache
+def asked():
+    """The model and the new scans, looked for only where a prediction is wanted; a mistake ends all in one sentence."""
+    try:
+        return newscans.asked(config["predict"])
+    except job.UserError as error:
+        # Snakemake would put a traceback around the error of an input function.
+        sys.exit(f"headstart: predict: {error}")
+
+
+rule predict_scan:
+    input:
+        t1w=lambda wildcards: asked().scans[wildcards.subject].t1w,
+    output:
+        # A folder, since a scan that is refused leaves a record and no mask.
+        directory(f"{PREDICTED}/sub-{{subject}}"),
+    log:
+        f"{PREDICT_LOGS}/sub-{{subject}}.log",
+    threads: config["predict"]["threads"]
+    resources:
+        mem_mb=grown(8000),
+        runtime=grown(30),
+    params:
+        code=code_of("predict_scan"),
+        model=lambda wildcards: str(asked().weights),
+        facts=lambda wildcards: asked().facts,
+        stop=config["quality"]["stop"],
+    script:
+        "../workflow_scripts/predict_scan.py"
+
+
+rule tabulate_predictions:
+    input:
+        lambda wildcards: [rules.predict_scan.output[0].format(subject=subject) for subject in asked().scans],
+    output:
+        table=f"{PREDICTED}/predictions.tsv",
+        description=f"{PREDICTED}/dataset_description.json",
+        ignore=f"{PREDICTED}/.bidsignore",
+    log:
+        f"{PREDICT_LOGS}/tabulate_predictions.log",
+    localrule: True
+    params:
+        code=code_of("tabulate_predictions"),
+        name=PREDICT_NAME,
+        subjects=lambda wildcards: list(asked().scans),
+        stop=config["quality"]["stop"],
+        outlier=config["quality"]["outlier"],
+    script:
+        "../workflow_scripts/tabulate_predictions.py"
+
+
+# Apart from the table, which is there to be read when scans were refused.
+rule gate_predictions:
+    input:
+        rules.tabulate_predictions.output.table,
+    output:
+        f"{PREDICT_LOGS}/passed.txt",
+    log:
+        f"{PREDICT_LOGS}/gate_predictions.log",
+    localrule: True
+    params:
+        code=code_of("gate_predictions"),
+    script:
+        "../workflow_scripts/gate_predictions.py"
+
+
+rule predict:
+    input:
+        rules.gate_predictions.output,
