@@ -88,12 +88,15 @@ def test_oasis1(folder):
 
 
 def test_miccai2012(folder):
-    folder.touch(*(f"{name}.nii.gz" for name in ("1000_SS", "1000_glm", "1003_SS", "1103_SS", "1000_mask")))
+    folder.touch(
+        *(f"{name}.nii.gz" for name in ("1000_SS", "1000_glm", "1003_SS", "1023_SS", "1101_SS", "1001_SS", "1000_mask"))
+    )
     found = folder.scans("miccai2012")
-    assert [scan.subject for scan in found] == ["1000", "1003", "1103"]
+    assert [scan.subject for scan in found] == ["1000", "1001", "1003", "1023", "1101"]
     assert folder.within(*found[0].target) == ["1000_glm.nii.gz"] and found[1].target == () and not found[0].masks
-    assert found[1].person == found[2].person != found[0].person
-    assert [s.subject for s in folder.scans("miccai2012", include=["1103"])] == ["1103"]
+    # 1023 is 1003 again; 1101 is not 1001
+    assert found[2].person == found[3].person and len({scan.person for scan in found}) == 4
+    assert [s.subject for s in folder.scans("miccai2012", include=["1101"])] == ["1101"]
     folder.touch("subject_SS.nii.gz")
     with pytest.raises(UserError, match="subject_SS.nii.gz is not named like 1000_SS.nii.gz"):
         folder.scans("miccai2012")

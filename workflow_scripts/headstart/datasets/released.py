@@ -17,6 +17,9 @@ _OASIS1_IMAGES = {
     "brain": ("PROCESSED/MPRAGE/T88_111", r".+_anon_111_t88_masked_gfc\.img"),
     "raw": ("RAW", r".+_mpr-1_anon\.img"),
 }
+# Second scans of MICCAI 2012, and whose they are. Which five these are is written in MIRTK's REPEAT
+# (etc/dataset/oasis.sh); that each is the one numbered twenty less follows from the numbers that are left.
+_SECOND_SCANS = {str(number): str(number - 20) for number in (1023, 1024, 1025, 1038, 1039)}
 
 
 def atlas_r1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
@@ -93,7 +96,7 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """MICCAI 2012 multi-atlas labelling (OASIS): ``1000_SS.nii.gz``, labels ``1000_glm.nii.gz`` beside it.
 
-    Numbers of 10xx are first scans; 11xx are a second scan of the person 10xx.
+    35 scans of 30 people: five of the challenge's test side were scanned twice (:data:`_SECOND_SCANS`).
     """
     found = []
     for t1w, match in files(folder, r"(.*)_SS\.nii\.gz"):
@@ -101,7 +104,8 @@ def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
         if re.fullmatch(r"1[01]\d\d", subject) is None:
             raise UserError(f"{t1w} is not named like 1000_SS.nii.gz; rename or remove it.")
         labels = folder / f"{subject}_glm.nii.gz"
-        found.append(Scan(name, subject, f"oasis-10{subject[2:]}", t1w, (labels,) if labels.exists() else ()))
+        person = _SECOND_SCANS.get(subject, subject)
+        found.append(Scan(name, subject, f"oasis-{person}", t1w, (labels,) if labels.exists() else ()))
     return found
 
 
