@@ -3,7 +3,7 @@
     python benchmarks/training.py
 
 On whatever device is found. The plain loop: float32, no channels_last, Adam as it comes, float32 slices on the device.
-Each row is a process of its own; ``first_step_s`` is from its start to the end of its first step, ``ratio`` to the
+Each row is a process of its own; ``start_s`` is from its start to its first step, recording included, ``ratio`` to the
 plain loop of that size. Overwrites benchmarks/training.tsv.
 """
 
@@ -65,25 +65,27 @@ def ours(size: int, batch: int, seconds: float, precision: str, together: int) -
     return speed.measure(Architecture(), size, CLASSES, training, together=together, seconds=seconds)
 
 
-def asked_for(on_gpu: bool) -> list[dict]:
+def asked_for(on_gpu: bool, threads: int) -> list[dict]:
     """The rows to measure, as arguments of the two functions; the plain loop first of each size."""
     rows = []
     for size in SIZES:
         rows.append({"loop": "plain", "size": size})
         rows += [{"loop": "headstart", "size": size, "precision": p, "together": 1} for p in ("float32", "bfloat16")]
-        if on_gpu:
-            rows += [{"loop": "headstart", "size": size, "precision": "bfloat16", "together": n} for n in (2, 5, 10)]
+        several = [("bfloat16", n) for n in (2, 5, 10)] if on_gpu else [("float32", threads)]
+        rows += [{"loop": "headstart", "size": size, "precision": p, "together": n} for p, n in several]
     return rows
 
 
-def measure(row: dict, batch: int, seconds: float, threads: int) -> dict:
-    """One row, in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT / "workflow_scripts")}
+def measure(row: dict, batch: int, seconds: float, threads: int, on_gpu: bool) -> dict:
+    """One row. One process has all trainings of a GPU; on a processor each has its own, and a share of the threads."""
+    count = 1 if on_gpu else row.get("together", 1)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads // count), "PYTHONPATH": str(ROOT / "workflow_scripts")}
     asked = json.dumps({**row, "batch": batch, "seconds": seconds})
-    shown = subprocess.run(
-        [sys.executable, __file__, "--row", asked], env=environment, capture_output=True, text=True, check=True
-    )
-    return {**row, **json.loads(shown.stdout.splitlines()[-1])}
+    command = [sys.executable, __file__, "--row", asked]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+    whole = {key: sum(one[key] for one in found) for key in ("images_per_s", "host_mib") if key in found[0]}
+    return {**found[0], **whole, **row}
 
 
 if __name__ == "__main__":
@@ -101,11 +103,11 @@ if __name__ == "__main__":
     import torch
 
     rows = []
-    for row in asked_for(torch.cuda.is_available()):
-        rows.append(measure(row, asked.batch, asked.seconds, asked.threads))
+    on_gpu = torch.cuda.is_available()
+    for row in asked_for(on_gpu, asked.threads):
+        rows.append(measure(row, asked.batch, asked.seconds, asked.threads, on_gpu))
         base = next(one for one in reversed(rows) if one["loop"] == "plain")
         rows[-1]["ratio"] = rows[-1]["images_per_s"] / base["images_per_s"]
         print(rows[-1], flush=True)
     table = pd.DataFrame(rows)
-    table["device"] = table["device"].bfill()
     keep(table.assign(batch=asked.batch, threads=asked.threads), __file__)

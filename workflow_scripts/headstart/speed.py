@@ -31,15 +31,16 @@ def measure(
 ) -> dict:
     """Fine-tune networks on noise for a while, ``together`` of them on a GPU, and say how fast that goes.
 
-    Returns device, precision, together, images_per_s (of all networks), first_step_s (from the process's start to the
-    end of the first step: imports, data, graph) and the peaks of memory, device_mib (of a GPU) and host_mib.
+    Returns device, precision, together, images_per_s (of all networks), start_s (what a job takes before its
+    steps: imports, data, networks, recording) and the peaks of memory, device_mib (a GPU's), host_mib.
     """
     where = choose_device(device)
     precision = choose_precision(training.precision, where)
     together = together if where.type == "cuda" else 1
     rng = np.random.default_rng(0)
-    shape = (_BATCHES * training.batch_size, size, size)
-    noise = rng.integers(0, 65536, shape, np.uint16), rng.integers(0, classes, shape, np.uint8)
+    shape = (training.batch_size, size, size)
+    batch = rng.integers(0, 65536, shape, np.uint16), rng.integers(0, classes, shape, np.uint8)
+    noise = [np.tile(part, (_BATCHES, 1, 1)) for part in batch]
     endless = Training(**{**vars(training), "epochs": 1_000_000})
     with settled(where, precision, training.deterministic):
         slices = feed.load(*noise, where)
@@ -51,13 +52,13 @@ def measure(
                 next(trainer)
             steps += 1
         _wait(where)
-        elapsed = time.perf_counter() - started
+        step = (time.perf_counter() - started) / (steps * together)
     return {
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else f"{torch.get_num_threads()} threads",
         "precision": precision,
         "together": together,
-        "images_per_s": steps * together * training.batch_size / elapsed,
-        "first_step_s": first,
+        "images_per_s": training.batch_size / step,
+        "start_s": first - together * step,
         "device_mib": torch.cuda.max_memory_allocated(where) / 2**20 if where.type == "cuda" else np.nan,
         "host_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
@@ -69,7 +70,7 @@ def plan(trainings: Iterable[Mapping], speed: Mapping) -> pd.DataFrame:
     ``trainings``: rows with stage, target, source, size, jobs, and images (of all epochs of all jobs' networks).
     """
     table = pd.DataFrame(trainings)
-    table["hours"] = (table["images"] / speed["images_per_s"] + table["jobs"] * speed["first_step_s"]) / 3600
+    table["hours"] = (table["images"] / speed["images_per_s"] + table["jobs"] * speed["start_s"]) / 3600
     whole = {"stage": "all", **table[["jobs", "images", "hours"]].sum()}
     return pd.concat([table, pd.DataFrame([whole])], ignore_index=True).astype({"jobs": int, "images": int})
 
