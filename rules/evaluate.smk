@@ -3,6 +3,7 @@
 
 METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
+BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
 def over_sources(pattern, target):
@@ -48,24 +49,21 @@ for name in TARGETS:
             "../workflow_scripts/evaluate_target.py"
 
 
+def in_answer(name, **labels):
+    """A table of the report's first part, under a caption of its own name."""
+    table = f"{RESULTS}/tables/{name}.tsv"
+    return report(table, caption=f"../rules/report/{name}.rst", category="1 Answer", labels=labels)
+
+
 rule tabulate_scores:
     input:
         metrics=over_runs(METRICS),
         gate=rules.gate_quality.output,
     output:
+        scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
-        summary=report(
-            f"{RESULTS}/tables/summary.tsv",
-            caption="../rules/report/summary.rst",
-            category="1 Answer",
-            labels={"table": "scores with intervals"},
-        ),
-        gains=report(
-            f"{RESULTS}/tables/gains.tsv",
-            caption="../rules/report/gains.rst",
-            category="1 Answer",
-            labels={"table": "gain over scratch"},
-        ),
+        summary=in_answer("summary", table="scores with intervals"),
+        gains=in_answer("gains", table="gain over scratch"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
@@ -81,11 +79,34 @@ rule tabulate_scores:
         },
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
-        seed=seeds.seed_for(config["seed"], "bootstrap"),
+        seed=BOOTSTRAP_SEED,
     script:
         "../workflow_scripts/tabulate_scores.py"
+
+
+rule compare_sources:
+    input:
+        scans=rules.tabulate_scores.output.scans,
+    output:
+        verdict=in_answer("verdict", table="verdict"),
+        saved=in_answer("saved", table="labelled scans saved"),
+        comparisons=in_answer("comparisons", table="every pair of sources"),
+        curves=in_answer("curves", table="laws of score against set size"),
+        mixed=in_answer("mixed_model", table="mixed model of the gains"),
+    log:
+        f"{RESULTS}/logs/compare_sources.log",
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        code=code_of("compare_sources"),
+        draws=config["evaluate"]["bootstrap"],
+        seed=BOOTSTRAP_SEED,
+    script:
+        "../workflow_scripts/compare_sources.py"
 
 
 rule evaluate:
     input:
         rules.tabulate_scores.output,
+        rules.compare_sources.output,

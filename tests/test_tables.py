@@ -33,10 +33,11 @@ def test_scores_and_gains_worked_by_hand(study):
     scores = tables.scores(collected).set_index(["source", "resample", "level"])["score"]
     assert scores["better", 1, "volume"] == pytest.approx(better)
     assert scores["scratch", 2, "slice"] == pytest.approx(scratch)
-    summary = tables.summary(collected, 200, 1)
+    cells = list(tables.cells(collected, 200, 1))
+    summary = tables.summary(cells)
     assert set(summary["resamples"]) == {2} and set(summary["scans"]) == {3}
-    gain = tables.gains(collected, 200, 1).set_index("level").loc["volume"]
-    assert gain["gain"] == gain["low"] == gain["high"] == pytest.approx(better - scratch)
+    gain = tables.gains(cells).set_index("level").loc["volume"]
+    assert list(gain[["gain", "low", "high"]]) == pytest.approx([better - scratch] * 3)
     assert gain["source"] == "better" and gain["baseline"] == "scratch"
 
 
@@ -49,8 +50,21 @@ def test_no_scan_vanishes(study):
 def test_without_the_baseline_there_are_no_gains(study):
     paths, runs, metrics, tests = study
     collected = tables.collect(paths[2:], runs[2:], metrics, tests)
-    gains = tables.gains(collected, 200, 1)
+    gains = tables.gains(tables.cells(collected, 200, 1))
     assert gains.empty and "gain" in gains.columns and figures.headline(gains) == ""
+
+
+def test_sizes_share_the_scans_drawn_and_not_the_resamples():
+    rows = [
+        {"target": "t", "source": "a", "size": size, "resample": r, "metric": "dice", "scan": s, "level": "volume",
+         "total": s / 10, "count": 1}
+        for size in (1, 2) for r in (1, 2, 3) for s in (1, 2, 3, 4)
+    ]  # fmt: skip
+    first, second = tables.cells(pd.DataFrame(rows), 50, 1)
+    np.testing.assert_allclose(first.drawn, second.drawn)
+    by_resample = pd.DataFrame(rows).assign(total=lambda table: table["resample"] / 10)
+    first, second = tables.cells(by_resample, 50, 1)
+    assert not np.allclose(first.drawn, second.drawn)
 
 
 def test_the_headline_says_when_sources_are_not_told_apart():
