@@ -1,10 +1,11 @@
 """Made-up scores whose truth is known: how often intervals hold it, and how often equal sources seem not to be.
 
-    python benchmarks/intervals.py --trials 500
+    python benchmarks/intervals.py --trials 800
     python benchmarks/intervals.py --time     # the tables of a study of the paper's size
 
-Scans and resamples have effects on all sources, and on each source apart; the noise of single runs and scans comes on
-top. ``plain_*`` columns: the cluster bootstrap without stretching, and sign flips of the test scans' differences.
+``share``: of the trials, how many. ``plain``: the same of a cluster bootstrap whose draws are not stretched, and of a
+test that flips the signs of the test scans' differences. In studies, scans and resamples have effects on all sources,
+and on each source apart; the noise of single runs and scans comes on top.
 """
 
 import argparse
@@ -25,7 +26,13 @@ from headstart import comparisons, curves, mixed, statistics, tables, verdict  #
 LAW = (0.7, 1.2, 0.6)
 # Standard deviations of the effects: on all sources, on each source apart, and noise.
 SPREAD = {"scan": 0.15, "own_scan": 0.04, "resample": 0.03, "own_resample": 0.02, "noise": 0.06}
-DESIGNS = ((3, 2), (5, 3), (10, 2), (10, 5), (20, 3), (20, 10), (104, 10))
+# Test scans and resamples.
+DESIGNS = ((3, 2), (5, 2), (10, 1), (10, 2), (10, 5), (20, 5), (20, 10), (104, 10))
+STUDIES = ((5, 3), (20, 5), (104, 10))
+# Standard deviations of scans, resamples and noise in a single mean.
+EFFECTS = {"scans": (1, 0.5, 0.3), "resamples": (0.3, 1, 0.3), "noise": (0.3, 0.1, 1)}
+SOURCES = {"better": 5, "equal": 0, "same": 0, "scratch": 0}
+SIZES = (10, 20, 40)
 
 
 def true_score(size: float, saved: float = 0) -> float:
@@ -76,46 +83,49 @@ def flipped_p(gains: np.ndarray, draws: int, rng: np.random.Generator) -> float:
     return float((1 + (flipped >= abs(gains.sum()) - 1e-12).sum()) / (1 + draws))
 
 
-def coverage(scans: int, resamples: int, trials: int, draws: int = 1000, sizes: Sequence[int] = (10, 20, 40)) -> dict:
-    """Shares of trials in which intervals hold the truth and equal sources seem unequal, and intervals' widths.
+def of_means(scans: int, resamples: int, trials: int, draws: int = 1000) -> list[dict]:
+    """How often an interval holds a mean of 0, and how often a test finds it to be none, by what differs most."""
+    rows = []
+    for most, (of_scan, of_resample, noise) in EFFECTS.items():
+        held = []
+        for trial in range(trials):
+            rng = np.random.default_rng([trial, scans, resamples])
+            scores = rng.normal(0, of_scan, (1, scans)) + rng.normal(0, noise, (resamples, scans))
+            # One resample is not drawn from: intervals are about its own models.
+            scores = scores + rng.normal(0, of_resample, (resamples, 1)) * (resamples > 1)
+            weights = (statistics.weights(draws, n, 2 * trial + k) for k, n in enumerate(scores.shape))
+            drawn = statistics.bootstrap_means(scores[None], np.ones_like(scores)[None], *weights)[:, 0]
+            plain = plain_interval(scores, draws, rng)
+            flipped = flipped_p(scores.mean(axis=0), draws, rng) < verdict.ALPHA
+            held.append([statistics.p_value(drawn) >= verdict.ALPHA, plain[0] <= 0 <= plain[1], flipped])
+        share, plain, flips = np.mean(held, axis=0)
+        told = {"spread": most, "scans": scans, "resamples": resamples, "trials": trials}
+        rows.append({"what": "interval holds the mean", **told, "share": share, "plain": plain})
+        rows.append({"what": "mean told apart from itself", **told, "share": 1 - share, "plain": flips})
+    return rows
 
-    Sources: the baseline, one that saves 5 labelled scans, and two that save none.
-    """
-    sources, held, width = {"better": 5, "equal": 0, "same": 0, "scratch": 0}, [], []
+
+def of_studies(scans: int, resamples: int, trials: int, draws: int = 1000) -> list[dict]:
+    """How often whole studies' intervals of gains and scans saved hold the truth, and equal sources seem unequal."""
+    seen, errors = [], []
     for trial in range(trials):
-        collected = made_up(sources, sizes, resamples, scans, trial)
-        cells = list(tables.cells(collected, draws, trial))
-        first, saved = cells[0], curves.saved(cells).set_index(["source", "size"]).loc[("better", sizes[0])]
-        score = statistics.interval(first.means[3], first.drawn[:, 3])
-        gain = first.gain("better", "scratch")
+        cells = list(tables.cells(made_up(SOURCES, SIZES, resamples, scans, trial), draws, trial))
+        gain, truth = cells[0].gain("better", "scratch"), true_score(SIZES[0], 5) - true_score(SIZES[0])
+        row = curves.saved(cells).set_index(["source", "size"]).loc[("better", SIZES[0])]
         low, high = (
-            {"=": end, "<": -np.inf, ">": np.inf}.get(sign, np.nan)
-            for end, sign in ((saved["low"], saved["low_is"]), (saved["high"], saved["high_is"]))
+            {"=": row[end], "<": -np.inf, ">": np.inf, "n/a": np.nan}[row[f"{end}_is"]] for end in ("low", "high")
         )
-        compared = comparisons.compare([first])
-        alike = compared[compared["source"] != "better"].query("against != 'better'")
-        wide = collected[collected["size"] == sizes[0]].pivot(
-            index=["resample", "scan"], columns="source", values="total"
-        )
-        difference, rng = (wide["equal"] - wide["scratch"]).unstack(), np.random.default_rng(trial)
-        plain = plain_interval(wide["scratch"].unstack().to_numpy(), draws, rng)
-        plain_gain = plain_interval(difference.to_numpy(), draws, rng)
-        held.append(
-            {
-                "score": score.low <= true_score(sizes[0]) <= score.high,
-                "plain_score": plain[0] <= true_score(sizes[0]) <= plain[1],
-                "gain": gain.low <= true_score(sizes[0], 5) - true_score(sizes[0]) <= gain.high,
-                "plain_gain": plain_gain[0] <= 0 <= plain_gain[1],
-                "saved": low <= 5 <= high,
-                "false_alarms": (alike["p"] < verdict.ALPHA).mean(),
-                "plain_false_alarms": flipped_p(difference.mean().to_numpy(), draws, rng) < verdict.ALPHA,
-                "false_alarms_a_family": (comparisons.holm(alike["p"].to_list()) < verdict.ALPHA).any(),
-            }
-        )
-        width.append({"gain_width": gain.high - gain.low, "saved_error": abs(saved["saved"] - 5),
-                      "saved_by_law_error": abs(saved["saved_by_law"] - 5)})  # fmt: skip
-    measured = {**pd.DataFrame(held).astype(float).mean(), **pd.DataFrame(width).median()}
-    return {"scans": scans, "resamples": resamples, "trials": trials, **measured}
+        compared = comparisons.compare(cells[:1])
+        equal = compared[(compared["source"] != "better") & (compared["against"] != "better")]
+        family = comparisons.holm(equal["p"].to_list()) < verdict.ALPHA
+        seen.append([gain.low <= truth <= gain.high, low <= 5 <= high, family.any()])
+        errors.append(np.abs([row["saved"] - 5, row["saved_by_law"] - 5]))
+    names = ("interval holds the gain", "interval holds the scans saved", "any of three equal sources told apart")
+    told = {"scans": scans, "resamples": resamples, "trials": trials}
+    rows = [{"what": name, **told, "share": share} for name, share in zip(names, np.mean(seen, axis=0), strict=True)]
+    both = np.array(errors)[~np.isnan(errors).any(axis=1)]
+    curve, law = np.median(both, axis=0)
+    return [*rows, {"what": "median error of 5 scans saved (plain: by law)", **told, "share": curve, "plain": law}]
 
 
 def seconds(draws: int = 10_000) -> pd.DataFrame:
@@ -143,10 +153,12 @@ def seconds(draws: int = 10_000) -> pd.DataFrame:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--trials", type=int, default=800)
     parser.add_argument("--time", action="store_true")
     asked = parser.parse_args()
     if asked.time:
         print(seconds().to_string(index=False))
     else:
-        keep(pd.DataFrame([coverage(*design, asked.trials) for design in DESIGNS]), __file__)
+        measured = [row for design in DESIGNS for row in of_means(*design, asked.trials)]
+        measured += [row for design in STUDIES for row in of_studies(*design, asked.trials // 4)]
+        keep(pd.DataFrame(measured), __file__)

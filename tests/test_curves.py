@@ -84,9 +84,9 @@ def test_scans_saved_without_noise_are_the_planted_number():
 
 def test_an_interval_of_scans_saved_says_what_lies_beyond():
     draws = np.array([-np.inf] * 10 + [3.0] * 80 + [np.inf] * 10)
-    assert curves.saved_interval(draws) == (-np.inf, np.inf)
-    assert curves.saved_interval(np.array([1.0] * 50 + [np.inf] * 50)) == (1, np.inf)
-    assert np.isnan(curves.saved_interval(np.array([1, np.nan]))).all()
+    assert curves.interval(draws) == (-np.inf, np.inf)
+    assert curves.interval(np.array([1.0] * 50 + [np.inf] * 50)) == (1, np.inf)
+    assert np.isnan(curves.interval(np.array([1, np.nan]))).all()
 
 
 def test_intervals_of_scans_saved_hold_the_planted_number():

@@ -19,7 +19,6 @@ EXPONENTS = np.geomspace(0.05, 5, 93)
 # does, between a logarithm (0) and a simple fraction (-1).
 RATE = -0.5
 FITTED = "fitted"
-_BOUND = {-1: "<", 0: "=", 1: ">"}
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
@@ -57,11 +56,11 @@ def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.nd
     return np.select([scores < curves[:, 0], scores > curves[:, -1], np.isnan(scores)], [-np.inf, np.inf, np.nan], size)
 
 
-def saved_interval(saved: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval of draws that may lie beyond what was measured (inf); NaN where a draw is NaN."""
-    if np.isnan(saved).any():
+def interval(sizes: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile interval of sizes drawn that may lie beyond those measured (inf); NaN where a draw is NaN."""
+    if np.isnan(sizes).any():
         return float("nan"), float("nan")
-    low, high = (float(np.quantile(saved, tail, method="inverted_cdf")) for tail in statistics.tails())
+    low, high = (float(np.quantile(sizes, tail, method="inverted_cdf")) for tail in statistics.tails())
     return low, high
 
 
@@ -81,20 +80,17 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
         sizes, means, drawn = _curves(group)
         base = sources.index(BASELINE)
         rising, rising_drawn = monotone(means), monotone(drawn)
-        laws = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
+        fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
         for k, source in enumerate(sources):
             for i, size in enumerate(sizes) if k != base else ():
                 found = reaching(rising[base : base + 1], sizes, rising[k : k + 1, i])[0]
-                low, high = saved_interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
+                ends = interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
                 row = {**group[i].key, "source": source, "baseline": BASELINE}
-                for name, needed in (("saved", found), ("low", low), ("high", high)):
-                    beyond = int(np.sign(needed)) if np.isinf(needed) else 0
-                    row[name] = np.clip(needed, sizes[0], sizes[-1]) - size
-                    row[f"{name}_is"] = "n/a" if np.isnan(needed) else _BOUND[beyond]
-                rows.append(row | {"saved_by_law": _saved_by_law(laws[k], laws[base], sizes, size)})
-    columns = [*CELL, "source", "baseline", "saved", "saved_is", "low", "low_is", "high",
-               "high_is", "saved_by_law"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+                for name, needed in zip(("saved", "low", "high"), (found, *ends), strict=True):
+                    row |= {name: np.clip(needed, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(needed)}
+                rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
+    named = ["saved", "saved_is", "low", "low_is", "high", "high_is", "saved_by_law"]
+    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *named])
 
 
 def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -139,6 +135,11 @@ def laws(cells: Iterable[Cell]) -> pd.DataFrame:
                 row |= {"a": a, "a_low": found.low, "a_high": found.high, "b": b, "c": c, "rmse": rmse}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _beyond(needed: float) -> str:
+    """Whether a set size was measured ("="), lies beyond what was (">", "<"), or is not known ("n/a")."""
+    return {np.inf: ">", -np.inf: "<"}.get(needed, "n/a" if np.isnan(needed) else "=")
 
 
 def _status(sizes: Sequence[int], scores: np.ndarray) -> str:

@@ -13,6 +13,7 @@ from headstart.job import UserError
 from headstart.seeds import seed_for
 
 BASELINE = "scratch"
+METRICS = {"dice": "Dice", "miou": "mean IoU"}
 RUN = ["target", "source", "size", "resample"]
 CURVE = ["target", "metric", "level"]
 CELL = ["target", "size", "metric", "level"]

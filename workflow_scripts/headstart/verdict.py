@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from headstart.comparisons import ALL_SIZES
-from headstart.tables import BASELINE
+from headstart.tables import BASELINE, METRICS
 
 LEVEL = "volume"
 ALPHA = 0.05
-METRICS = {"dice": "Dice", "miou": "mean IoU"}
 _NUMBERS = ["gain", "low", "high", "p_holm"]
 _SAVED = ["saved", "saved_is", "saved_low", "saved_low_is", "saved_high", "saved_high_is"]
 _SAVED_AS = ["saved", "saved_is", "low", "low_is", "high", "high_is"]  # in the table of scans saved
