@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +41,16 @@ def test_scores_and_gains_worked_by_hand(study):
     gain = tables.gains(cells).set_index("level").loc["volume"]
     assert list(gain[["gain", "low", "high"]]) == pytest.approx([better - scratch] * 3)
     assert gain["source"] == "better" and gain["baseline"] == "scratch"
+
+
+def test_the_rule_writes_its_tables_and_each_scans_scores(study, run_script, tmp_path):
+    paths, runs, metrics, tests = study
+    written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary", "gains")})
+    params = {"runs": runs, "metrics": metrics, "tests": tests, "empty": "skip", "draws": 100, "seed": 1}
+    run_script("tabulate_scores", SimpleNamespace(metrics=paths), params, written)
+    pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study))
+    shown = pd.read_csv(written.gains, sep="\t")
+    assert list(shown["level"]) == ["slice", "volume"] and len(pd.read_csv(written.summary, sep="\t")) == 4
 
 
 def test_no_scan_vanishes(study):

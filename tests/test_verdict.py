@@ -1,4 +1,5 @@
 import hashlib
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -70,8 +71,8 @@ def test_the_rule_writes_its_tables_and_the_same_bytes_again(run_script, tmp_pat
     seen = []
     for turn in ("first", "second"):
         names = {name: tmp_path / turn / f"{name}.tsv" for name in OUTPUTS}
-        written, given = (type("Files", (), files)() for files in (names, {"scans": scans}))
-        run_script("compare_sources", given, {"draws": 200, "seed": 3}, written)
+        params = {"draws": 200, "seed": 3}
+        run_script("compare_sources", SimpleNamespace(scans=scans), params, SimpleNamespace(**names))
         seen.append({name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()})
     assert seen[0] == seen[1]
     assert list(pd.read_csv(names["verdict"], sep="\t").columns) == verdict.COLUMNS
