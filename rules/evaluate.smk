@@ -6,6 +6,7 @@ LESIONS = f"{RESULTS}/evaluate/{RUN}/lesions.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
 # Parts of the anatomy are in every scan, and none of them is one of many: only lesions are detected.
 LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dice"]
+BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
 def over_sources(pattern, target):
@@ -53,24 +54,21 @@ for name in TARGETS:
             "../workflow_scripts/evaluate_target.py"
 
 
+def in_answer(name, **labels):
+    """A table of the report's first part, under a caption of its own name."""
+    table = f"{RESULTS}/tables/{name}.tsv"
+    return report(table, caption=f"../rules/report/{name}.rst", category="1 Answer", labels=labels)
+
+
 rule tabulate_scores:
     input:
         metrics=over_runs(METRICS),
         gate=rules.gate_quality.output,
     output:
+        scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
-        summary=report(
-            f"{RESULTS}/tables/summary.tsv",
-            caption="../rules/report/summary.rst",
-            category="1 Answer",
-            labels={"table": "scores with intervals"},
-        ),
-        gains=report(
-            f"{RESULTS}/tables/gains.tsv",
-            caption="../rules/report/gains.rst",
-            category="1 Answer",
-            labels={"table": "gain over scratch"},
-        ),
+        summary=in_answer("summary", table="scores with intervals"),
+        gains=in_answer("gains", table="gain over scratch"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
@@ -83,9 +81,31 @@ rule tabulate_scores:
         tests=tests_of(TARGETS),
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
-        seed=seeds.seed_for(config["seed"], "bootstrap"),
+        seed=BOOTSTRAP_SEED,
     script:
         "../workflow_scripts/tabulate_scores.py"
+
+
+rule compare_sources:
+    input:
+        scans=rules.tabulate_scores.output.scans,
+    output:
+        verdict=in_answer("verdict", table="verdict"),
+        saved=in_answer("saved", table="labelled scans saved"),
+        comparisons=in_answer("comparisons", table="every pair of sources"),
+        curves=in_answer("curves", table="laws of score against set size"),
+        mixed=in_answer("mixed_model", table="mixed model of the gains"),
+    log:
+        f"{RESULTS}/logs/compare_sources.log",
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        code=code_of("compare_sources"),
+        draws=config["evaluate"]["bootstrap"],
+        seed=BOOTSTRAP_SEED,
+    script:
+        "../workflow_scripts/compare_sources.py"
 
 
 rule tabulate_detection:
@@ -93,12 +113,7 @@ rule tabulate_detection:
         lesions=over_runs(LESIONS, LESIONED),
         gate=rules.gate_quality.output,
     output:
-        table=report(
-            f"{RESULTS}/tables/detection.tsv",
-            caption="../rules/report/detection.rst",
-            category="1 Answer",
-            labels={"table": "lesions found"},
-        ),
+        table=in_answer("detection", table="lesions found"),
     log:
         f"{RESULTS}/logs/tabulate_detection.log",
     resources:
@@ -110,7 +125,7 @@ rule tabulate_detection:
         tests=tests_of(LESIONED),
         cutoffs=config["evaluate"]["lesions"],
         draws=config["evaluate"]["bootstrap"],
-        seed=seeds.seed_for(config["seed"], "bootstrap"),
+        seed=BOOTSTRAP_SEED,
     script:
         "../workflow_scripts/tabulate_detection.py"
 
@@ -119,3 +134,4 @@ rule evaluate:
     input:
         rules.tabulate_scores.output,
         rules.tabulate_detection.output if LESIONED else [],
+        rules.compare_sources.output,

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,11 +35,22 @@ def test_scores_and_gains_worked_by_hand(study):
     scores = tables.scores(collected).set_index(["source", "resample", "level"])["score"]
     assert scores["better", 1, "volume"] == pytest.approx(better)
     assert scores["scratch", 2, "slice"] == pytest.approx(scratch)
-    summary = tables.summary(collected, 200, 1)
+    cells = list(tables.cells(collected, 200, 1))
+    summary = tables.summary(cells)
     assert set(summary["resamples"]) == {2} and set(summary["scans"]) == {3}
-    gain = tables.gains(collected, 200, 1).set_index("level").loc["volume"]
-    assert gain["gain"] == gain["low"] == gain["high"] == pytest.approx(better - scratch)
+    gain = tables.gains(cells).set_index("level").loc["volume"]
+    assert list(gain[["gain", "low", "high"]]) == pytest.approx([better - scratch] * 3)
     assert gain["source"] == "better" and gain["baseline"] == "scratch"
+
+
+def test_the_rule_writes_its_tables_and_each_scans_scores(study, run_script, tmp_path):
+    paths, runs, metrics, tests = study
+    written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary", "gains")})
+    params = {"runs": runs, "metrics": metrics, "tests": tests, "empty": "skip", "draws": 100, "seed": 1}
+    run_script("tabulate_scores", SimpleNamespace(metrics=paths), params, written)
+    pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study))
+    shown = pd.read_csv(written.gains, sep="\t")
+    assert list(shown["level"]) == ["slice", "volume"] and len(pd.read_csv(written.summary, sep="\t")) == 4
 
 
 def test_no_scan_vanishes(study):
@@ -49,8 +62,21 @@ def test_no_scan_vanishes(study):
 def test_without_the_baseline_there_are_no_gains(study):
     paths, runs, metrics, tests = study
     collected = tables.collect(paths[2:], runs[2:], metrics, tests)
-    gains = tables.gains(collected, 200, 1)
+    gains = tables.gains(tables.cells(collected, 200, 1))
     assert gains.empty and "gain" in gains.columns and figures.headline(gains) == ""
+
+
+def test_sizes_share_the_scans_drawn_and_not_the_resamples():
+    rows = [
+        {"target": "t", "source": "a", "size": size, "resample": r, "metric": "dice", "scan": s, "level": "volume",
+         "total": s / 10, "count": 1}
+        for size in (1, 2) for r in (1, 2, 3) for s in (1, 2, 3, 4)
+    ]  # fmt: skip
+    first, second = tables.cells(pd.DataFrame(rows), 50, 1)
+    np.testing.assert_allclose(first.drawn, second.drawn)
+    by_resample = pd.DataFrame(rows).assign(total=lambda table: table["resample"] / 10)
+    first, second = tables.cells(by_resample, 50, 1)
+    assert not np.allclose(first.drawn, second.drawn)
 
 
 def test_the_headline_says_when_sources_are_not_told_apart():

@@ -1,8 +1,11 @@
 from headstart import job, tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    params = snakemake.params
+    params, written = snakemake.params, snakemake.output
     collected = tables.collect(snakemake.input.metrics, params.runs, params.metrics, params.tests, params.empty)
-    job.write_table(snakemake.output.scores, tables.scores(collected))
-    job.write_table(snakemake.output.summary, tables.summary(collected, params.draws, params.seed))
-    job.write_table(snakemake.output.gains, tables.gains(collected, params.draws, params.seed))
+    cells = list(tables.cells(collected, params.draws, params.seed))
+    with job.atomic(written.scans) as partial:
+        collected.to_parquet(partial, index=False)
+    job.write_table(written.scores, tables.scores(collected))
+    job.write_table(written.summary, tables.summary(cells))
+    job.write_table(written.gains, tables.gains(cells))

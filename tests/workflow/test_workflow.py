@@ -48,6 +48,10 @@ def test_the_answer_is_there_with_its_intervals(project):
     assert ((summary["low"] <= summary["score"]) & (summary["score"] <= summary["high"])).all()
     gains = table(project.results / "tables/gains.tsv")
     assert len(gains) == 4 and set(gains["baseline"]) == {"scratch"}
+    pairs = table(project.results / "tables/comparisons.tsv").query("size != 'all'")
+    assert list(pairs["difference"]) == list(gains["gain"]) and list(pairs["low"]) == list(gains["low"])
+    verdict = table(project.results / "tables/verdict.tsv")
+    assert list(verdict["target"]) == ["stroke"] and verdict["sentence"].iloc[0].startswith("stroke: ")
     for name in ("scores", "examples_stroke", "pretraining", "truth"):
         for suffix in ("png", "svg"):
             assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
@@ -175,7 +179,7 @@ def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
         assert again["slice_target"] == 1
         assert set(again) <= {
             "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "tabulate_detection",
-            "draw_scores", "draw_examples",
+            "compare_sources", "draw_scores", "draw_examples",
         }  # fmt: skip
     finally:
         done = project.snakemake()

@@ -45,7 +45,7 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
     interval (``_low``, ``_high``) and its standard deviation over resamples (``_sd``). Measures: sensitivity,
     precision, f1 (:mod:`headstart.lesions`) and false_lesions (a scan). Each is the ratio of two sums over all scans
     and resamples; NaN where the lower sum is 0, the deviation also where there is one resample. Sources and cutoffs
-    share their draws.
+    share their draws, which are those of :func:`headstart.tables.cells`.
     """
     rows = []
     for key, part in collected.groupby(_CELL, sort=True):
@@ -54,11 +54,12 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
         once = found["lesions"].max(axis=(0, 1)).sum()  # a scan's are the same wherever it is tested, else 0
         measures = lesions.ratios(*(found[name] for name in ("lesions", "found", "false")))
         measures["false_lesions"] = (found["false"], found["tested"])
-        columns = [
-            _measured(name, *parts, draws, seed_for(seed, cell["target"], cell["size"]))
-            for name, parts in measures.items()
-        ]
         _, resamples, scans = found["tested"].shape
+        weights = (
+            statistics.weights(draws, resamples, seed_for(seed, cell["target"], "resamples", cell["size"])),
+            statistics.weights(draws, scans, seed_for(seed, cell["target"], "scans")),
+        )
+        columns = [_measured(name, *parts, *weights) for name, parts in measures.items()]
         fixed = {**cell, "resamples": resamples, "scans": scans, "lesions": int(once)}
         rows.append(pd.concat([pd.DataFrame({**fixed, "source": sources}), *columns], axis=1))
     table = pd.concat(rows, ignore_index=True)
@@ -75,11 +76,14 @@ def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
     return names[0], {name: filled[name].to_numpy(float).reshape(shape) for name in _COUNTS}
 
 
-def _measured(name: str, parts: np.ndarray, wholes: np.ndarray, draws: int, seed: int) -> pd.DataFrame:
+def _measured(
+    name: str, parts: np.ndarray, wholes: np.ndarray, by_resample: np.ndarray, by_scan: np.ndarray
+) -> pd.DataFrame:
     """A measure's columns, a row a source, from its parts and wholes (sources, resamples, scans)."""
-    drawn = statistics.bootstrap_means(parts, wholes, draws, seed)
+    drawn = statistics.bootstrap_means(parts, wholes, by_resample, by_scan)
     means = statistics.mean_score(parts, wholes)
-    intervals = [statistics.interval(mean, of_source) for mean, of_source in zip(means, drawn.T, strict=True)]
+    most = np.inf if name == "false_lesions" else 1
+    intervals = [statistics.interval(mean, of_source, 0, most) for mean, of_source in zip(means, drawn.T, strict=True)]
     each = [statistics.mean_score(parts[:, [r]], wholes[:, [r]]) for r in range(parts.shape[1])]
     return pd.DataFrame(
         {

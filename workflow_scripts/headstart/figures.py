@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 
 from headstart import scoring
 from headstart.pictures import COLOURS, mark_sides, overlay
+from headstart.tables import METRICS
 
-METRICS = {"dice": "Dice", "miou": "mean IoU"}
 _MARKERS = "osD^vPX*"
 
 

@@ -1,7 +1,9 @@
 """The study's tables: from each run's scores to means with intervals, and to gains over the baseline."""
 
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,10 @@ from headstart.job import UserError
 from headstart.seeds import seed_for
 
 BASELINE = "scratch"
+METRICS = {"dice": "Dice", "miou": "mean IoU"}
 RUN = ["target", "source", "size", "resample"]
-_CELL = ["target", "size", "metric", "level"]
+CURVE = ["target", "metric", "level"]
+CELL = ["target", "size", "metric", "level"]
 
 
 def collect(
@@ -49,42 +53,84 @@ def scores(collected: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(score=sums["total"] / sums["count"]).drop(columns=["total", "count"])
 
 
-def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
-    """The mean score of each source at each set size, with its interval."""
+@dataclass(frozen=True)
+class Cell:
+    """The scores of K sources at one set size of a target, over slices or over volumes.
+
+    ``key``: target, size, metric, level; ``means`` (K,): mean scores; ``drawn`` (draws, K): the same in each draw of
+    the bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN where it has none;
+    ``resamples`` and ``scans``: how many there are.
+    """
+
+    key: Mapping[str, object]
+    sources: Sequence[str]
+    means: np.ndarray
+    drawn: np.ndarray
+    by_scan: np.ndarray
+    resamples: int
+    scans: int
+
+    def differences(self, source: str, against: str) -> np.ndarray:
+        """By how much a source's mean exceeds another's in each draw: (draws,)."""
+        one, other = self.sources.index(source), self.sources.index(against)
+        return self.drawn[:, one] - self.drawn[:, other]
+
+    def gain(self, source: str, against: str) -> statistics.Interval:
+        """By how much a source's mean exceeds another's, with its interval."""
+        one, other = self.sources.index(source), self.sources.index(against)
+        return statistics.interval(self.means[one] - self.means[other], self.differences(source, against), -1, 1)
+
+
+def summary(drawn: Iterable[Cell]) -> pd.DataFrame:
+    """The mean score of each source at each set size, with its interval, from :func:`cells`."""
     rows = []
-    for cell, sources, means, drawn, shape in _cells(collected, draws, seed):
-        for k, source in enumerate(sources):
-            found = statistics.interval(means[k], drawn[:, k])
-            rows.append({**cell, "source": source, "score": found.estimate, "low": found.low, "high": found.high,
-                         "resamples": shape[0], "scans": shape[1]})  # fmt: skip
+    for cell in drawn:
+        for k, source in enumerate(cell.sources):
+            found = statistics.interval(cell.means[k], cell.drawn[:, k], 0, 1)
+            rows.append({**cell.key, "source": source, "score": found.estimate, "low": found.low, "high": found.high,
+                         "resamples": cell.resamples, "scans": cell.scans})  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def gains(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
+def gains(drawn: Iterable[Cell]) -> pd.DataFrame:
     """What each source gains over the baseline on the same scans and resamples, with its interval."""
     rows = []
-    for cell, sources, means, drawn, _ in _cells(collected, draws, seed):
-        if BASELINE not in sources:
+    for cell in drawn:
+        if BASELINE not in cell.sources:
             continue
-        base = sources.index(BASELINE)
-        for k, source in enumerate(sources):
-            if k != base:
-                found = statistics.interval(means[k] - means[base], drawn[:, k] - drawn[:, base])
-                rows.append({**cell, "source": source, "baseline": BASELINE, "gain": found.estimate,
+        for source in cell.sources:
+            if source != BASELINE:
+                found = cell.gain(source, BASELINE)
+                rows.append({**cell.key, "source": source, "baseline": BASELINE, "gain": found.estimate,
                              "low": found.low, "high": found.high})  # fmt: skip
-    return pd.DataFrame(rows, columns=[*_CELL, "source", "baseline", "gain", "low", "high"])
+    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", "gain", "low", "high"])
 
 
-def _cells(
-    collected: pd.DataFrame, draws: int, seed: int
-) -> Iterator[tuple[dict, list[str], np.ndarray, np.ndarray, tuple[int, int]]]:
-    """For each target, size and level: the sources, their means, and their means in each draw of the bootstrap."""
-    for key, part in collected.groupby(_CELL, sort=True):
-        sources = sorted(part["source"].unique())
-        resamples, scans = sorted(part["resample"].unique()), sorted(part["scan"].unique())
-        index = pd.MultiIndex.from_product([sources, resamples, scans], names=["source", "resample", "scan"])
-        filled = part.set_index(["source", "resample", "scan"])[["total", "count"]].reindex(index, fill_value=0)
-        shape = (len(sources), len(resamples), len(scans))
-        totals, counts = (filled[column].to_numpy(float).reshape(shape) for column in ("total", "count"))
-        drawn = statistics.bootstrap_means(totals, counts, draws, seed_for(seed, *key))
-        yield dict(zip(_CELL, key, strict=True)), sources, statistics.mean_score(totals, counts), drawn, shape[1:]
+def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
+    """The scores of each target, size and level, drawn anew ``draws`` times.
+
+    All sizes of a target draw the same scans together, which they share; each draws its own resamples, since the r-th
+    set of one size has nothing to do with the r-th of another (:func:`headstart.splits.draw`).
+    """
+    for (target, metric, level), part in collected.groupby(CURVE, sort=True):
+        sources, scans = sorted(part["source"].unique()), sorted(part["scan"].unique())
+        by_scan = statistics.weights(draws, len(scans), seed_for(seed, target, "scans"))
+        for size, sized in part.groupby("size", sort=True):
+            resamples = sorted(sized["resample"].unique())
+            by_resample = statistics.weights(draws, len(resamples), seed_for(seed, target, "resamples", size))
+            index = pd.MultiIndex.from_product([sources, resamples, scans], names=["source", "resample", "scan"])
+            filled = sized.set_index(["source", "resample", "scan"])[["total", "count"]].reindex(index, fill_value=0)
+            shape = (len(sources), len(resamples), len(scans))
+            totals, counts = (filled[column].to_numpy(float).reshape(shape) for column in ("total", "count"))
+            drawn = statistics.bootstrap_means(totals, counts, by_resample, by_scan)
+            with np.errstate(invalid="ignore"):
+                each = totals.sum(axis=1) / counts.sum(axis=1)
+            key = dict(zip(CELL, (target, size, metric, level), strict=True))
+            yield Cell(key, sources, statistics.mean_score(totals, counts), drawn, each, *shape[1:])
+
+
+def by_target(drawn: Iterable[Cell]) -> Iterator[tuple[Mapping[str, object], list[Cell]]]:
+    """The cells of each target and level, by rising set size, with a key that they share."""
+    for _, group in itertools.groupby(drawn, lambda cell: [cell.key[name] for name in CURVE]):
+        listed = list(group)
+        yield {name: listed[0].key[name] for name in CURVE}, listed
