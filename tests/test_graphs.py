@@ -50,7 +50,7 @@ def recorded(monkeypatch):
             learner.step(*self.arguments)
 
     @contextlib.contextmanager
-    def recording(graph, stream):
+    def recording(graph, stream, capture_error_mode):
         kept = [tensor.clone() for tensor in learner.tensors()]
         step = learner.step
 

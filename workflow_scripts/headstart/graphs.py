@@ -49,6 +49,7 @@ class Graphs:
             else:
                 tensor.zero_()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        # Threads that read slices ahead go on pinning memory meanwhile.
+        with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
             self._step(*arguments)
         return graph, places

@@ -102,8 +102,8 @@ class Trainer:
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._done = 0  # batches of the epoch that runs
         self._good: Mapping[str, torch.Tensor] = {}
-        self._stream = torch.cuda.Stream(self._device) if on_gpu else None
         graphed = on_gpu and parallel.processes() == 1
+        self._stream = torch.cuda.Stream(self._device) if graphed else None
         self._learn = Graphs(self._step, self._tensors) if graphed else self._step
         self._keeps = keeper is not None and parallel.number() == 0
         if keeper and (kept := keeper.read(self._device)):
