@@ -29,6 +29,7 @@ from headstart.label import ants  # noqa: E402
 from headstart.label.tissue import tissue  # noqa: E402
 from headstart.settings import label_values  # noqa: E402
 
+GRID = template.grid(1)
 SETTINGS = {"warp_mm": 1, "warp_iterations": (100, 60, 30)}
 WHOLE = {"top": 0, "bottom": 0}
 # The third atlas, neuromorphometrics, is made of the very people measured here.
@@ -40,12 +41,19 @@ MANUAL_WM, MANUAL_CORTEX = label_values([44, 45]), label_values(["100-207"])
 
 def measure(scan: real_scans.RealScan, reference: template.Template, settings: dict, threads: int) -> dict:
     """One scan's row: seconds, agreement of its tissues, F1 of what each slice is said to show, Dice of structures."""
-    grid = template.grid(1)
-    found = register.register(scan.t1w, reference.t1, reference.brain, grid, threads=threads, **settings)
+    found = register.register(scan.t1w, reference.t1, reference.brain, GRID, threads=threads, **settings)
+    row = measure_structures(scan, found, reference, threads, SETTINGS)
+    return {"scan": scan.name, "seconds": row.pop("seconds"), **compare_tissues(scan, found), **row}
+
+
+def measure_structures(
+    scan: real_scans.RealScan, found: register.Registered, reference: template.Template, threads: int, settings: dict
+) -> dict:
+    """Seconds of the whole stage, mean Dice of the structures and of each, F1 of which of them each slice shows."""
     started = time.perf_counter()
-    made = ants.label(scan.t1w, found.brain, found.transform, reference, grid, threads=threads, **SETTINGS).structures
-    row = {"scan": scan.name, "seconds": time.perf_counter() - started, **compare_tissues(scan, found)}
-    _, manual = register.target_labels([scan.labels], scan.t1w, found.transform, grid, atlases.NEUROMORPHOMETRICS)
+    made = ants.label(scan.t1w, found.brain, found.transform, reference, GRID, threads=threads, **settings).structures
+    row = {"seconds": time.perf_counter() - started}
+    _, manual = register.target_labels([scan.labels], scan.t1w, found.transform, GRID, atlases.NEUROMORPHOMETRICS)
     dice = {name: overlap.dice(made.data == value, manual.data == value) for value, name in template.STRUCTURES.items()}
     shown, exact = (present(labels, found.brain) for labels in (made, manual))
     return row | {"mean_dice": np.mean(list(dice.values())), "presence_f1": overlap.dice(shown, exact)} | dice
