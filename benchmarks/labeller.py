@@ -27,9 +27,9 @@ import real_scans  # noqa: E402
 from headstart import atlases, images, job, models, register, template, truth  # noqa: E402
 from headstart.images import Grid  # noqa: E402
 from headstart.label import Labels, ants, learnt  # noqa: E402
-from headstart.loop import Training  # noqa: E402
 from headstart.networks import Architecture  # noqa: E402
 from headstart.settings import resolve  # noqa: E402
+from headstart.trainer import Training  # noqa: E402
 
 TEACHERS = 10
 

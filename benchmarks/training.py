@@ -58,8 +58,8 @@ def plain(size: int, batch: int, seconds: float) -> dict:
 def ours(size: int, batch: int, seconds: float, precision: str, together: int) -> dict:
     """What :func:`headstart.speed.measure` says."""
     from headstart import speed
-    from headstart.loop import Training
     from headstart.networks import Architecture
+    from headstart.trainer import Training
 
     training = Training(1, batch_size=batch, precision=precision)
     return speed.measure(Architecture(), size, CLASSES, training, together=together, seconds=seconds)

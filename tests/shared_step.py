@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from headstart import feed, parallel
-from headstart.loop import Trainer, Training
 from headstart.networks import Architecture
 from headstart.tasks import Segmentation
+from headstart.trainer import Trainer, Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 

@@ -6,9 +6,9 @@ from headstart import finetune as room
 from headstart import models, store
 from headstart.finetune import Draw, finetune
 from headstart.job import UserError
-from headstart.loop import Training
 from headstart.networks import Architecture
 from headstart.pretrain import scratch
+from headstart.trainer import Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 SETTINGS = Training(1, batch_size=4, precision="float32")

@@ -9,9 +9,10 @@ from torch import nn
 from headstart import feed
 from headstart.devices import settled
 from headstart.graphs import Graphs
-from headstart.loop import Trainer, Training, train_together
+from headstart.loop import train_together
 from headstart.networks import Architecture
 from headstart.tasks import AutoEncoding, Segmentation
+from headstart.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
 
@@ -122,7 +123,7 @@ def test_on_a_gpu_graphs_and_sharing_change_nothing(kind, together, monkeypatch)
 
     graphed = results(together)
     again = results(together)
-    monkeypatch.setattr("headstart.loop.Graphs", lambda step, tensors: step)
+    monkeypatch.setattr("headstart.trainer.Graphs", lambda step, tensors: step)
     with settled(cuda):
         plain = results(1)
     for (weights, rows), (same, _), (expected, expected_rows) in zip(graphed, again, plain, strict=True):

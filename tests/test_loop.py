@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from headstart import devices, loop
+from headstart import devices, trainer
 from headstart.job import UserError
-from headstart.loop import Training, predict, train
+from headstart.loop import predict, train
 from headstart.networks import Architecture, Segmenter
 from headstart.tasks import Segmentation
+from headstart.trainer import Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 HAS_BFLOAT16 = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
@@ -78,7 +79,7 @@ def test_losses_are_those_of_a_plain_loop():
     for epoch, row in enumerate(history):
         optimiser.param_groups[0]["lr"] = 1e-2 if epoch < 2 else 1e-3
         total = 0
-        for batch in loop._batches(10, 4, loop.seed_for(5, "epoch", epoch)):
+        for batch in trainer._batches(10, 4, trainer.seed_for(5, "epoch", epoch)):
             loss = functional.cross_entropy(reference(x[batch]), y[batch], torch.tensor([0.5, 2.0]))
             optimiser.zero_grad()
             loss.backward()
@@ -120,7 +121,7 @@ def test_the_learning_rate_falls_by_ten_after_half_the_epochs():
 
 @pytest.mark.parametrize(("slices", "sizes"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (3, [3]), (1, [1])])
 def test_every_slice_is_visited_once_and_no_batch_of_one_trails(slices, sizes):
-    batches = loop._batches(slices, 4, seed=1)
+    batches = trainer._batches(slices, 4, seed=1)
     assert [len(batch) for batch in batches] == sizes
     assert sorted(torch.cat(batches).tolist()) == list(range(slices))
 

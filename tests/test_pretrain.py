@@ -5,9 +5,9 @@ from safetensors.torch import load_file
 
 from headstart import pretrain, store
 from headstart.job import UserError, read_json
-from headstart.loop import DivergedError, Training
 from headstart.networks import Architecture
 from headstart.pretrain import Asked, hold_out, scratch
+from headstart.trainer import DivergedError, Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 SETTINGS = Training(2, batch_size=4, precision="float32")

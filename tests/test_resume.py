@@ -16,10 +16,11 @@ from torch import nn
 from headstart import feed, job, models
 from headstart.augment import Augment
 from headstart.job import UserError
-from headstart.loop import Trainer, Training, train, train_together
+from headstart.loop import train, train_together
 from headstart.networks import Architecture
 from headstart.resume import Keeper, identity_of
 from headstart.tasks import AutoEncoding, Segmentation
+from headstart.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
 SETTINGS = Training(3, batch_size=3, precision="float32")

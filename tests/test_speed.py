@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from headstart import speed
-from headstart.loop import Training
 from headstart.networks import Architecture
+from headstart.trainer import Training
 
 
 def test_a_speed_is_measured_on_this_device():

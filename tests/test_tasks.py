@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from headstart import losses
-from headstart.loop import Training, predict, train
+from headstart.loop import predict, train
 from headstart.networks import Architecture
 from headstart.tasks import AutoEncoding, Classification, Segmentation, roc_area
+from headstart.trainer import Training
 
 SMALL = Architecture("resnet18", decoder_widths=(16, 16, 16, 16, 8, 8, 8, 8, 8))
 

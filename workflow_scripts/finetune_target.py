@@ -2,9 +2,9 @@ import torch
 
 from headstart import job, models, store
 from headstart.finetune import Draw, finetune
-from headstart.loop import Training
 from headstart.networks import Architecture
 from headstart.resume import Keeper, identity_of
+from headstart.trainer import Training
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params

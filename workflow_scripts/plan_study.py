@@ -3,8 +3,8 @@ import sys
 import torch
 
 from headstart import job, speed
-from headstart.loop import Training
 from headstart.networks import Architecture
+from headstart.trainer import Training
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     params = snakemake.params

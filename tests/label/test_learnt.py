@@ -10,8 +10,8 @@ from headstart import images, models, overlap, slices, template
 from headstart.images import Grid, Volume
 from headstart.job import UserError, read_json
 from headstart.label import learnt
-from headstart.loop import Training
 from headstart.networks import Architecture
+from headstart.trainer import Training
 
 GRID = template.grid(8)
 SIZE = 32

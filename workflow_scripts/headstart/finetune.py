@@ -9,12 +9,13 @@ import numpy as np
 
 from headstart import feed, models, store
 from headstart.devices import choose_device
-from headstart.loop import Trainer, Training, train_together
+from headstart.loop import train_together
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Segmenter
 from headstart.resume import Keeper
 from headstart.seeds import seed_for
 from headstart.tasks import Segmentation
+from headstart.trainer import Trainer, Training
 
 Paths = Sequence[store.Slices]
 
@@ -52,7 +53,7 @@ def finetune(
     same order; they go to the device once. The loss is cross-entropy per voxel, weighted by median frequency over the
     draw's labels. ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows
     from ``architecture`` is asked for in any case. Yields, draw by draw, the model on the CPU, in evaluation mode, and
-    its training's rows (:class:`headstart.loop.Trainer`).
+    its training's rows (:class:`headstart.trainer.Trainer`).
     """
     required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels} | dict(expect or {})
     images, labels = store.join_pairs(image_paths, label_paths)

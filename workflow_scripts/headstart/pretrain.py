@@ -15,12 +15,13 @@ from headstart import models, parallel, store, weights
 from headstart.augment import Augment
 from headstart.devices import choose_device, choose_precision
 from headstart.job import UserError, atomic, logger
-from headstart.loop import DivergedError, Training, predict, train
+from headstart.loop import predict, train
 from headstart.losses import median_frequency_weights
 from headstart.networks import Architecture, Encoder, count_parameters
 from headstart.resume import Keeper, identity_of
 from headstart.seeds import generator, seed_for
 from headstart.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
+from headstart.trainer import DivergedError, Training
 
 Paths = Sequence[store.Slices]
 
@@ -95,9 +96,9 @@ def pretrain(
     ``image_paths`` and ``target_paths`` say where each scan's slices lie, or name each file of natural images, in the
     same order (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
     seed, are held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they
-    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.loop.Trainer`
+    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.trainer.Trainer`
     for ``keeper`` and :func:`headstart.feed.load` for ``resident_gb``. Raises
-    :class:`headstart.loop.DivergedError`, which holds the encoder as it last was well.
+    :class:`headstart.trainer.DivergedError`, which holds the encoder as it last was well.
     """
     kept, held_out = hold_out(len(image_paths), held_out_files, seed)
     images, targets = _joined(kept, image_paths, target_paths)

@@ -11,9 +11,9 @@ import torch
 
 from headstart import feed
 from headstart.devices import choose_device, choose_precision, settled
-from headstart.loop import Trainer, Training
 from headstart.networks import Architecture
 from headstart.tasks import Segmentation
+from headstart.trainer import Trainer, Training
 
 # Slices of the made-up scans, in batches: an epoch is long enough for its end to weigh as little as in a study.
 _BATCHES = 16

@@ -15,12 +15,13 @@ from typing_extensions import override
 from headstart import __version__, images, losses, models, overlap, slices, store
 from headstart.images import Volume
 from headstart.label import Labels
-from headstart.loop import Training, predict, train
+from headstart.loop import predict, train
 from headstart.networks import Architecture, Labeller
 from headstart.resume import Keeper
 from headstart.seeds import seed_for
 from headstart.tasks import Task
 from headstart.template import STRUCTURES, TISSUES
+from headstart.trainer import Training
 
 Paths = Sequence[str | os.PathLike]
 
@@ -91,7 +92,7 @@ def learn(
     """Train a labeller on registered scans and the labels made for them, each in the same order.
 
     ``size``: side of the slices, into which the study's grid must fit. Returns the labeller (on the CPU, in evaluation
-    mode) and its training's rows. See :class:`headstart.loop.Trainer` for ``keeper`` and for what it raises.
+    mode) and its training's rows. See :class:`headstart.trainer.Trainer` for ``keeper`` and for what it raises.
     """
     pictures = np.concatenate([_pictures(images.read(path), size) for path in t1s])
     targets = np.concatenate([_targets(pair, size) for pair in zip(tissues, structures, strict=True)])
