@@ -8,6 +8,7 @@ benchmarks/labeller.tsv.
 """
 
 import argparse
+import dataclasses
 import sys
 import tempfile
 import time
@@ -86,9 +87,12 @@ if __name__ == "__main__":
     files = (ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")
     config = resolve(*files, {"label": {"learn": learn}})
     settings = {key: value for key, value in config["register"].items() if key != "threads"}
-    shared = {key: value for key, value in config["training"].items() if key != "threads"}
-    own = {key: value for key, value in config["label"]["learn"].items() if key not in ("scans", "held_out")}
-    architecture, training = Architecture.of(config["network"]), Training(**shared | own)
+    known = {field.name for field in dataclasses.fields(Training)}
+    asked_of = config["training"] | config["label"]["learn"]
+    architecture, training = (
+        Architecture.of(config["network"]),
+        Training(**{key: value for key, value in asked_of.items() if key in known}),
+    )
     reference, grid = atlases.build(OTHER_PEOPLE, asked.threads), template.grid(asked.voxel_mm)
     with tempfile.TemporaryDirectory() as scratch:
         labelled = [scan for scan in real_scans.scans(asked.scans) if scan.labels]
