@@ -34,7 +34,8 @@ report: setup
 	@echo "read results/$(NAME)/report.html"
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
+	$(BIN)/python -m pytest -m workflow
 
 test-fast: setup
 	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"

@@ -10,7 +10,7 @@ import yaml
 
 from headstart.job import read_json
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

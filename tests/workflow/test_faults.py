@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 TRAINED = ("pretrain", "finetune", "evaluate", "tables", "figures", "benchmarks", "logs")
 

@@ -10,7 +10,7 @@ import yaml
 from headstart import images, template
 from headstart.job import read_json
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 MODEL = "results/tiny/finetune/stroke/scratch/size-2_resample-1"
 

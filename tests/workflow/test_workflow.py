@@ -21,7 +21,7 @@ from headstart.template import STRUCTURES
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 
 def table(path):
@@ -213,7 +213,7 @@ def test_nothing_due_is_left_out_when_the_gate_is_due_too(project, tmp_path, sta
 
 def test_changed_code_reruns_its_dependants_and_a_comment_nothing(project):
     package = project.folder / "workflow_scripts/headstart"
-    edit(package / "slices.py", "    step = volume", "    # The grid's step.\n    step = volume")
+    edit(package / "slices.py", "    step, depth = grid", "    # The grid's step.\n    step, depth = grid")
     assert project.to_run() == {}
     edit(package / "slices.py", "n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
     again = project.to_run()
