@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -87,8 +88,8 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except Exception as error:
-        # Libraries do not agree on what they raise when a disk is full, so the disk itself is asked.
-        if shutil.disk_usage(path.parent).free >= _HARDLY_ANY:
+        # Libraries do not agree on what they raise when a disk is full: some pass on what the system says, others do not.
+        if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(path.parent).free >= _HARDLY_ANY:
             raise
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
