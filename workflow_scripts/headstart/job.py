@@ -88,7 +88,7 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except Exception as error:
-        # Libraries do not agree on what they raise when a disk is full: some pass on what the system says, others do not.
+        # Libraries differ in what they raise when a disk is full: some pass on what the system says, others do not.
         if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(path.parent).free >= _HARDLY_ANY:
             raise
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
