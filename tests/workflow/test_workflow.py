@@ -175,7 +175,7 @@ def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
         assert again["slice_target"] == 1
         assert set(again) <= {
             "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "tabulate_detection",
-            "draw_scores", "draw_examples",
+            "draw_scores", "draw_examples", "write_provenance",
         }  # fmt: skip
     finally:
         done = project.snakemake()

@@ -147,6 +147,11 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def checksum(path: str | os.PathLike) -> dict[str, int | str]:
+    """``bytes`` and ``sha256`` of a file."""
+    return {"bytes": os.path.getsize(path), "sha256": sha256(path)}
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as partial:
