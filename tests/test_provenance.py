@@ -199,6 +199,9 @@ def test_the_command_ends_with_what_it_found(study, monkeypatch, capsys):
     assert verify.main(["--configfile", str(study / "small.yaml"), "--repair"]) == 1
     with pytest.raises(SystemExit, match=r"provenance.json does not exist; run the study"):
         verify.main(["--configfile", str(study / "small.yaml")])
+    job.write_text(study / "results/small/provenance.json", '{"inp')
+    with pytest.raises(SystemExit, match=r"provenance.json is damaged; delete it"):
+        verify.main(["--configfile", str(study / "small.yaml")])
 
 
 def test_the_commit_is_told_where_there_is_one(tmp_path):

@@ -44,7 +44,10 @@ def differences(root: Path, places: Places, config: Mapping) -> Iterator[Differe
     path = Path(places.study, PROVENANCE)
     if not path.exists():
         raise job.UserError(f"{path} does not exist; run the study to its end first.")
-    told = job.read_json(path)
+    try:
+        told = job.read_json(path)
+    except ValueError:
+        raise job.UserError(f"{path} is damaged; delete it and run the study again.") from None
     if not places.data and any(name.startswith("<data>/") for name in told["inputs"]):
         raise job.UserError("the study's scans lie in a data folder; set data in the configuration, or HEADSTART_DATA.")
     yield from _of_code(root, told)
@@ -87,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"deleted {path}; the next run of the study makes it anew")
     elif any(difference.file for difference in found):
         print("--repair (make verify REPAIR=1) deletes the outputs that differ; the next run of the study remakes them")
-    print(f"{places.study}: {len(found)} differences" if found else f"{places.study}: everything is as it was")
+    print(f"{places.study}: {f'things that differ: {len(found)}' if found else 'everything is as it was'}")
     return 1 if found else 0
 
 
