@@ -1,5 +1,6 @@
 # make run    the default study (or STUDY=studies/oasis.yaml), then its report
 # make test   every test; make test-fast leaves out those that run the workflow
+# make verify  whether the results and what they were made from are still the same; REPAIR=1 deletes what is damaged
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
 # make bench-lesions, make bench-planning   how quick evaluation and planning are, at the size of the paper's study
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
@@ -15,7 +16,7 @@ GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
 
-.PHONY: setup run report test test-fast bad-inputs lint format lock bench clean
+.PHONY: setup run report verify test test-fast bad-inputs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -33,6 +34,9 @@ report: setup
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 	@echo "read results/$(NAME)/report.html"
 
+verify: setup
+	PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) $(if $(REPAIR),--repair)
+
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
 	$(BIN)/python -m pytest -m workflow
@@ -47,6 +51,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check --compact-diff Snakefile rules
+	$(BIN)/python tests/secrets_scan.py
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -59,6 +64,7 @@ lock:
 	$(VENV)-lock/bin/pip install --quiet --requirement envs/requirements.in
 	(echo "# Made by make lock from requirements.in; change that instead."; \
 	 $(VENV)-lock/bin/pip freeze | sed 's/+cpu$$//') > envs/requirements.txt
+	$(PYTHON) envs/environment.py > envs/environment.yaml
 	rm -rf $(VENV)-lock
 
 bench: setup

@@ -17,6 +17,7 @@ include: "rules/pretrain.smk"
 include: "rules/finetune.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/provenance.smk"
 include: "rules/plan.smk"
 include: "rules/predict.smk"
 
@@ -25,3 +26,4 @@ rule all:
     default_target: True
     input:
         rules.report.input,
+        rules.write_provenance.output,

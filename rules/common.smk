@@ -15,7 +15,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import datasets as headstart_datasets
-from headstart import fingerprint, job, label, natural, seeds, settings, slices, splits, template
+from headstart import fingerprint, job, label, natural, provenance, seeds, settings, slices, splits, template
 from headstart.label import fsl
 
 try:

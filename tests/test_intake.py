@@ -11,7 +11,7 @@ from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, Case, head, lesion, r
 
 from headstart import images, intake, register, template
 from headstart.images import Volume
-from headstart.job import UserError, read_json
+from headstart.job import UserError, checksum, read_json
 
 NAME = {"ids": lambda case: case.name}
 
@@ -66,6 +66,7 @@ def test_a_refusal_is_exit_status_1(tmp_path):
 def test_what_can_be_mended_is_mended_and_recorded(case, tmp_path, run_script):
     scan = row(case, tmp_path)
     (found,) = check_by_script(run_script, [scan], tmp_path / "record.json")
+    assert found["files"] == [{"file": path, **checksum(path)} for path in (scan["t1w"], *(scan["labels"] or ()))]
     record = found["labels" if scan["labels"] else "scan"]
     said = record["repairs"] + record["warnings"]
     assert case.says in said[0] if case.says else said == []

@@ -3,6 +3,7 @@ import platform
 import stat
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -25,6 +26,41 @@ def test_the_path_to_write_to_keeps_its_suffix(tmp_path):
         assert partial.name.endswith(".nii.gz") and partial.parent == tmp_path / "deep"
         partial.write_bytes(b"x")
     assert (tmp_path / "deep" / "a.nii.gz").read_bytes() == b"x"
+
+
+def left_by(folder, place, process, name="a.txt", age=0):
+    partial = folder / f".partial-{place}-{process}-{name}"
+    partial.write_text("half")
+    os.utime(partial, (time.time() - age,) * 2)
+    return partial
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    body = f"from headstart import job\nwith job.atomic({str(tmp_path / 'a.txt')!r}) as partial:\n"
+    body += " partial.write_text('half'); print(flush=True); import time; time.sleep(60)"
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    with subprocess.Popen([sys.executable, "-c", body], stdout=subprocess.PIPE, env=environment) as writer:
+        writer.stdout.readline()
+        job.write_text(tmp_path / "a.txt", "while it writes")
+        assert len(os.listdir(tmp_path)) == 2
+        writer.kill()
+    assert len(os.listdir(tmp_path)) == 2
+    job.write_text(tmp_path / "a.txt", "whole")
+    assert os.listdir(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_what_others_may_still_be_writing_is_left_alone(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    kept = [
+        left_by(tmp_path, job._here(), os.getpid()),
+        left_by(tmp_path, job._here(), 1),
+        left_by(tmp_path, "0badcafe", dead.pid),
+        left_by(tmp_path, job._here(), dead.pid, "b-a.txt"),
+    ]
+    gone = [left_by(tmp_path, job._here(), dead.pid), left_by(tmp_path, "0badcafe", dead.pid + 1, age=25 * 3600)]
+    job._sweep(tmp_path / "a.txt")
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in gone)
 
 
 def test_files_are_not_writable_by_everyone(tmp_path):

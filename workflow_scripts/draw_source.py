@@ -4,7 +4,7 @@ from headstart import figures, job, pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
     facts = job.read_json(snakemake.input.facts)
-    with np.load(snakemake.input.examples) as kept:
+    with np.load(snakemake.input.examples, allow_pickle=False) as kept:
         examples = {name: kept.get(name) for name in ("images", "outputs", "targets")}
     if snakemake.wildcards.source.startswith("natural"):  # rows from the top, where slices count from the bottom
         examples = {name: array[:, ::-1] if np.ndim(array) == 3 else array for name, array in examples.items()}

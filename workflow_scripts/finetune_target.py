@@ -30,7 +30,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
                 **params.prepared,
             }
         )
-        identity = identity_of(facts[-1], params.code, models.sha256(files.encoder))
+        identity = identity_of(facts[-1], params.code, job.sha256(files.encoder))
         draws.append(
             Draw([scans.index(subject) for subject in subjects], seed, Keeper(state, identity, params.minutes))
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headstart import images, models, overlap, slices, template
+from headstart import images, job, models, overlap, slices, template
 from headstart.images import Grid, Volume
 from headstart.job import UserError, read_json
 from headstart.label import learnt
@@ -63,7 +63,7 @@ def test_it_labels_a_scan_that_it_has_not_seen(scans, labeller):
         assert overlap.dice(made.structures.data == value, structures == value) > 0.5
     np.testing.assert_array_equal(made.brain.data, made.tissue.data > 0)
     assert made.tissue.grid.matches(GRID) and made.structures.grid.matches(GRID)
-    assert made.made_by["Weights"] == models.sha256(labeller)
+    assert made.made_by["Weights"] == job.sha256(labeller)
 
 
 def test_one_seed_is_one_labeller(scans):

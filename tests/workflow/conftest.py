@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "rules", "profiles", "workflow_scripts")
+PARTS = ("Snakefile", "config.yaml", "envs", "rules", "profiles", "workflow_scripts")
 
 TINY = {
     "study": "tiny",

@@ -147,7 +147,7 @@ def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[st
 
 def predicted(path: str | os.PathLike, scans: Iterable[str]) -> dict[str, np.ndarray]:
     """Predictions (N, H, W) of the scans asked for, from a run's archive."""
-    with np.load(path) as archive:
+    with np.load(path, allow_pickle=False) as archive:
         return {scan: archive[scan] for scan in scans}
 
 

@@ -29,6 +29,12 @@ def of_script(script: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def of_file(path: Path) -> str:
+    """Hash of one file: of its syntax tree without docstrings if it is Python, else of its bytes."""
+    essence = _essence(path).encode() if path.suffix == ".py" else path.read_bytes()
+    return hashlib.sha256(essence).hexdigest()[:16]
+
+
 @cache
 def _essence(path: Path) -> str:
     """The syntax tree of a module as text, docstrings taken out."""

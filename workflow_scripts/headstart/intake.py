@@ -7,11 +7,12 @@ cannot is one sentence with the file and the remedy. docs/data.md has the table 
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from headstart import headers, images
+from headstart import headers, images, job
 from headstart.images import Volume
 from headstart.job import UserError, read_json
 
@@ -27,7 +28,8 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
 
     ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are of no use) and
     ``how`` these are read (keywords of :func:`read_labels`). A record names ``dataset`` and ``subject`` and holds
-    ``scan`` (:func:`check_scan`) and, where there are labels, ``labels`` (:func:`check_labels`). Raises
+    ``scan`` (:func:`check_scan`), where there are labels ``labels`` (:func:`check_labels`), and ``files``: path, bytes
+    and SHA-256 of each file as it lies. Raises
     :class:`UserError` with a line for each scan that must be mended first.
     """
     records, refused = [], []
@@ -39,10 +41,18 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
                 record["labels"] = check_labels(row["labels"], row["t1w"], classes, **row["how"])
         except UserError as error:
             refused.append(str(error))
+        else:
+            record["files"] = checksums([row["t1w"], *(row["labels"] or ())])
         records.append(record)
     if refused:
         raise UserError("\n".join(refused))
     return records
+
+
+def checksums(paths: Sequence[PathLike]) -> list[dict]:
+    """``file``, ``bytes`` and ``sha256`` of each file; an image in two files (.img and .hdr) has a row for each."""
+    pairs = [[path, Path(path).with_suffix(".hdr")] if Path(path).suffix == ".img" else [path] for path in paths]
+    return [{"file": str(path), **job.checksum(path)} for pair in pairs for path in pair]
 
 
 def read_records(paths: Sequence[PathLike]) -> dict[tuple[str, str], dict]:

@@ -3,9 +3,13 @@
 import contextlib
 import ctypes
 import errno
+import functools
+import hashlib
 import json
 import logging
 import os
+import platform
+import re
 import shutil
 import sys
 import time
@@ -20,6 +24,8 @@ logger = logging.getLogger("headstart")
 
 # Bytes: a disk with less than this is full.
 _HARDLY_ANY = 2**20
+# Seconds after which a file that nobody writes to was left behind, on whatever machine.
+_ABANDONED = 24 * 3600
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -77,13 +83,16 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; on success it is flushed to disk and renamed into place.
 
     The suffix is kept, because image libraries choose the format by it. On an exception nothing is left, and what was
-    there before is intact; a full disk is a :class:`UserError`.
+    there before is intact; a full disk is a :class:`UserError`. What a process that was killed (which no process can
+    tidy up after) left of an earlier try is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    _sweep(path)
+    partial = path.with_name(f".partial-{_here()}-{os.getpid()}-{path.name}")
     try:
         yield partial
+        os.chmod(partial, 0o666 & ~_umask())  # some libraries write for their user alone
         with open(partial, "rb") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
@@ -94,6 +103,63 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@functools.cache
+def _umask() -> int:
+    """Which permissions this process's files shall not have; it can be asked only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sweep(path: Path) -> None:
+    """Remove partial files of ``path`` whose writer is gone.
+
+    On a cluster another machine may be writing the same file: its processes cannot be seen from here, so theirs go only
+    once nothing was written to them for a day. Were that one alive after all, its renaming would fail, and its job with
+    it: no file is ever mixed of two writers', since each has a partial file of its own.
+    """
+    form = re.compile(r"\.partial-([0-9a-f]+)-(\d+)-" + re.escape(path.name))
+    with os.scandir(path.parent) as entries:
+        left = [(entry.path, match) for entry in entries if (match := form.fullmatch(entry.name))]
+    for partial, match in left:
+        with contextlib.suppress(FileNotFoundError):
+            gone = match[1] == _here() and not _alive(int(match[2]))
+            if gone or time.time() - os.stat(partial).st_mtime > _ABANDONED:
+                os.unlink(partial)
+
+
+@functools.cache
+def _here() -> str:
+    """Where process numbers mean the same: this machine and, in a container, its own numbering; as eight digits."""
+    try:
+        numbering = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        numbering = 0
+    return hashlib.sha256(f"{platform.node()} {numbering}".encode()).hexdigest()[:8]
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine is there, be it another user's."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksum(path: str | os.PathLike) -> dict[str, int | str]:
+    """``bytes`` and ``sha256`` of a file."""
+    return {"bytes": os.path.getsize(path), "sha256": sha256(path)}
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -1,6 +1,5 @@
 """Weights on disk, and what they expect: ``<name>.safetensors`` with ``model.json`` and ``training.tsv`` beside it."""
 
-import hashlib
 import importlib.metadata
 import os
 import pickle
@@ -14,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from headstart import __version__
-from headstart.job import UserError, atomic, read_json, write_json, write_text
+from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation")
 
@@ -147,12 +146,6 @@ def _check_facts(path: Path, expect: Mapping) -> None:
             )
     if facts.get("weights_sha256") != sha256(path):
         raise UserError(f"{path} is not the file that {beside} describes; make or fetch both again.")
-
-
-def sha256(path: str | os.PathLike) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cell(value: float | None) -> str:

@@ -34,7 +34,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Asked:
-    """What a source task asks: its ``kind`` ("segmentation", "autoencoding", "classification") and ``classes``.
+    """What a source task asks: its ``kind``, a key of :data:`TASKS`, and ``classes``.
 
     ``first``: value of the first class in label maps, lower ones are of no class; ``activation``: of classification.
     """
@@ -46,11 +46,17 @@ class Asked:
 
     def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
         """The task, as these training targets shape it."""
-        if self.kind == "segmentation":
-            return Segmentation(median_frequency_weights(targets, len(self.classes), self.first), self.first)
-        if self.kind == "autoencoding":
-            return AutoEncoding(architecture, seed)
-        return Classification(self.classes, self.activation)
+        return TASKS[self.kind](self, targets, architecture, seed)
+
+
+# Kinds of source tasks, and how each is made of what is asked, its training targets, the architecture and the seed.
+TASKS: dict[str, Callable[[Asked, np.ndarray | None, Architecture, int], SourceTask]] = {
+    "segmentation": lambda asked, targets, architecture, seed: Segmentation(
+        median_frequency_weights(targets, len(asked.classes), asked.first), asked.first
+    ),
+    "autoencoding": lambda asked, targets, architecture, seed: AutoEncoding(architecture, seed),
+    "classification": lambda asked, targets, architecture, seed: Classification(asked.classes, asked.activation),
+}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 All four name the trunk as torchvision does; they differ in what is around the names, and in details that are adapted.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from headstart import job
 from headstart.job import UserError
 from headstart.models import read_state
 from headstart.networks import Encoder
@@ -68,11 +68,8 @@ def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None = N
 def _check_file(path: Path, sha256: str | None) -> None:
     if not path.exists():
         raise UserError(f"{path} does not exist; check the path of the weights.")
-    if sha256 is not None:
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != sha256.lower():
-            raise UserError(f"{path} has the SHA-256 {found}, not {sha256}; fetch it again, or correct the checksum.")
+    if sha256 is not None and (found := job.sha256(path)) != sha256.lower():
+        raise UserError(f"{path} has the SHA-256 {found}, not {sha256}; fetch it again, or correct the checksum.")
 
 
 def _unwrapped(path: str | os.PathLike, state: object) -> Mapping:

@@ -12,7 +12,7 @@ import torch
 from monai.losses import DiceLoss
 from typing_extensions import override
 
-from headstart import __version__, images, losses, models, overlap, slices, store
+from headstart import __version__, images, job, losses, models, overlap, slices, store
 from headstart.images import Volume
 from headstart.label import Labels
 from headstart.loop import predict, train
@@ -129,7 +129,7 @@ def label(
         tissue=tissue,
         structures=structures,
         brain=Volume((tissue.data > 0).astype(np.uint8), t1.affine),
-        made_by={"Backend": "learnt", "BackendVersion": f"headstart {__version__}", "Weights": models.sha256(weights)},
+        made_by={"Backend": "learnt", "BackendVersion": f"headstart {__version__}", "Weights": job.sha256(weights)},
     )
 
 

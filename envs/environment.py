@@ -1,0 +1,30 @@
+"""The conda environment that holds what the lock holds: ``python envs/environment.py`` prints it, for ``make lock``."""
+
+from pathlib import Path
+
+HEAD = """\
+# Made by make lock from requirements.txt; change requirements.in instead.
+#   conda env create --name headstart --file envs/environment.yaml
+name: headstart
+channels:
+  - conda-forge
+  - nodefaults
+dependencies:
+  - python=3.11
+  - pip
+  - git
+  - pip:
+"""
+
+
+def environment(lock: str) -> str:
+    """The environment, YAML, of a lock with one ``name==version`` a line.
+
+    The very same wheels as everywhere else: several packages of the lock are not on conda's channels.
+    """
+    pinned = [line for line in lock.splitlines() if line and not line.startswith("#")]
+    return HEAD + "".join(f"      - {line}\n" for line in pinned)
+
+
+if __name__ == "__main__":
+    print(environment(Path(__file__).with_name("requirements.txt").read_text(encoding="utf-8")), end="")

@@ -1,0 +1,59 @@
+# What the study's results were made from, in one file: code, packages, configuration, seeds, and each file that went in
+# and came out. `make verify` compares it with what is there.
+
+PLACES = provenance.Places(RESULTS, DATA)
+LISTED = [name for name in NATURAL if NATURAL[name]]
+
+
+def of_the_study():
+    """What counts of the results: tables, encoders and fine-tuned models with what they say of themselves, splits."""
+    kept = tuple(f"{RESULTS}/{folder}/" for folder in ("tables", "pretrain", "finetune"))
+    named = [str(path) for path in rules.report.input if str(path).startswith(kept)]
+    splits_drawn = [SPLIT.format(target=target, size=size, resample=resample) for target, size, resample in SPLITS]
+    truths = rules.tabulate_truth.output if PHANTOMS else []
+    return list(dict.fromkeys([*named, *truths, *over_runs(MODEL_FACTS), *splits_drawn]))
+
+
+def beside_scans():
+    """Files that went in and that no look at scans covers: given weights, and lesions that only registration reads."""
+    given = [str(WEIGHTS)] if "imagenet-classification" in SOURCES else []
+    masked = [name for name in SCANS if name not in LABELLED and config["datasets"][name]["mask_lesions"]]
+    return given + [str(path) for name in masked for scan in SCANS[name].values() for path in scan.target]
+
+
+def all_seeds():
+    """Every seed of the study, by what it is for."""
+    drawn_for = lambda *what: seeds.seed_for(config["seed"], *what)
+    return {
+        "study": config["seed"],
+        "pretrain": drawn_for("pretrain"),
+        "bootstrap": drawn_for("bootstrap"),
+        "people": {name: {subject: drawn_for("person", name, subject) for subject in SCANS[name]} for name in PHANTOMS},
+        "pictures": {name: drawn_for("pictures" if NATURAL[name] else "scenes", name) for name in NATURAL},
+        "finetune": {
+            f"{target}/size-{size}_resample-{resample}": drawn_for("finetune", target, str(size), str(resample))
+            for target, size, resample in SPLITS
+        },
+    }
+
+
+rule write_provenance:
+    input:
+        records=CHECKED,
+        others=beside_scans(),
+        pictures=expand(rules.list_pictures.output, dataset=LISTED),
+        outputs=of_the_study(),
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/write_provenance.log",
+    localrule: True
+    params:
+        code=code_of("write_provenance"),
+        root=workflow.basedir,
+        study=RESULTS,
+        data=DATA,
+        natural=LISTED,
+        planned=provenance.planned(workflow.basedir, PLACES, config, all_seeds()),
+    script:
+        "../workflow_scripts/write_provenance.py"
