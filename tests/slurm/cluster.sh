@@ -29,13 +29,14 @@ configure() {
     chmod 755 "$STATE"
     (umask 077 && head -c 1024 /dev/urandom >"$STATE/munge.key")
     touch "$STATE"/gpu{0,1}
-    # More processors and memory than there are, as far as Slurm knows: it only counts them here.
+    # More processors and memory than there are: Slurm only counts them here. A job put back into the queue waits for
+    # as long as a credential lives.
     cat >"$CONF/slurm.conf" <<END
 $MARK
 ClusterName=headstart
 SlurmctldHost=$(hostname)
 SlurmUser=root
-AuthInfo=socket=$STATE/munge.socket
+AuthInfo=socket=$STATE/munge.socket,cred_expire=15
 SlurmctldPidFile=$STATE/slurmctld.pid
 SlurmdPidFile=$STATE/slurmd.pid
 SlurmctldLogFile=$STATE/slurmctld.log
@@ -52,6 +53,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
+MinJobAge=3600
 KillWait=5
 GresTypes=gpu
 NodeName=$(hostname) CPUs=16 RealMemory=256000 Gres=gpu:2
