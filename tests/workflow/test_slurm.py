@@ -18,8 +18,6 @@ COMMAND = (
     *("--profile", "profiles/slurm", "--cores", "2", "--configfile", "tiny.yaml"),
     *("--slurm-partition-config", "partitions.yaml"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
-    # The state of each step, so that a training is seen to have begun, and has something to go on from.
-    *("--config", "training={checkpoint_minutes: 0}"),
 )
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.xdist_group("workflow")]
@@ -61,6 +59,10 @@ def submitted(cluster, new_project, tmp_path_factory):
     """The tiny study on the cluster, of whose trainings one is killed and one put back into the queue."""
     copied = new_project(tmp_path_factory.mktemp("slurm"))
     (copied.folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
+    study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
+    # The state of each step, so that a training is seen to have begun, and has something to go on from.
+    study["training"] = {"checkpoint_minutes": 0}
+    (copied.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
     faults = {"scratch": ["scancel", "--signal=KILL"], "t1-segmentation": ["scontrol", "requeue"]}
     done = {}
     with open(copied.folder / "said", "w") as said:
@@ -107,7 +109,7 @@ def test_killed_and_requeued_trainings_went_on(submitted):
     assert set(done) == {"scratch", "t1-segmentation"}
     by_number = {job["JobId"]: job for job in jobs}
     killed, requeued = by_number[done["scratch"]], by_number[done["t1-segmentation"]]
-    assert killed["JobState"] == "FAILED" and requeued["JobState"] == "COMPLETED" and requeued["Restarts"] == "1"
+    assert killed["JobState"] == "CANCELLED" and requeued["JobState"] == "COMPLETED" and requeued["Restarts"] == "1"
     again = [job for job in jobs if job["Comment"] == killed["Comment"] and job["JobState"] == "COMPLETED"]
     assert [job["MinMemoryNode"] for job in again] == ["16000M"] and killed["MinMemoryNode"] == "8000M"
     for number in done.values():
