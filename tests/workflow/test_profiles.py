@@ -10,8 +10,6 @@ ROOT = Path(__file__).parents[2]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 TEXTS = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
 RULES = {name for text in TEXTS for name in re.findall(r"^rule (\w+):", text, re.M)}
-    name for path in (ROOT / "rules").glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
-}
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -16,7 +16,8 @@ NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
 PARTITIONS = {"partitions": {"cpu": {"max_mem_mb": 256000}, "gpu": {"max_mem_mb": 256000, "max_gpu": 2}}}
 COMMAND = (
     *("--profile", "profiles/slurm", "--cores", "2", "--configfile", "tiny.yaml"),
-    *("--slurm-partition-config", "partitions.yaml"),
+    # This cluster keeps no accounts for sacct to look up.
+    *("--slurm-status-command", "squeue", "--slurm-partition-config", "partitions.yaml"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
 )
 
