@@ -91,6 +91,12 @@ def bare_project(tmp_path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def new_project():
+    """Make a copy that has run nothing: ``new_project(folder)``."""
+    return copy_project
+
+
+@pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Project:
     """The copy, its tiny study run to the end."""
     copied = copy_project(tmp_path_factory.mktemp("project"))

@@ -1,0 +1,41 @@
+"""Profiles, as far as they can be looked at without the clusters that they are for."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
+TEXTS = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
+RULES = {name for text in TEXTS for name in re.findall(r"^rule (\w+):", text, re.M)}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_names_rules_that_exist_and_groups_of_a_size(name):
+    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+    groups = profile.get("groups", {})
+    assert {*groups, *profile.get("set-resources", {})} <= RULES
+    assert set(groups.values()) == set(profile.get("group-components", {}))
+    # Jobs of one group run together, so a group of two rules could wait for itself.
+    assert len(set(groups.values())) == len(groups)
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("workflow")
+@pytest.mark.parametrize("name", PROFILES)
+def test_snakemake_takes_a_profile(bare_project, name):
+    planned = bare_project.to_run("--profile", f"profiles/{name}")
+    assert planned["register_scan"] == 7 and planned["finetune_stroke"] == 4
+
+
+def test_the_kubernetes_job_asks_for_what_its_snakemake_is_told():
+    job = yaml.safe_load((ROOT / "profiles/kubernetes/study.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    told = container["command"][-1]
+    asked = container["resources"]
+    assert f"--cores {asked['requests']['cpu']} --resources gpu={asked['limits']['nvidia.com/gpu']} " in told
+    assert int(re.search(r"mem_mb=(\d+)", told)[1]) < 1024 * int(asked["limits"]["memory"].removesuffix("Gi"))
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}

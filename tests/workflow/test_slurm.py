@@ -1,0 +1,120 @@
+"""The road on a real Slurm cluster: this machine with two make-believe GPUs, see tests/slurm/cluster.sh."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+CLUSTER = Path(__file__).parents[1] / "slurm/cluster.sh"
+NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
+PARTITIONS = {"partitions": {"cpu": {"max_mem_mb": 256000}, "gpu": {"max_mem_mb": 256000, "max_gpu": 2}}}
+COMMAND = (
+    *("--profile", "profiles/slurm", "--cores", "2", "--configfile", "tiny.yaml"),
+    # This cluster keeps no accounts for sacct to look up.
+    *("--slurm-status-command", "squeue", "--slurm-partition-config", "partitions.yaml"),
+    *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
+)
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.xdist_group("workflow")]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Slurm's daemons, while these tests run."""
+    if os.geteuid() != 0:
+        pytest.skip("Slurm's daemons are started by root only")
+    if missing := [tool for tool in NEEDED if not shutil.which(tool)]:
+        pytest.skip(f"no {', '.join(missing)} here; tests/slurm/cluster.sh install puts them on a Debian machine")
+    started = subprocess.run([CLUSTER, "start"], capture_output=True, text=True)
+    if "another cluster's" in started.stderr:
+        pytest.skip(started.stderr.strip())
+    assert started.returncode == 0, started.stderr
+    yield
+    subprocess.run([CLUSTER, "stop"], check=True)
+
+
+def slurm_jobs():
+    """The facts of each job that Slurm remembers, by the names that it gives them."""
+    shown = subprocess.run(["scontrol", "show", "job", "--oneliner"], capture_output=True, text=True).stdout
+    return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.splitlines() if line.startswith("JobId=")]
+
+
+def training(results, source):
+    """The number of a running Slurm job that fine-tunes from a source and has kept a state; None if there is none."""
+    for state in (results / "states/stroke" / source).glob("*.state"):
+        comment = f"rule_finetune_stroke_wildcards_stroke_{source}_{re.search(r'size-([0-9]+)', state.name)[1]}"
+        for job in slurm_jobs():
+            if job["JobState"] == "RUNNING" and job["Comment"] == comment:
+                return job["JobId"]
+    return None
+
+
+@pytest.fixture(scope="module")
+def submitted(cluster, new_project, tmp_path_factory):
+    """The tiny study on the cluster, of whose trainings one is killed and one put back into the queue."""
+    copied = new_project(tmp_path_factory.mktemp("slurm"))
+    (copied.folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
+    study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
+    # The state of each step, so that a training is seen to have begun, and has something to go on from.
+    study["training"] = {"checkpoint_minutes": 0}
+    (copied.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    faults = {"scratch": ["scancel", "--signal=KILL"], "t1-segmentation": ["scontrol", "requeue"]}
+    done = {}
+    with open(copied.folder / "said", "w") as said:
+        environment = {**os.environ, "NO_ET": "1"}
+        command = [sys.executable, "-m", "snakemake", *COMMAND]
+        running = subprocess.Popen(command, cwd=copied.folder, env=environment, stdout=said, stderr=said)
+        while running.poll() is None:
+            for source in faults.keys() - done.keys():
+                if number := training(copied.results, source):
+                    subprocess.run([*faults[source], number], check=True)
+                    done[source] = number
+            time.sleep(0.3)
+    assert running.returncode == 0, (copied.folder / "said").read_text()[-4000:]
+    return copied, done, slurm_jobs()
+
+
+def test_the_study_ends_in_the_same_bytes_as_on_a_workstation(project, submitted):
+    on_cluster = submitted[0].results
+    for part in ("tables", "pretrain", "finetune"):
+        local = [path for path in (project.results / part).rglob("*") if path.is_file()]
+        assert local
+        for path in local:
+            name = path.relative_to(project.results)
+            assert (on_cluster / name).read_bytes() == path.read_bytes(), name
+
+
+def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
+    copied, _, jobs = submitted
+    for job in jobs:
+        trains = re.match("rule_(finetune|evaluate)_stroke|rule_pretrain_source_wildcards_t1", job["Comment"])
+        asked = job["Partition"], job.get("TresPerJob")
+        assert asked == (("gpu", "gres:gpu:1") if trains else ("cpu", None)), job["Comment"]
+    names = {job["Comment"].removeprefix("rule_").partition("_wildcards_")[0] for job in jobs}
+    assert names >= {"prepare_template", "pretrain_source", "finetune_stroke", "evaluate_stroke", "draw_scores"}
+    # A group's name ends with that of its rule.
+    grouped = ("make_person", "register_scan", "resample_target", "label_scan")
+    assert all(any(name.endswith(f"_{rule}") for name in names) for rule in grouped), names
+    logs = list((copied.folder / ".snakemake/slurm_logs").rglob("*.log"))
+    assert {path.stem for path in logs} == {job["JobId"] for job in jobs}
+
+
+def test_killed_and_requeued_trainings_went_on(submitted):
+    copied, done, jobs = submitted
+    assert set(done) == {"scratch", "t1-segmentation"}
+    by_number = {job["JobId"]: job for job in jobs}
+    killed, requeued = by_number[done["scratch"]], by_number[done["t1-segmentation"]]
+    assert killed["JobState"] == "CANCELLED" and requeued["JobState"] == "COMPLETED" and requeued["Restarts"] == "1"
+    again = [job for job in jobs if job["Comment"] == killed["Comment"] and job["JobState"] == "COMPLETED"]
+    assert [job["MinMemoryNode"] for job in again] == ["16000M"] and killed["MinMemoryNode"] == "8000M"
+    # The requeued one may have ended within the time that Slurm gives a job to end.
+    size = killed["Comment"].rpartition("_")[2]
+    log = (copied.results / f"logs/finetune/stroke/scratch/size-{size}.log").read_text()
+    assert "going on after epoch 0 of 1" in log
+    assert not list(copied.results.rglob("*.state"))
