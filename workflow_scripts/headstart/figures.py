@@ -47,7 +47,7 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
 
 
 def scores_numbers(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """What :func:`scores_by_size` shows: the means of ``summary`` over volumes, then each resample's (column resample)."""
+    """What :func:`scores_by_size` shows: means over volumes, then each resample's (column resample)."""
     means, runs = (table[table["level"] == "volume"] for table in (summary, scores))
     columns = ["target", "metric", "size", "source", "resample", "score", "low", "high"]
     return pd.concat([means.drop(columns=["resamples", "scans"]), runs], ignore_index=True).reindex(columns=columns)
