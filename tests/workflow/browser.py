@@ -10,7 +10,8 @@ from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
 # What a page asks for beyond itself is refused, and told.
@@ -37,7 +38,7 @@ window.addEventListener("load", async () => {
 
 
 def look(page: str, script: str, folder: Path) -> dict:
-    """Open a page of HTML and run an asynchronous function in it: what it ``found``, what was ``refused``, ``faults``."""
+    """Open a page of HTML and run an asynchronous function in it: what it ``found``; ``refused``, ``faults``."""
     head, opened, rest = page.partition("<head>")
     assert opened
     body, closed, end = rest.rpartition("</body>")

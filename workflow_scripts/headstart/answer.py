@@ -17,6 +17,21 @@ from headstart.tables import BASELINE, METRICS
 from headstart.verdict import ALPHA, LEVEL
 
 _SAVED = ["saved", "saved_is", "low", "low_is", "high", "high_is"]
+_SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in _SAVED]
+COLUMNS = [
+    "target",
+    "metric",
+    "source",
+    "best",
+    "gain",
+    "low",
+    "high",
+    "p_holm",
+    "told_apart",
+    "sizes",
+    "size",
+    *_SCANS,
+]
 
 
 def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFrame) -> pd.DataFrame:
@@ -41,9 +56,8 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
                    "best": source == answer["best"], "gain": pair["difference"], "low": pair["low"],
                    "high": pair["high"], "p_holm": pair["p_holm"], "told_apart": pair["p_holm"] < ALPHA,
                    "sizes": scans["size"].nunique(), "size": first["size"].get(source)}  # fmt: skip
-            named = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in _SAVED]
-            rows.append(row | dict(zip(named, first.reindex([source])[_SAVED].iloc[0], strict=True)))
-    return pd.DataFrame(rows)
+            rows.append(row | dict(zip(_SCANS, first.reindex([source])[_SAVED].iloc[0], strict=True)))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def figure(shown: pd.DataFrame, sentences: dict[str, str]) -> plt.Figure:
@@ -55,7 +69,7 @@ def figure(shown: pd.DataFrame, sentences: dict[str, str]) -> plt.Figure:
     drawn = plt.figure(figsize=(9.5, sum(heights)), layout="constrained")
     bands = np.atleast_1d(drawn.subfigures(len(sentences), 1, height_ratios=heights))
     for band, (target, sentence) in zip(bands, sentences.items(), strict=True):
-        part = shown[shown["target"] == target] if len(shown) else shown
+        part = shown[shown["target"] == target]
         band.suptitle(textwrap.fill(sentence, 112), x=0.01, ha="left", fontsize=9.5)
         if part.empty:
             continue

@@ -104,7 +104,8 @@ def _data(config: Mapping, participants: pd.DataFrame) -> list[str]:
     for name in dict.fromkeys(config["pretrain"][key] for key in ("rooms", "objects")):
         if name is not None:
             entry = config["datasets"][name]
-            said.append(f"Dataset *{plain(name)}*: {entry['pictures']} natural images ({plain(entry['layout'])}).")
+            made = "made-up pictures" if entry["layout"] == "scenes" else "natural images"
+            said.append(f"Dataset *{plain(name)}*: {entry['pictures']} {made} ({plain(entry['layout'])}).")
     return said
 
 

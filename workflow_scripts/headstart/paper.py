@@ -76,8 +76,12 @@ def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
 def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
     """Figs. 3 and 4 from :func:`numbers`: a column a panel, a row a measure; intervals as bars."""
     names, measures = list(dict.fromkeys(shown["panel"])), list(dict.fromkeys(shown["measure"]))
+    if not names:
+        drawn = plt.figure(figsize=(6, 1))
+        drawn.text(0.5, 0.5, f"{target}: no source of any domain has a score", ha="center", va="center")
+        return drawn
     drawn, axes = plt.subplots(
-        len(measures), max(len(names), 1), figsize=(4.3 * max(len(names), 1), 3.3 * len(measures) + 0.9),
+        len(measures), len(names), figsize=(4.3 * len(names), 3.3 * len(measures) + 0.9),
         squeeze=False, sharey="row", layout="constrained",
     )  # fmt: skip
     for row, measure in zip(axes, measures, strict=True):
