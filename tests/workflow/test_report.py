@@ -39,7 +39,7 @@ OPEN_ALL = """async () => {
         } else {
           view.click();
           await wait();
-          const image = document.querySelector("#app img");
+          const image = document.querySelector("#app img[src^='data:image/png']");
           one.page = document.querySelector("#app iframe")?.src.startsWith("data:text/html") ?? false;
           if (image) { await image.decode().catch(() => 0); one.width = image.naturalWidth; }
         }
@@ -64,7 +64,7 @@ def page(project):
 
 def embedded(page, name):
     """A variable that the report's page gives its scripts."""
-    return json.loads(re.search(rf"^\s*var {name} = (.*);$", page, re.M)[1])
+    return json.loads(re.search(rf'<script id="{name}">\s*var {name} = (.*?);\s*</script>', page, re.S)[1])
 
 
 def test_every_result_opens_and_nothing_is_asked_of_the_network(page, tmp_path):
