@@ -11,8 +11,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
     measures = {source: known["measure"] for source, known in facts.items() if "measure" in known}
     empty = [pd.DataFrame({"source": []})]
     trained = [table.assign(source=source) for source, table in curves.items() if len(table)]
-        pd.DataFrame({"source": []})
-    ]
     numbers = pd.concat(trained or empty, ignore_index=True)
     job.write_table(snakemake.output.numbers, numbers.assign(measure=numbers["source"].map(measures)))
     pictures.save_all(figures.training_curves(curves, measures), snakemake.output.figure)
