@@ -68,7 +68,7 @@ lock:
 	rm -rf $(VENV)-lock
 
 bench: setup
-	$(BIN)/python benchmarks/stages.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
 bench-lesions bench-planning bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py

@@ -54,10 +54,15 @@ for name in TARGETS:
             "../workflow_scripts/evaluate_target.py"
 
 
-def in_answer(name, **labels):
+def in_answer(name, label, subcategory="3 Tables"):
     """A table of the report's first part, under a caption of its own name."""
-    table = f"{RESULTS}/tables/{name}.tsv"
-    return report(table, caption=f"../rules/report/{name}.rst", category="1 Answer", labels=labels)
+    return report(
+        f"{RESULTS}/tables/{name}.tsv",
+        caption=f"../rules/report/{name}.rst",
+        category="1 Answer",
+        subcategory=subcategory,
+        labels={"table": label},
+    )
 
 
 rule tabulate_scores:
@@ -67,8 +72,8 @@ rule tabulate_scores:
     output:
         scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
-        summary=in_answer("summary", table="scores with intervals"),
-        gains=in_answer("gains", table="gain over scratch"),
+        summary=in_answer("summary", "scores with intervals"),
+        gains=in_answer("gains", "gain over scratch"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
@@ -90,11 +95,11 @@ rule compare_sources:
     input:
         scans=rules.tabulate_scores.output.scans,
     output:
-        verdict=in_answer("verdict", table="verdict"),
-        saved=in_answer("saved", table="labelled scans saved"),
-        comparisons=in_answer("comparisons", table="every pair of sources"),
-        curves=in_answer("curves", table="laws of score against set size"),
-        mixed=in_answer("mixed_model", table="mixed model of the gains"),
+        verdict=in_answer("verdict", "verdict", "1 Verdict"),
+        saved=in_answer("saved", "labelled scans saved", "1 Verdict"),
+        comparisons=in_answer("comparisons", "every pair of sources"),
+        curves=in_answer("curves", "laws of score against set size"),
+        mixed=in_answer("mixed_model", "mixed model of the gains"),
     log:
         f"{RESULTS}/logs/compare_sources.log",
     resources:
@@ -113,7 +118,7 @@ rule tabulate_detection:
         lesions=over_runs(LESIONS, LESIONED),
         gate=rules.gate_quality.output,
     output:
-        table=in_answer("detection", table="lesions found"),
+        table=in_answer("detection", "lesions found"),
     log:
         f"{RESULTS}/logs/tabulate_detection.log",
     resources:

@@ -1,11 +1,72 @@
 # Stage 8, report: the figures. `make report` gathers them, with captions, in one HTML file.
 
 
-def in_report(name, caption, category, **labels):
+# Subcategories of the report's first part, which lists them in this order.
+VERDICT, FIGURES = "1 Verdict", "2 Figures"
+# Score against set size is a curve where there are several sizes, else a row of a table.
+CURVED = [name for name, target in TARGETS.items() if len(target["sizes"]) > 1]
+BY_DOMAIN = [name for name in TARGETS if name in CURVED or name in LESIONED]
+
+
+def in_report(name, caption, category, subcategory=None, **labels):
     """A figure as PNG in the report and as SVG beside it."""
     png = f"{RESULTS}/figures/{name}.png"
-    shown = report(png, caption=f"../rules/report/{caption}.rst", category=category, labels=labels)
+    shown = report(
+        png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
+    )
     return [shown, f"{RESULTS}/figures/{name}.svg"]
+
+
+rule draw_verdict:
+    input:
+        rules.compare_sources.output.verdict,
+        rules.compare_sources.output.comparisons,
+        rules.compare_sources.output.saved,
+    output:
+        figure=in_report("verdict", "answer", "1 Answer", VERDICT, figure="verdict"),
+        numbers=f"{RESULTS}/figures/verdict.tsv",
+    log:
+        f"{RESULTS}/logs/draw_verdict.log",
+    params:
+        code=code_of("draw_verdict"),
+    script:
+        "../workflow_scripts/draw_verdict.py"
+
+
+rule draw_domains:
+    input:
+        summary=rules.tabulate_scores.output.summary,
+        detection=lambda wildcards: ([rules.tabulate_detection.output.table] if wildcards.target in LESIONED else []),
+    output:
+        figure=in_report("domains_{target}", "domains", "1 Answer", FIGURES, figure="by domain: {target}"),
+        numbers=f"{RESULTS}/figures/domains_{{target}}.tsv",
+    log:
+        f"{RESULTS}/logs/draw_domains/{{target}}.log",
+    params:
+        code=code_of("draw_domains"),
+    script:
+        "../workflow_scripts/draw_domains.py"
+
+
+rule tabulate_domains:
+    input:
+        rules.tabulate_scores.output.summary,
+    output:
+        table=f"{RESULTS}/tables/domains_{{target}}.tsv",
+        page=report(
+            f"{RESULTS}/tables/domains_{{target}}.html",
+            caption="../rules/report/domains_table.rst",
+            category="1 Answer",
+            subcategory="3 Tables",
+            labels={"table": "by domain: {target}"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_domains/{{target}}.log",
+    params:
+        code=code_of("tabulate_domains"),
+        paper=lambda wildcards: TARGETS[wildcards.target]["paper"],
+    script:
+        "../workflow_scripts/tabulate_domains.py"
 
 
 rule draw_scores:
@@ -14,7 +75,8 @@ rule draw_scores:
         rules.tabulate_scores.output.summary,
         rules.tabulate_scores.output.gains,
     output:
-        in_report("scores", "scores", "1 Answer", figure="score against set size"),
+        figure=in_report("scores", "scores", "1 Answer", FIGURES, figure="score against set size"),
+        numbers=f"{RESULTS}/figures/scores.tsv",
     log:
         f"{RESULTS}/logs/draw_scores.log",
     params:
@@ -49,7 +111,8 @@ rule draw_examples:
         images=shown_slices(SLICES["image"]),
         labels=shown_slices(SLICES["target"]),
     output:
-        in_report("examples_{target}", "examples", "1 Answer", figure="examples: {target}"),
+        figure=in_report("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),
+        numbers=f"{RESULTS}/figures/examples_{{target}}.tsv",
     log:
         f"{RESULTS}/logs/draw_examples/{{target}}.log",
     params:
@@ -67,7 +130,8 @@ rule draw_training:
         training=expand(rules.pretrain_source.output.training, source=SOURCES),
         facts=expand(rules.pretrain_source.output.model, source=SOURCES),
     output:
-        in_report("pretraining", "pretraining", "2 Training", figure="pre-training"),
+        figure=in_report("pretraining", "pretraining", "2 Training", figure="pre-training"),
+        numbers=f"{RESULTS}/figures/pretraining.tsv",
     log:
         f"{RESULTS}/logs/draw_training.log",
     params:
@@ -132,13 +196,45 @@ rule draw_truth:
     input:
         rules.tabulate_truth.output,
     output:
-        in_report("truth", "truth", "3 Quality control", figure="against exact truth"),
+        figure=in_report("truth", "truth", "3 Quality control", figure="against exact truth"),
+        numbers=f"{RESULTS}/figures/truth.tsv",
     log:
         f"{RESULTS}/logs/draw_truth.log",
     params:
         code=code_of("draw_truth"),
     script:
         "../workflow_scripts/draw_truth.py"
+
+
+def in_methods(name, label):
+    """A page on how the study was made."""
+    page = f"{RESULTS}/methods/{name}.html"
+    return report(page, caption=f"../rules/report/{name}.rst", category="4 Methods", labels={"page": label})
+
+
+# What differs from run to run, and what the predictions of new scans take, is no part of the study's results.
+rule describe_study:
+    input:
+        participants=rules.tabulate_participants.output.table,
+        # The last of the jobs whose times are listed.
+        evaluated=rules.compare_sources.output.verdict,
+    output:
+        text=f"{RESULTS}/methods/methods.rst",
+        methods=in_methods("methods", "methods, ready for a paper"),
+        settings=f"{RESULTS}/methods/configuration.yaml",
+        configuration=in_methods("configuration", "configuration"),
+        tables=expand(f"{RESULTS}/methods/{{name}}.tsv", name=["runtimes", "versions"]),
+        pages=[in_methods("runtimes", "run times"), in_methods("versions", "versions")],
+    log:
+        f"{RESULTS}/logs/describe_study.log",
+    params:
+        code=code_of("describe_study"),
+        config={key: value for key, value in config.items() if key != "predict"},
+        sources=SOURCES,
+        backends=[BACKENDS[T1_SOURCE]] if any(from_scans(source) for source in SOURCES) else [],
+        benchmarks=f"{RESULTS}/benchmarks",
+    script:
+        "../workflow_scripts/describe_study.py"
 
 
 rule report:
@@ -150,6 +246,9 @@ rule report:
         rules.pretrain.input,
         rules.finetune.input,
         rules.evaluate.input,
+        rules.draw_verdict.output,
+        expand(rules.draw_domains.output, target=BY_DOMAIN),
+        expand(rules.tabulate_domains.output, target=[name for name in TARGETS if name not in CURVED]),
         rules.draw_scores.output,
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
@@ -157,3 +256,4 @@ rule report:
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
         rules.draw_truth.output if PHANTOMS else [],
+        rules.describe_study.output,

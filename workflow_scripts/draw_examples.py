@@ -19,4 +19,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
         predictions,
         params.classes,
     )
-    pictures.save_all(examples, snakemake.output)
+    numbers = figures.examples_numbers(chosen, labels, metrics, params.metric)
+    job.write_table(snakemake.output.numbers, numbers)
+    pictures.save_all(examples, snakemake.output.figure)

@@ -5,4 +5,5 @@ from headstart import figures, job, pictures
 with job.running(snakemake.rule, snakemake.log[0]):
     scores, summary, gains = (pd.read_csv(path, sep="\t") for path in snakemake.input)
     figure = figures.scores_by_size(scores, summary, gains)
-    pictures.save_all(figure, snakemake.output)
+    job.write_table(snakemake.output.numbers, figures.scores_numbers(scores, summary))
+    pictures.save_all(figure, snakemake.output.figure)

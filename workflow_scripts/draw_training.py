@@ -9,4 +9,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
     }
     facts = {source: job.read_json(path) for source, path in zip(sources, snakemake.input.facts, strict=True)}
     measures = {source: known["measure"] for source, known in facts.items() if "measure" in known}
-    pictures.save_all(figures.training_curves(curves, measures), snakemake.output)
+    empty = [pd.DataFrame({"source": []})]
+    trained = [table.assign(source=source) for source, table in curves.items() if len(table)]
+    numbers = pd.concat(trained or empty, ignore_index=True)
+    job.write_table(snakemake.output.numbers, numbers.assign(measure=numbers["source"].map(measures)))
+    pictures.save_all(figures.training_curves(curves, measures), snakemake.output.figure)

@@ -52,9 +52,10 @@ def test_the_answer_is_there_with_its_intervals(project):
     assert list(pairs["difference"]) == list(gains["gain"]) and list(pairs["low"]) == list(gains["low"])
     verdict = table(project.results / "tables/verdict.tsv")
     assert list(verdict["target"]) == ["stroke"] and verdict["sentence"].iloc[0].startswith("stroke: ")
-    for name in ("scores", "examples_stroke", "pretraining", "truth"):
+    for name in ("verdict", "domains_stroke", "scores", "examples_stroke", "pretraining", "truth"):
         for suffix in ("png", "svg"):
             assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
+        assert len(table(project.results / f"figures/{name}.tsv"))
 
 
 def test_lesions_are_counted_at_every_cutoff(project):
@@ -179,7 +180,8 @@ def test_what_is_deleted_is_remade_with_what_hangs_on_it(project):
         assert again["slice_target"] == 1
         assert set(again) <= {
             "slice_target", "finetune_stroke", "evaluate_stroke", "tabulate_scores", "tabulate_detection",
-            "compare_sources", "draw_scores", "draw_examples", "write_provenance",
+            "compare_sources", "draw_verdict", "draw_domains", "draw_scores", "draw_examples", "describe_study",
+            "write_provenance",
         }  # fmt: skip
     finally:
         done = project.snakemake()

@@ -13,11 +13,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 
-from headstart import scoring
+from headstart import scoring, sources
 from headstart.pictures import COLOURS, mark_sides, overlay
 from headstart.tables import METRICS
-
-_MARKERS = "osD^vPX*"
 
 
 def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFrame) -> plt.Figure:
@@ -28,14 +26,14 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
     """
     scores, summary, gains = (table[table["level"] == "volume"] for table in (scores, summary, gains))
     targets = list(dict.fromkeys(summary["target"]))
-    sources = sorted(summary["source"].unique())
+    listed = sorted(summary["source"].unique())
     figure, axes = plt.subplots(1, len(targets), figsize=(4.6 * len(targets), 4.8), squeeze=False, layout="constrained")
     for axis, target in zip(axes[0], targets, strict=True):
         part, points = (table[table["target"] == target] for table in (summary, scores))
         sizes = sorted(part["size"].unique())
-        for k, source in enumerate(sources):
-            shift = (k - (len(sources) - 1) / 2) * 0.06
-            _curve(axis, part[part["source"] == source], points[points["source"] == source], sizes, shift, k)
+        for k, source in enumerate(listed):
+            shift = (k - (len(listed) - 1) / 2) * 0.06
+            _curve(axis, part[part["source"] == source], points[points["source"] == source], sizes, shift)
         axis.set_xticks(range(len(sizes)), sizes)
         axis.set_xlabel("labelled scans")
         axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} of a test volume")
@@ -46,6 +44,13 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False, fontsize=9)
     return figure
+
+
+def scores_numbers(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`scores_by_size` shows: means over volumes, then each resample's (column resample)."""
+    means, runs = (table[table["level"] == "volume"] for table in (summary, scores))
+    columns = ["target", "metric", "size", "source", "resample", "score", "low", "high"]
+    return pd.concat([means.drop(columns=["resamples", "scans"]), runs], ignore_index=True).reindex(columns=columns)
 
 
 def headline(gains: pd.DataFrame) -> str:
@@ -66,11 +71,11 @@ def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, s
     ``measures``: what each source's score is, which its line is labelled with: each goes up to 1.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8))
-    for k, (source, table) in enumerate(curves.items()):
+    for source, table in curves.items():
         for axis, column in zip(axes, ("loss", "validation"), strict=True):
             if table[column].notna().any():
                 name = source if column == "loss" else f"{source} ({measures[source]})"
-                axis.plot(table["epoch"], table[column], color=_colour(k), marker=_MARKERS[k], ms=4, label=name)
+                axis.plot(table["epoch"], table[column], **sources.style_of(source)._asdict(), ms=4, label=name)
     axes[0].set_yscale("log")
     axes[1].set_ylim(top=1)
     for axis, title in zip(axes, ("training loss", "score on held-out slices"), strict=True):
@@ -117,11 +122,6 @@ def _said(classes: Sequence[str], sure: np.ndarray, shown: np.ndarray) -> str:
     return "\n".join(f"{'+' if shown[k] else '-'} {classes[k]} {sure[k]:.2f}" for k in surest)
 
 
-def _colour(k: int) -> str:
-    """The colour of the k-th source."""
-    return COLOURS[(4 + k) % len(COLOURS)]
-
-
 def truth_by_name(table: pd.DataFrame) -> plt.Figure:
     """Made labels and registration of made-up scans against exact truth: a row of points a measure, its mean said."""
     dice = [column for column in table.columns if column.startswith("dice ")]
@@ -145,6 +145,26 @@ def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[st
     return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
 
 
+def examples_numbers(
+    chosen: Mapping[str, str], truths: Mapping[str, np.ndarray], metrics: Mapping[str, pd.DataFrame], metric: str
+) -> pd.DataFrame:
+    """What the examples are: rank, scan, the slice shown (from 0), and the volume score of each source."""
+    rows = []
+    for source, table in metrics.items():
+        scored = scoring.scan_scores(table, metric).query("level == 'volume'").set_index("scan")
+        for rank, scan in chosen.items():
+            score = scored.loc[scan, "total"] if scored.loc[scan, "count"] else np.nan
+            rows.append(
+                {"rank": rank, "scan": scan, "slice": shown_slice(truths[scan]), "source": source, "score": score}
+            )
+    return pd.DataFrame(rows)
+
+
+def shown_slice(truth: np.ndarray) -> int:
+    """The slice with most labels, of a label map (N, H, W)."""
+    return int((truth > 0).sum(axis=(1, 2)).argmax())
+
+
 def predicted(path: str | os.PathLike, scans: Iterable[str]) -> dict[str, np.ndarray]:
     """Predictions (N, H, W) of the scans asked for, from a run's archive."""
     with np.load(path, allow_pickle=False) as archive:
@@ -163,7 +183,7 @@ def examples(
     shape = (len(chosen), len(columns))
     figure, axes = plt.subplots(*shape, figsize=(2.4 * shape[1], 2.6 * shape[0]), squeeze=False)
     for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
-        shown = int((truths[scan] > 0).sum(axis=(1, 2)).argmax())
+        shown = shown_slice(truths[scan])
         maps = [None, truths[scan], *(predictions[source][scan] for source in predictions)]
         for axis, title, labelled in zip(row, columns, maps, strict=True):
             axis.imshow(images[scan][shown], origin="lower", cmap="gray")
@@ -180,17 +200,14 @@ def examples(
     return figure
 
 
-def _curve(
-    axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float, k: int
-) -> None:
-    colour = _colour(k)
+def _curve(axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float) -> None:
     means = means.sort_values("size")
+    source = means["source"].iloc[0]
+    style = sources.style_of(source)
     at = np.searchsorted(sizes, means["size"]) + shift
     bars = np.abs(means[["low", "high"]].to_numpy().T - means["score"].to_numpy())
-    axis.errorbar(
-        at, means["score"], yerr=bars, color=colour, marker=_MARKERS[k], capsize=3, label=means["source"].iloc[0]
-    )
-    axis.plot(np.searchsorted(sizes, points["size"]) + shift, points["score"], ".", color=colour, alpha=0.4, ms=5)
+    axis.errorbar(at, means["score"], yerr=bars, **style._asdict(), capsize=3, label=source)
+    axis.plot(np.searchsorted(sizes, points["size"]) + shift, points["score"], ".", color=style.color, alpha=0.4, ms=5)
 
 
 def _strips(axis: plt.Axes, values: Mapping[str, pd.Series], title: str) -> None:

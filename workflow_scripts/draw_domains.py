@@ -1,0 +1,13 @@
+import pandas as pd
+
+from headstart import job, paper, pictures
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    files, target = snakemake.input, snakemake.wildcards.target
+    summary, *detection = (
+        table[table["target"] == target]
+        for table in (pd.read_csv(path, sep="\t") for path in (files.summary, *files.detection))
+    )
+    shown = paper.numbers(summary, detection[0] if detection else None)
+    job.write_table(snakemake.output.numbers, shown)
+    pictures.save_all(paper.figure(shown, target), snakemake.output.figure)

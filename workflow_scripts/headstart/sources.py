@@ -1,0 +1,60 @@
+"""What the sources are to a reader: their domains, their order, and how figures draw each."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+# What stands before the hyphen of a source's name, and the domain that it says (Zoetmulder 2022, section 5).
+_DOMAINS = {"t1": "equal", "natural": "unequal", "imagenet": "reference", "scratch": "baseline"}
+DOMAINS = {
+    "equal": "Equal domain: T1 MR",
+    "unequal": "Unequal domain: natural images",
+    "reference": "All of ImageNet",
+    "baseline": "No pre-training",
+}
+TASKS = {
+    "segmentation": "Segmentation",
+    "autoencoding": "Self-supervised (auto-encoding)",
+    "classification": "Classification",
+    "scratch": "Random initialisation",
+}
+
+
+class Style(NamedTuple):
+    """A source's colour and marker: told apart by colour-blind readers, and by the marker alone in grey."""
+
+    color: str
+    marker: str
+
+
+# Okabe and Ito's colours.
+_STYLES = {
+    "natural-autoencoding": Style("#0072B2", "o"),
+    "natural-classification": Style("#D55E00", "s"),
+    "natural-segmentation": Style("#CC79A7", "D"),
+    "scratch": Style("#999999", "^"),
+    "t1-autoencoding": Style("#E69F00", "v"),
+    "t1-classification": Style("#56B4E9", "P"),
+    "t1-segmentation": Style("#009E73", "X"),
+    "imagenet-classification": Style("#000000", "*"),
+}
+
+
+def domain_of(source: str) -> str:
+    """The domain of a source: equal (T1), unequal (natural images), reference (all of ImageNet) or baseline."""
+    return _DOMAINS[source.partition("-")[0]]
+
+
+def task_of(source: str) -> str:
+    """What a source was trained to do, in words."""
+    return TASKS[source.rpartition("-")[2]]
+
+
+def in_order(sources: Iterable[str]) -> list[str]:
+    """Sources as the paper's tables list them: by domain, then segmentation, auto-encoding, classification."""
+    domains, tasks = list(DOMAINS), list(TASKS)
+    return sorted(set(sources), key=lambda s: (domains.index(domain_of(s)), tasks.index(s.rpartition("-")[2])))
+
+
+def style_of(source: str) -> Style:
+    """How every figure draws a source."""
+    return _STYLES[source]
