@@ -18,7 +18,7 @@ from headstart.settings import label_values
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
+pytestmark = pytest.mark.real
 
 
 def dice(a, b):

@@ -9,7 +9,7 @@ import yaml
 
 from headstart.job import read_json
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 MARKER = "ran-what-a-name-says"
 NAMES = (
