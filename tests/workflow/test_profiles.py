@@ -23,7 +23,6 @@ def test_a_profile_names_rules_that_exist_and_groups_of_a_size(name):
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
 @pytest.mark.parametrize("name", PROFILES)
 def test_snakemake_takes_a_profile(bare_project, name):
     planned = bare_project.to_run("--profile", f"profiles/{name}")
