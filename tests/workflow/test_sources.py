@@ -1,11 +1,14 @@
 """Every source through the workflow, on made-up natural images and weights from a file."""
 
 import pandas as pd
+import pytest
 import torch
 import yaml
 
 from headstart.job import read_json
 from headstart.networks import Encoder
+
+pytestmark = pytest.mark.workflow
 
 TRAINED = (
     "t1-segmentation", "t1-autoencoding", "t1-classification",
