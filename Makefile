@@ -1,5 +1,5 @@
 # make run    the default study (or STUDY=studies/oasis.yaml), then its report
-# make test   every test; make test-fast leaves out those that run the workflow
+# make test   every test; make test-fast leaves out those that run the workflow; make test-slurm, as root on Debian, is apart
 # make verify  whether the results and what they were made from are still the same; REPAIR=1 deletes what is damaged
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
 # make bench-lesions, make bench-planning   how quick evaluation and planning are, at the size of the paper's study
@@ -16,7 +16,7 @@ GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
 
-.PHONY: setup run report verify test test-fast bad-inputs lint format lock bench clean
+.PHONY: setup run report verify test test-fast test-slurm bad-inputs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -38,11 +38,14 @@ verify: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) $(if $(REPAIR),--repair)
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
-	$(BIN)/python -m pytest -m workflow
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slurm"
 
 test-fast: setup
-	$(BIN)/python -m pytest --numprocesses 2 -m "not workflow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not workflow"
+
+test-slurm: setup
+	tests/slurm/cluster.sh install
+	$(BIN)/python -m pytest -m slurm
 
 bad-inputs: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_inputs.py results/bad-inputs
