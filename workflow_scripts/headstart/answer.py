@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from headstart import sources
 from headstart.comparisons import ALL_SIZES
+from headstart.curves import SAVED
 from headstart.tables import BASELINE, METRICS
 from headstart.verdict import ALPHA, LEVEL
 
-_SAVED = ["saved", "saved_is", "low", "low_is", "high", "high_is"]
-_SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in _SAVED]
+_SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in SAVED]
 COLUMNS = [
     "target",
     "metric",
@@ -56,7 +56,7 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
                    "best": source == answer["best"], "gain": pair["difference"], "low": pair["low"],
                    "high": pair["high"], "p_holm": pair["p_holm"], "told_apart": pair["p_holm"] < ALPHA,
                    "sizes": scans["size"].nunique(), "size": first["size"].get(source)}  # fmt: skip
-            rows.append(row | dict(zip(_SCANS, first.reindex([source])[_SAVED].iloc[0], strict=True)))
+            rows.append(row | dict(zip(_SCANS, first.reindex([source])[list(SAVED)].iloc[0], strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -19,6 +19,8 @@ EXPONENTS = np.geomspace(0.05, 5, 93)
 # does, between a logarithm (0) and a simple fraction (-1).
 RATE = -0.5
 FITTED = "fitted"
+# Of scans saved: the number and the ends of its interval, and beside each where it lies.
+SAVED = ("saved", "saved_is", "low", "low_is", "high", "high_is")
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
@@ -89,8 +91,7 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
                 for name, needed in zip(("saved", "low", "high"), (found, *ends), strict=True):
                     row |= {name: np.clip(needed, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(needed)}
                 rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
-    named = ["saved", "saved_is", "low", "low_is", "high", "high_is", "saved_by_law"]
-    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *named])
+    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
 
 
 def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -172,19 +172,22 @@ def fingerprint(paths: Sequence[Slices]) -> str:
     """SHA-256 of files' names and contents, or of scans' slices, in the order given: what data a network has seen."""
     digest = hashlib.sha256()
     for path in paths:
-        if isinstance(path, Stack):
-            digest.update(_digest(path))
-            continue
-        digest.update(f"{Path(path).name}\0".encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        if not isinstance(path, Stack):
+            digest.update(f"{Path(path).name}\0".encode())
+        digest.update(_digest(path, os.stat(_file(path)).st_mtime_ns))
     return digest.hexdigest()
 
 
 @cache
-def _digest(stack: Stack) -> bytes:
-    """SHA-256 of a scan's slices; the resamples of one job share scans."""
-    return hashlib.sha256(np.ascontiguousarray(read(stack))).digest()
+def _digest(where: Slices, changed: int) -> bytes:
+    """SHA-256 of a file that was last ``changed`` then, or of a scan's slices in it.
+
+    One job asks for the same data more than once: its resamples share scans, and its state and its result name them.
+    """
+    if isinstance(where, Stack):
+        return hashlib.sha256(np.ascontiguousarray(read(where))).digest()
+    with open(where, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _write(path: PathLike, array: np.ndarray, axes: str) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from headstart import scoring, statistics
-from headstart.job import UserError
 from headstart.seeds import seed_for
 
 BASELINE = "scratch"
@@ -35,15 +34,9 @@ def collect(
     """
     parts = []
     for path, run in zip(paths, runs, strict=True):
-        target, source, draw = run.split("/")
-        size, resample = (int(part.split("-")[1]) for part in draw.split("_"))
-        table = pd.read_parquet(path)
-        try:
-            scoring.check_complete(table, tests[f"{target}/{draw}"])
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-        part = scoring.scan_scores(table, metrics[target], empty)
-        parts.append(part.assign(target=target, source=source, size=size, resample=resample, metric=metrics[target]))
+        table, facts = scoring.read_run(path, run, tests)
+        metric = metrics[facts["target"]]
+        parts.append(scoring.scan_scores(table, metric, empty).assign(**facts, metric=metric))
     return pd.concat(parts, ignore_index=True)[[*RUN, "metric", "scan", "level", "total", "count"]]
 
 

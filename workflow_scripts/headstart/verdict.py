@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from headstart.comparisons import ALL_SIZES
+from headstart.curves import SAVED
 from headstart.tables import BASELINE, METRICS
 
 LEVEL = "volume"
 ALPHA = 0.05
 _NUMBERS = ["gain", "low", "high", "p_holm"]
 _SAVED = ["saved", "saved_is", "saved_low", "saved_low_is", "saved_high", "saved_high_is"]
-_SAVED_AS = ["saved", "saved_is", "low", "low_is", "high", "high_is"]  # in the table of scans saved
 COLUMNS = ["target", "metric", "level", "sizes", "best", "baseline", *_NUMBERS, "better", "gains", "size", *_SAVED,
            "alike", "sentence"]  # fmt: skip
 
@@ -55,7 +55,7 @@ def _answer(target: str, metric: str, summary: pd.DataFrame, pairs: pd.DataFrame
         row |= {"baseline": BASELINE, "better": ", ".join(better["source"]), **others.loc[BASELINE]}
         row |= _at_each_size(pairs[(pairs["source"] == best) & (pairs["against"] == BASELINE)], sizes)
         first = saved[(saved["source"] == best) & (saved["size"] == sizes[0])].iloc[0]
-        row |= {"size": sizes[0], **dict(zip(_SAVED, first[_SAVED_AS], strict=True))}
+        row |= {"size": sizes[0], **dict(zip(_SAVED, first[list(SAVED)], strict=True))}
     return row | {"sentence": f"{target}: {_sentence(row, sizes, list(others.index))}."}
 
 
