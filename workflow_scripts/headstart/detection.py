@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from headstart import lesions, scoring, statistics
+from headstart import lesions, scoring, statistics, tables
 from headstart.seeds import seed_for
 
 _CELL = ["target", "size", "connectivity", "overlap", "volume_ml"]
@@ -69,11 +69,8 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
 
 def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
     """The sources of a cell, and its numbers as arrays (sources, resamples, scans), 0 where a scan is not tested."""
-    axes = ["source", "resample", "scan"]
-    names = [sorted(part[axis].unique()) for axis in axes]
-    filled = part.set_index(axes)[_COUNTS].reindex(pd.MultiIndex.from_product(names, names=axes), fill_value=0)
-    shape = [len(listed) for listed in names]
-    return names[0], {name: filled[name].to_numpy(float).reshape(shape) for name in _COUNTS}
+    names = [sorted(part[axis].unique()) for axis in tables.AXES]
+    return names[0], dict(zip(_COUNTS, tables.arranged(part, _COUNTS, names), strict=True))
 
 
 def _measured(

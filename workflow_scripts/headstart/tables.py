@@ -16,6 +16,7 @@ METRICS = {"dice": "Dice", "miou": "mean IoU"}
 RUN = ["target", "source", "size", "resample"]
 CURVE = ["target", "metric", "level"]
 CELL = ["target", "size", "metric", "level"]
+AXES = ["source", "resample", "scan"]
 
 
 def collect(
@@ -111,15 +112,22 @@ def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
         for size, sized in part.groupby("size", sort=True):
             resamples = sorted(sized["resample"].unique())
             by_resample = statistics.weights(draws, len(resamples), seed_for(seed, target, "resamples", size))
-            index = pd.MultiIndex.from_product([sources, resamples, scans], names=["source", "resample", "scan"])
-            filled = sized.set_index(["source", "resample", "scan"])[["total", "count"]].reindex(index, fill_value=0)
-            shape = (len(sources), len(resamples), len(scans))
-            totals, counts = (filled[column].to_numpy(float).reshape(shape) for column in ("total", "count"))
+            totals, counts = arranged(sized, ("total", "count"), (sources, resamples, scans))
             drawn = statistics.bootstrap_means(totals, counts, by_resample, by_scan)
             with np.errstate(invalid="ignore"):
                 each = totals.sum(axis=1) / counts.sum(axis=1)
             key = dict(zip(CELL, (target, size, metric, level), strict=True))
-            yield Cell(key, sources, statistics.mean_score(totals, counts), drawn, each, *shape[1:])
+            yield Cell(key, sources, statistics.mean_score(totals, counts), drawn, each, *totals.shape[1:])
+
+
+def arranged(part: pd.DataFrame, columns: Sequence[str], names: Sequence[Sequence]) -> list[np.ndarray]:
+    """Columns of rows scan by scan as float64 (sources, resamples, scans), 0 where there is no row.
+
+    ``names``: the sources, resamples and scans, in the arrays' order.
+    """
+    index = pd.MultiIndex.from_product(names, names=AXES)
+    filled = part.set_index(AXES)[list(columns)].reindex(index, fill_value=0)
+    return [filled[column].to_numpy(float).reshape([len(listed) for listed in names]) for column in columns]
 
 
 def by_target(drawn: Iterable[Cell]) -> Iterator[tuple[Mapping[str, object], list[Cell]]]:
