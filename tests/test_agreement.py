@@ -32,6 +32,9 @@ ODD = {
     "borders": blank(np.s_[0], np.s_[:, -1]),
     "diagonal in a slice": blank(np.s_[1, 2:4, 2:4], np.s_[1, 4:6, 4:6]),
     "diagonal between slices": blank(np.s_[0, 2:4, 2:4], np.s_[1, 4:6, 4:6], np.s_[3, 4:6, 4:6]),
+    "specks one over another": blank(np.s_[::2, 3, 4]),
+    "specks below one another": blank(np.s_[1, ::2, 4]),
+    "specks side by side": blank(np.s_[1, 3, ::2]),
     "same place two slices on": blank(np.s_[0, 2:4, 2:4], np.s_[2, 2:4, 2:4]),
 }
 
