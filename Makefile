@@ -1,8 +1,8 @@
-# make run    the default study (or STUDY=studies/oasis.yaml), then its report
+# make run    the default study (or STUDY=studies/oasis.yaml), then its report; REPAIR=1 deletes what is damaged first
 # make test   every test; make test-fast leaves out those that run the workflow; make test-slurm, as root on Debian, is apart
 # make verify  whether the results and what they were made from are still the same; REPAIR=1 deletes what is damaged
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
-# make bench-lesions, make bench-planning   how quick evaluation and planning are, at the size of the paper's study
+# make bench-lesions, make bench-scaling   what evaluation, and Snakemake's bookkeeping, cost at the size of the paper's study
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
 # Both set up .venv from the lock first; a second call installs nothing anew.
 
@@ -15,6 +15,8 @@ NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys
 GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
+VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) \
+	$(if $(REPAIR),--repair)
 
 .PHONY: setup run report verify test test-fast test-slurm bad-inputs lint format lock bench clean
 
@@ -27,6 +29,7 @@ $(VENV)/.installed: envs/requirements.txt
 	touch $@
 
 run: setup
+	$(if $(REPAIR),-$(VERIFY))
 	PYTHONPATH=workflow_scripts $(SNAKEMAKE) --logger headstart
 	$(MAKE) report
 
@@ -35,7 +38,7 @@ report: setup
 	@echo "read results/$(NAME)/report.html"
 
 verify: setup
-	PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) $(if $(REPAIR),--repair)
+	$(VERIFY)
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slurm"
@@ -73,7 +76,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-lesions bench-planning bench-training: bench-%: setup
+bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-%: setup

@@ -15,7 +15,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import datasets as headstart_datasets
-from headstart import fingerprint, job, label, natural, provenance, seeds, settings, slices, splits, template
+from headstart import clock, fingerprint, job, label, natural, provenance, seeds, settings, slices, splits, template
 from headstart.label import fsl
 
 try:
@@ -83,6 +83,16 @@ wildcard_constraints:
     target="|".join(TARGETS),
     size=r"\d+",
     resample=r"\d+",
+
+
+onstart:
+    try:
+        # Of a prediction, the results may be another study's.
+        job.check_writable(PREDICT_HOME)
+        clock.set_back(RESULTS)
+        clock.check(path for scans in SCANS.values() for scan in scans.values() for path in (scan.t1w, *scan.target))
+    except job.UserError as error:
+        sys.exit(f"headstart: {error}")
 
 
 def code_of(script):

@@ -47,10 +47,11 @@ rule write_provenance:
         f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/write_provenance.log",
-    localrule: True
+    resources:
+        mem_mb=grown(2000),
+        runtime=grown(240),
     params:
         code=code_of("write_provenance"),
-        root=workflow.basedir,
         study=RESULTS,
         data=DATA,
         natural=LISTED,

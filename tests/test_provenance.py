@@ -37,6 +37,9 @@ def study(tmp_path, monkeypatch):
     job.write_table(results / "derivatives/rooms/pictures.tsv", natural.tabulate([picture]))
     job.write_table(results / "tables/summary.tsv", pd.DataFrame({"score": [0.5, 0.25]}))
     job.write_bytes(results / "pretrain/scratch/encoder.safetensors", bytes(1000))
+    job.write_bytes(results / "slices/stroke/part-0000_T1w.npy", bytes(500))
+    job.write_bytes(results / "slices/stroke/.partial-0-1-part-0001_T1w.npy", bytes(100))
+    job.write_text(results / "logs/slice_target/stroke/part-0000.log", "at midnight")
     sha256 = job.sha256(results / "pretrain/scratch/encoder.safetensors")
     job.write_json(results / "pretrain/scratch/model.json", {"weights_sha256": sha256})
     return root
@@ -82,6 +85,9 @@ def test_every_file_is_named_from_its_place_with_its_hash(study):
         f"<data>/{name}" for name in ("weights.pth", "scans/a.img", "scans/a.hdr", "scans/a lesion.nii.gz")
     }
     assert set(told["outputs"]) == {"<study>/tables/summary.tsv", "<study>/pretrain/scratch/encoder.safetensors"}
+    assert set(told["intermediates"]) == {
+        "<study>/slices/stroke/part-0000_T1w.npy", "<study>/pretrain/scratch/model.json"
+    }  # fmt: skip
     assert told["pictures"]["rooms"]["pictures"] == told["pictures"]["rooms"]["files"] == 1
     assert told["lock"] == job.sha256(ROOT / provenance.LOCK) and told["packages"]["numpy"]
     assert set(told["packages"]) == set(provenance.locked(ROOT / provenance.LOCK))
@@ -145,6 +151,7 @@ def append(text):
         ),
         ("results/small/tables/summary.tsv", Path.unlink, "<study>/tables/summary.tsv: missing"),
         ("results/small/pretrain/scratch/encoder.safetensors", flip, "<study>/pretrain/.*encoder.safetensors: changed"),
+        ("results/small/slices/stroke/part-0000_T1w.npy", flip, "<study>/slices/stroke/part-0000_T1w.npy: changed"),
         ("../data/scans/a.img", flip, "<data>/scans/a.img: changed"),
         ("../data/scans/a.hdr", flip, "<data>/scans/a.hdr: changed"),
         ("../data/rooms/b.tar", Path.unlink, "pictures of rooms: <data>/rooms/b.tar is missing"),

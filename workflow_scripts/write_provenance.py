@@ -4,7 +4,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     provenance.write(
         snakemake.output[0],
-        params.root,
+        provenance.ROOT,
         provenance.Places(params.study, params.data),
         planned=params.planned,
         records=files.records,

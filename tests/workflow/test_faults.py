@@ -1,5 +1,6 @@
 """What goes wrong on machines, and that the study ends as if nothing had."""
 
+import contextlib
 import os
 import random
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,18 +21,40 @@ TRAINED = ("pretrain", "finetune", "evaluate", "tables", "figures", "benchmarks"
 
 
 @pytest.fixture
-def untrained(project, tmp_path):
-    """A copy of the project whose study has its slices and nothing after them."""
+def finished(project, tmp_path):
+    """A copy of the project whose study has been run to its end."""
     copied = replace(project, folder=tmp_path / "project")
     shutil.copytree(project.folder, copied.folder, symlinks=True)
-    for part in TRAINED:
-        shutil.rmtree(copied.results / part)
     return copied
 
 
-def begin(project, study="tiny.yaml"):
+@pytest.fixture
+def untrained(finished):
+    """A copy of the project whose study has its slices and nothing after them."""
+    for part in TRAINED:
+        shutil.rmtree(finished.results / part)
+    (finished.results / "provenance.json").unlink()
+    return finished
+
+
+@pytest.fixture
+def mounted():
+    """Mount what the arguments of ``mount`` say: ``mounted(folder, *arguments)``; unmounted at the end."""
+    done = []
+
+    def mount(folder, *arguments):
+        if subprocess.run(["mount", *arguments, folder], capture_output=True).returncode:
+            pytest.skip("nothing can be mounted here")
+        done.append(folder)
+
+    yield mount
+    for folder in reversed(done):
+        subprocess.run(["umount", folder], check=True)
+
+
+def begin(project, study="tiny.yaml", *arguments):
     """Snakemake in a session of its own, so that it can be killed with all that it started."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
     environment = {**os.environ, "NO_ET": "1"}
     return subprocess.Popen(
         command, cwd=project.folder, env=environment, start_new_session=True,
@@ -44,8 +68,21 @@ def outcome(project):
     return {str(path.relative_to(project.results)): path.read_bytes() for path in kept if path.is_file()}
 
 
+def ends_as(disturbed, project):
+    """Run the study again, to the bytes of the undisturbed one; after that there is nothing left to do."""
+    done = disturbed.snakemake()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert outcome(disturbed) == outcome(project)
+    assert disturbed.to_run() == {}, disturbed.snakemake("--dry-run").stdout[-2000:]
+
+
+def outline(done):
+    """The names of the jobs that a run began."""
+    return re.findall(r"^(?:local)?rule (\w+):", done.stderr, re.M)
+
+
 def test_all_killed_at_random_moments_ends_in_the_same_bytes(project, untrained):
-    """Snakemake and its jobs, by SIGKILL, four times; then it is run again, and nothing else is done."""
+    """Snakemake and all its jobs killed (SIGKILL) at four random moments of training: run again, the same bytes."""
     study = yaml.safe_load((untrained.folder / "tiny.yaml").read_text())
     study["training"] = {"checkpoint_minutes": 0}
     (untrained.folder / "often.yaml").write_text(yaml.safe_dump(study))
@@ -71,7 +108,37 @@ def _steps(project):
     return {path: path.stat().st_mtime_ns for path in project.results.rglob("[!.]*.state")}
 
 
+def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
+    """A job killed (SIGKILL) in each stage, the first of each script below: tried again by itself, the same bytes."""
+    scripts = {
+        *("make_person", "register_scan", "resample_target", "label_scan", "slice_scans", "pretrain_source"),
+        *("finetune_target", "evaluate_target", "tabulate_scores"),
+    }
+    running = begin(bare_project, "tiny.yaml", "--retries", "2")
+    left = set(scripts)
+    while running.poll() is None:
+        for script, process in workers(bare_project):
+            if script in left:
+                left.remove(script)
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
+    assert running.returncode == 0 and left == set()
+    assert outcome(bare_project) == outcome(project)
+    assert bare_project.to_run() == {}
+
+
+def workers(project):
+    """The scripts that a project's jobs run now, each with its process, from a third of a second of its age on."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (place / "cmdline").read_text()
+            script = re.search(re.escape(str(project.folder)) + r"/\.snakemake/scripts/tmp\w+\.(\w+)\.py", command)
+            if script and "snakemake\0" not in command and time.time() - place.stat().st_mtime > 0.3:
+                yield script[1], int(place.name)
+
+
 def test_a_second_snakemake_on_a_folder_is_refused(untrained):
+    """A second Snakemake in one folder: it is refused in a sentence, and the first is left alone."""
     first = begin(untrained)
     try:
         locks = untrained.folder / ".snakemake/locks"
@@ -84,22 +151,87 @@ def test_a_second_snakemake_on_a_folder_is_refused(untrained):
         first.wait()
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk takes root")
-def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, untrained):
+root_only = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting takes root")
+
+
+@root_only
+def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, untrained, mounted):
+    """A full disk: the job that cannot write says so in a sentence; run again with more room, the same bytes."""
     models = untrained.results / "finetune"
     models.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", models], capture_output=True).returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
-        full = untrained.snakemake()
-        assert full.returncode != 0
-        assert re.search(r"headstart: finetune_stroke: the disk is full: \S+ could not be written", full.stderr)
-        written = [path.stat().st_size for path in models.rglob("*.safetensors")]
-        whole = [path.stat().st_size for path in (project.results / "finetune").rglob("*.safetensors")]
-        assert set(written) <= set(whole)
-        subprocess.run(["mount", "-o", "remount,size=2g", models], check=True)
-        done = untrained.snakemake()
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert outcome(untrained) == outcome(project)
-    finally:
-        subprocess.run(["umount", models], check=True)
+    mounted(models, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+    full = untrained.snakemake()
+    assert full.returncode != 0
+    assert re.search(r"headstart: finetune_stroke: the disk is full: \S+ could not be written", full.stderr)
+    written = [path.stat().st_size for path in models.rglob("*.safetensors")]
+    whole = [path.stat().st_size for path in (project.results / "finetune").rglob("*.safetensors")]
+    assert set(written) <= set(whole)
+    subprocess.run(["mount", "-o", "remount,size=2g", models], check=True)
+    ends_as(untrained, project)
+
+
+@root_only
+def test_results_that_cannot_be_written_are_said_before_any_job(untrained, mounted):
+    """Results that are read-only: refused in a sentence before any job, nothing changed."""
+    folder = untrained.results.parent
+    mounted(folder, "--bind", folder)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+    for study, said in (("tiny", "Write-protected output files"), ("new", "headstart: results/new cannot be written")):
+        refused = untrained.snakemake("--config", f"study={study}")
+        assert refused.returncode != 0 and said in refused.stderr, refused.stderr
+        assert "Traceback" not in refused.stderr and outline(refused) == []
+
+
+def test_what_was_damaged_behind_snakemakes_back_is_found_and_made_anew(project, finished):
+    """Files cut short, a bit of weights flipped, times kept: `make run REPAIR=1` finds them by size or SHA-256 and
+    makes them anew, to the same bytes.
+    """
+
+    def verify(*arguments):
+        command = [sys.executable, "-m", "headstart.verify", "--configfile", "tiny.yaml", *arguments]
+        environment = {**os.environ, "PYTHONPATH": "workflow_scripts"}
+        return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, env=environment)
+
+    told = (finished.results / "provenance.json").read_bytes()
+    whole = verify()
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert str(finished.folder) not in told.decode()
+    cut = {finished.results / "tables/summary.tsv": 100, finished.results / "slices/stroke/part-0000_T1w.npy": 5000}
+    model = finished.results / "finetune/stroke/scratch/size-1_resample-1/model.safetensors"
+    for path in (*cut, model):
+        was, content = path.stat(), bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content[: cut.get(path)])
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert finished.to_run() == {}
+    found = verify("--repair")
+    assert found.returncode == 1
+    for path, size in cut.items():
+        assert f"<study>/{path.relative_to(finished.results)}: {size} bytes, was " in found.stdout
+    assert f"<study>/{model.relative_to(finished.results)}: changed" in found.stdout
+    ends_as(finished, project)
+    assert (finished.results / "provenance.json").read_bytes() == told and verify().returncode == 0
+
+
+def test_clocks_that_disagree_change_nothing(project, untrained):
+    """Slices dated three hours ahead by another machine's clock: they are dated as of now; the same bytes."""
+    for path in (untrained.results / "slices").rglob("*.*"):
+        written = path.stat().st_mtime + 3 * 3600
+        os.utime(path, (written, written))
+    ends_as(untrained, project)
+
+
+def test_a_scan_of_the_future_is_named_before_any_job(project, finished):
+    """A scan dated in the future: named in a sentence before any job."""
+    scans = finished.folder / "scans"
+    scans.mkdir()
+    for path in (finished.results / "datasets/cohort").rglob("*_T1w.nii.gz"):
+        shutil.copy(path, scans / path.name)
+    os.utime(scans / path.name, (time.time() + 86400,) * 2)
+    study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
+    study |= {"study": "real", "data": str(scans)}
+    study["datasets"]["cohort"] = {"layout": "flat", "folder": ".", "pattern": r"sub-(?P<subject>\d+)_T1w.nii.gz"}
+    (finished.folder / "real.yaml").write_text(yaml.safe_dump(study))
+    refused = finished.snakemake(study="real.yaml")
+    assert refused.returncode != 0 and "Traceback" not in refused.stderr and outline(refused) == []
+    assert f"headstart: {scans / path.name} is dated in the future" in refused.stderr

@@ -41,12 +41,13 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(project, t
     }
     study["targets"]["stroke"]["classes"] = {f"lesion; $(touch {MARKER})": [1]}
     (project.folder / "hostile.yaml").write_text(yaml.safe_dump(study))
-    scored = "results/hostile/evaluate/stroke/scratch/size-1_resample-1/metrics.parquet"
-    checked = "results/hostile/intake/stroke/part-0000.json"
-    done = project.snakemake("--nolock", scored, checked, study="hostile.yaml")
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert f"lesion; $(touch {MARKER})" in set(pd.read_parquet(project.folder / scored)["class_name"])
-    named = {row["file"] for record in read_json(project.folder / checked) for row in record["files"]}
+    results = project.folder / "results/hostile"
+    for rest in ((), ("--report", results / "report.html")):
+        done = project.snakemake("--nolock", *rest, study="hostile.yaml")
+        assert done.returncode == 0, done.stderr[-4000:]
+    scored = pd.read_parquet(results / "evaluate/stroke/scratch/size-1_resample-1/metrics.parquet")
+    assert f"lesion; $(touch {MARKER})" in set(scored["class_name"])
+    named = {row["file"] for record in read_json(results / "intake/stroke/part-0000.json") for row in record["files"]}
     assert named == {str(data / "set" / folder / name) for folder in ("t1", "masks") for name in NAMES}
     left = [path for root in (project.folder, tmp_path) for path in root.rglob(MARKER)]
     assert left == []

@@ -19,6 +19,8 @@ COMMAND = (
     # This cluster keeps no accounts for sacct to look up.
     *("--slurm-status-command", "squeue", "--slurm-partition-config", "partitions.yaml"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
+    # Too little for it at first.
+    *("--set-resources", "prepare_template:mem_mb=400 if attempt < 2 else 4000"),
 )
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
@@ -55,16 +57,30 @@ def training(results, source):
     return None
 
 
+def kill(number):
+    """Kill a job's processes."""
+    subprocess.run(["scancel", "--signal=KILL", number], check=True)
+
+
+def lose_node(number):
+    """Take the node on which a job runs away from Slurm, as if it had died, and give it back once that is noticed."""
+    node = f"NodeName={os.uname().nodename}"
+    subprocess.run(["scontrol", "update", node, "State=DOWN", "Reason=test"], check=True)
+    while any(job["JobId"] == number and job["JobState"] == "RUNNING" for job in slurm_jobs()):
+        time.sleep(0.3)
+    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=True)
+
+
 @pytest.fixture(scope="module")
 def submitted(cluster, new_project, tmp_path_factory):
-    """The tiny study on the cluster, of whose trainings one is killed and one put back into the queue."""
+    """The tiny study on the cluster, of whose trainings one is killed and one loses its node."""
     copied = new_project(tmp_path_factory.mktemp("slurm"))
     (copied.folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
     study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
     # The state of each step, so that a training is seen to have begun, and has something to go on from.
     study["training"] = {"checkpoint_minutes": 0}
     (copied.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
-    faults = {"scratch": ["scancel", "--signal=KILL"], "t1-segmentation": ["scontrol", "requeue"]}
+    faults = {"scratch": kill, "t1-segmentation": lose_node}
     done = {}
     with open(copied.folder / "said", "w") as said:
         environment = {**os.environ, "NO_ET": "1"}
@@ -73,7 +89,7 @@ def submitted(cluster, new_project, tmp_path_factory):
         while running.poll() is None:
             for source in faults.keys() - done.keys():
                 if number := training(copied.results, source):
-                    subprocess.run([*faults[source], number], check=True)
+                    faults[source](number)
                     done[source] = number
             time.sleep(0.3)
     assert running.returncode == 0, (copied.folder / "said").read_text()[-4000:]
@@ -81,6 +97,7 @@ def submitted(cluster, new_project, tmp_path_factory):
 
 
 def test_the_study_ends_in_the_same_bytes_as_on_a_workstation(project, submitted):
+    """A Slurm cluster, with the three faults below: in the end the same bytes as of a run on one machine."""
     on_cluster = submitted[0].results
     for part in ("tables", "pretrain", "finetune"):
         local = [path for path in (project.results / part).rglob("*") if path.is_file()]
@@ -105,7 +122,19 @@ def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
     assert {path.stem for path in logs} == {job["JobId"] for job in jobs}
 
 
-def test_killed_and_requeued_trainings_went_on(submitted):
+def test_a_job_over_its_memory_was_given_more(submitted):
+    """A job over its memory, which Slurm ends: submitted again with more by itself."""
+    asked = [job for job in submitted[2] if job["Comment"] == "rule_prepare_template"]
+    assert [(job["MinMemoryNode"], job["JobState"] == "COMPLETED") for job in asked] == [
+        ("400M", False),
+        ("4000M", True),
+    ]
+
+
+def test_trainings_went_on_that_were_killed_or_lost_their_node(submitted):
+    """A training killed (SIGKILL), and one whose node was lost: submitted again, and put back into the queue, by
+    themselves; both went on from the last state they kept.
+    """
     copied, done, jobs = submitted
     assert set(done) == {"scratch", "t1-segmentation"}
     by_number = {job["JobId"]: job for job in jobs}

@@ -269,26 +269,3 @@ def test_a_mistake_stops_before_any_job_with_one_sentence(project, tmp_path, mon
     done = project.snakemake(study=str(mistaken))
     assert done.returncode != 0 and sentence in done.stderr and "Traceback" not in done.stderr
     assert not (project.folder / "results/mistaken").exists()
-
-
-def test_what_was_damaged_behind_snakemakes_back_is_found_and_remade(project):
-    def verify(*arguments):
-        command = [sys.executable, "-m", "headstart.verify", "--configfile", "tiny.yaml", *arguments]
-        environment = {**os.environ, "PYTHONPATH": "workflow_scripts"}
-        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, env=environment)
-
-    told = (project.results / "provenance.json").read_bytes()
-    whole = verify()
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    assert str(project.folder) not in told.decode()
-    summary = project.results / "tables/summary.tsv"
-    kept, was = summary.read_bytes(), summary.stat()
-    summary.write_bytes(kept[:100])
-    os.utime(summary, ns=(was.st_atime_ns, was.st_mtime_ns))
-    assert project.to_run() == {}
-    found = verify("--repair")
-    assert found.returncode == 1 and f"<study>/tables/summary.tsv: 100 bytes, was {len(kept)}" in found.stdout
-    done = project.snakemake()
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert summary.read_bytes() == kept and (project.results / "provenance.json").read_bytes() == told
-    assert verify().returncode == 0

@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,17 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | os.PathLike) -> None:
+    """Make a folder, and raise :class:`UserError` if nothing can be written to it."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = f"{folder} cannot be written ({error.strerror})"
+        raise UserError(f"{why}; make it writable, or name another folder as results in the configuration.") from None
 
 
 @functools.cache

@@ -106,7 +106,7 @@ def _scores(axis: plt.Axes, part: pd.DataFrame) -> None:
     for source, shift in _beside(part["source"]):
         line = part[part["source"] == source].sort_values("size")
         _bars(axis, np.searchsorted(sizes, line["size"]) + shift, line, source, "-")
-    axis.set_xticks(range(len(sizes)), sizes)
+    _places(axis, sizes)
     axis.set_xlabel("labelled scans")
 
 
@@ -117,9 +117,15 @@ def _detection(axis: plt.Axes, part: pd.DataFrame) -> None:
         for k, overlap in enumerate(overlaps):
             line = part[(part["source"] == source) & (part["overlap"] == overlap)].sort_values("volume_ml")
             _bars(axis, np.searchsorted(cutoffs, line["volume_ml"]) + shift, line, source, _LINES[k % len(_LINES)])
-    axis.set_xticks(range(len(cutoffs)), [f"{cutoff:g}" for cutoff in cutoffs])
+    _places(axis, [f"{cutoff:g}" for cutoff in cutoffs])
     axis.set_xlabel("volume cutoff (mL)")
     axis.set_ylim(-0.02, 1.02)
+
+
+def _places(axis: plt.Axes, names: Sequence[object]) -> None:
+    """A tick for each name, with room around all, also around those at which nothing is drawn."""
+    axis.set_xticks(range(len(names)), names)
+    axis.set_xlim(-0.5, len(names) - 0.5)
 
 
 def _beside(listed: Sequence[str]) -> list[tuple[str, float]]:

@@ -11,14 +11,18 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from headstart import __version__, fingerprint, job, natural
 
 PathLike = str | os.PathLike
+# The folder of the project that this file belongs to.
+ROOT = Path(__file__).resolve().parents[2]
 LOCK = "envs/requirements.txt"
+# Folders of a study with what its stages hand on, beside the tables of natural images, which name files by their paths.
+_STAGES = ("template", "datasets", "derivatives", "labeller", "truth", "slices", "pretrain", "finetune", "evaluate")
 # Configuration that says where files lie, or is no part of the study.
 _ELSEWHERE = ("results", "data", "predict")
 
@@ -67,10 +71,14 @@ def write(
 
     ``root``: the project's folder; ``planned``: what is known before the study runs (:func:`planned`); ``records``:
     those of :func:`headstart.intake.check`; ``others``: further files that went in; ``pictures``: the tables of natural
-    images (:func:`headstart.natural.tabulate`), by dataset; ``outputs``: what came out, within the study's folder.
+    images (:func:`headstart.natural.tabulate`), by dataset; ``outputs``: what came out, within the study's folder. All
+    else that its stages left there are ``intermediates``.
     """
     scans = (file for record in records for row in job.read_json(record) for file in row["files"])
     files = [*scans, *({"file": str(other), **job.checksum(other)} for other in others)]
+    went_in = {places.name(row["file"]): {key: row[key] for key in ("bytes", "sha256")} for row in files}
+    came_out = {places.name(output): made(output) for output in outputs}
+    told = went_in.keys() | came_out.keys() | {places.name(table) for table in pictures.values()}
     job.write_json(
         path,
         {
@@ -79,11 +87,21 @@ def write(
             "commit": commit(root),
             "packages": packages(Path(root, LOCK)),
             "host": host(),
-            "inputs": {places.name(row["file"]): {key: row[key] for key in ("bytes", "sha256")} for row in files},
+            "inputs": went_in,
             "pictures": {name: listing(table, places) for name, table in pictures.items()},
-            "outputs": {places.name(output): made(output) for output in outputs},
+            "outputs": came_out,
+            "intermediates": {
+                name: job.checksum(file) for file in handed_on(places.study) if (name := places.name(file)) not in told
+            },
         },
     )
+
+
+def handed_on(study: PathLike) -> Iterator[str]:
+    """Every file that the stages left in a study's folder, but for those that a job is still writing."""
+    for stage in _STAGES:
+        for folder, _, names in os.walk(Path(study, stage)):
+            yield from (os.path.join(folder, name) for name in names if not name.startswith(".partial-"))
 
 
 def planned(root: PathLike, places: Places, config: Mapping, seeds: Mapping) -> dict:

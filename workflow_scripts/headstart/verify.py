@@ -17,9 +17,8 @@ from pathlib import Path
 import yaml
 
 from headstart import job, provenance, settings
-from headstart.provenance import Places
+from headstart.provenance import ROOT, Places
 
-ROOT = Path(__file__).resolve().parents[2]
 PROVENANCE = "provenance.json"
 
 
@@ -36,7 +35,7 @@ class Difference:
 
 
 def differences(root: Path, places: Places, config: Mapping) -> Iterator[Difference]:
-    """What differs from the provenance of a study: code, lock, packages, configuration, inputs, outputs, in this order.
+    """What differs from the provenance of a study: code, lock, packages, configuration, inputs, what was made.
 
     ``root``: the project's folder; ``config``: the study's resolved configuration. Raises :class:`job.UserError` if the
     study has no provenance.
@@ -55,7 +54,7 @@ def differences(root: Path, places: Places, config: Mapping) -> Iterator[Differe
         yield Difference(f"configuration key {name}", "not what the results were made with")
     yield from _of_files(told["inputs"], places, made=False)
     yield from _of_pictures(told["pictures"], places)
-    yield from _of_files(told["outputs"], places, made=True)
+    yield from _of_files({**told["intermediates"], **told["outputs"]}, places, made=True)
 
 
 def repair(found: Sequence[Difference], places: Places) -> list[Path]:
