@@ -90,7 +90,9 @@ onstart:
         # Of a prediction, the results may be another study's.
         job.check_writable(PREDICT_HOME)
         clock.set_back(RESULTS)
-        clock.check(path for scans in SCANS.values() for scan in scans.values() for path in (scan.t1w, *scan.target))
+        clock.check(
+            path for scans in SCANS.values() for scan in scans.values() for path in (scan.t1w, *scan.target)
+        )
     except job.UserError as error:
         sys.exit(f"headstart: {error}")
 
