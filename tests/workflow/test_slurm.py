@@ -49,7 +49,7 @@ def slurm_jobs():
 
 def training(results, source):
     """The number of a running Slurm job that fine-tunes from a source and has kept a state; None if there is none."""
-    for state in (results / "states/stroke" / source).glob("*.state"):
+    for state in (results / "states/stroke" / source).glob("[!.]*.state"):
         comment = f"rule_finetune_stroke_wildcards_stroke_{source}_{re.search(r'size-([0-9]+)', state.name)[1]}"
         for job in slurm_jobs():
             if job["JobState"] == "RUNNING" and job["Comment"] == comment:
@@ -68,7 +68,8 @@ def lose_node(number):
     subprocess.run(["scontrol", "update", node, "State=DOWN", "Reason=test"], check=True)
     while any(job["JobId"] == number and job["JobState"] == "RUNNING" for job in slurm_jobs()):
         time.sleep(0.3)
-    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=True)
+    # A node that is well comes back of itself, sooner than this at times, and cannot be resumed then.
+    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=False)
 
 
 @pytest.fixture(scope="module")
@@ -146,4 +147,4 @@ def test_trainings_went_on_that_were_killed_or_lost_their_node(submitted):
     size = killed["Comment"].rpartition("_")[2]
     log = (copied.results / f"logs/finetune/stroke/scratch/size-{size}.log").read_text()
     assert "going on after epoch 0 of 1" in log
-    assert not list(copied.results.rglob("*.state"))
+    assert not list(copied.results.rglob("[!.]*.state"))
