@@ -22,6 +22,8 @@ COMMAND = (
     # Too little for it at first.
     *("--set-resources", "prepare_template:mem_mb=400 if attempt < 2 else 4000"),
 )
+# States of a job that is not over yet.
+GOING = ("RUNNING", "COMPLETING")
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
@@ -57,19 +59,27 @@ def training(results, source):
     return None
 
 
+def stopped(number):
+    """Wait until a job no longer runs; whether that came before its end."""
+    while (state := next(job["JobState"] for job in slurm_jobs() if job["JobId"] == number)) in GOING:
+        time.sleep(0.3)
+    return state != "COMPLETED"
+
+
 def kill(number):
-    """Kill a job's processes."""
+    """Kill a job's processes; whether that came before its end."""
     subprocess.run(["scancel", "--signal=KILL", number], check=True)
+    return stopped(number)
 
 
 def lose_node(number):
-    """Take the node on which a job runs away from Slurm, as if it had died, and give it back once that is noticed."""
+    """Take a job's node away, as if it had died, and give it back; whether that came before the job's end."""
     node = f"NodeName={os.uname().nodename}"
     subprocess.run(["scontrol", "update", node, "State=DOWN", "Reason=test"], check=True)
-    while any(job["JobId"] == number and job["JobState"] == "RUNNING" for job in slurm_jobs()):
-        time.sleep(0.3)
+    early = stopped(number)
     # A node that is well comes back of itself, sooner than this at times, and cannot be resumed then.
     subprocess.run(["scontrol", "update", node, "State=RESUME"], check=False)
+    return early
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +99,7 @@ def submitted(cluster, new_project, tmp_path_factory):
         running = subprocess.Popen(command, cwd=copied.folder, env=environment, stdout=said, stderr=said)
         while running.poll() is None:
             for source in faults.keys() - done.keys():
-                if number := training(copied.results, source):
-                    faults[source](number)
+                if (number := training(copied.results, source)) and faults[source](number):
                     done[source] = number
             time.sleep(0.3)
     assert running.returncode == 0, (copied.folder / "said").read_text()[-4000:]
