@@ -15,7 +15,7 @@ _SLACK = 2
 def check(paths: Iterable[PathLike]) -> None:
     """Raise :class:`UserError` for the first of the files, those that are missing left out, dated in the future."""
     for path in paths:
-        if os.path.exists(path) and _ahead(path):
+        if _ahead(path):
             date = datetime.fromtimestamp(os.path.getmtime(path)).isoformat(" ", "minutes")
             raise UserError(f"{path} is dated in the future ({date}); touch it, or set the machine's clock right.")
 
@@ -34,4 +34,8 @@ def _files(folder: PathLike) -> Iterator[str]:
 
 
 def _ahead(path: PathLike) -> bool:
-    return os.path.getmtime(path) > time.time() + _SLACK
+    """Whether a file is of the future; one that is gone is not."""
+    try:
+        return os.path.getmtime(path) > time.time() + _SLACK
+    except FileNotFoundError:
+        return False
