@@ -1,8 +1,10 @@
 """The road on a real Slurm cluster: this machine with two make-believe GPUs, see tests/slurm/cluster.sh."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +84,14 @@ def lose_node(number):
     return early
 
 
+def kill_left(folder):
+    """Kill what still runs in a folder: Slurm forgets what ran on a node that it lost, and this one did not die."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (place / "cwd").readlink().is_relative_to(folder) and int(place.name) != os.getpid():
+                os.kill(int(place.name), signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def submitted(cluster, new_project, tmp_path_factory):
     """The tiny study on the cluster, of whose trainings one is killed and one loses its node."""
@@ -97,11 +107,15 @@ def submitted(cluster, new_project, tmp_path_factory):
         environment = {**os.environ, "NO_ET": "1"}
         command = [sys.executable, "-m", "snakemake", *COMMAND]
         running = subprocess.Popen(command, cwd=copied.folder, env=environment, stdout=said, stderr=said)
-        while running.poll() is None:
-            for source in faults.keys() - done.keys():
-                if (number := training(copied.results, source)) and faults[source](number):
-                    done[source] = number
-            time.sleep(0.3)
+        try:
+            while running.poll() is None:
+                for source in faults.keys() - done.keys():
+                    if (number := training(copied.results, source)) and faults[source](number):
+                        done[source] = number
+                time.sleep(0.3)
+        finally:
+            running.kill()
+            kill_left(copied.folder)
     assert running.returncode == 0, (copied.folder / "said").read_text()[-4000:]
     return copied, done, slurm_jobs()
 
