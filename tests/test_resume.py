@@ -26,6 +26,15 @@ CPU = torch.device("cpu")
 SETTINGS = Training(3, batch_size=3, precision="float32")
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As many as in the processes that are killed: how many there are is part of what gives the same bytes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def material():
     rng = np.random.default_rng(0)
     return rng.integers(0, 65536, (7, 32, 32), np.uint16), rng.integers(0, 2, (7, 32, 32), np.uint8)
