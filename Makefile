@@ -1,6 +1,7 @@
-# make run    the default study (or STUDY=studies/oasis.yaml), then its report; REPAIR=1 deletes what is damaged first
+# make run    the default study (or STUDY=studies/oasis.yaml), then its report; REPAIR=1 makes anew what is damaged or gone
 # make test   every test; make test-fast leaves out those that run the workflow; make test-slurm, as root on Debian, is apart
 # make verify  whether the results and what they were made from are still the same; REPAIR=1 deletes what is damaged
+# make missing  names the files that the study makes and that are gone
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
 # make bench-lesions, make bench-scaling   what evaluation, and Snakemake's bookkeeping, cost at the size of the paper's study
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
@@ -13,12 +14,15 @@ BIN := $(VENV)/bin
 STUDY ?=
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(or $(STUDY),config.yaml))
 GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
+SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
 VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) \
 	$(if $(REPAIR),--repair)
+MISSING = $(SNAKEMAKE) --summary | awk -F '\t' '$$5 == "missing" { print $$1 }'
+# By itself Snakemake makes anew only what `all`, or a job to run, asks for.
+FORCED = (echo write_provenance; $(MISSING)) | tr '\n' '\0' | xargs -0
 
-.PHONY: setup run report verify test test-fast test-slurm bad-inputs lint format lock bench clean
+.PHONY: setup run report verify missing test test-fast test-slurm bad-inputs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -30,7 +34,7 @@ $(VENV)/.installed: envs/requirements.txt
 
 run: setup
 	$(if $(REPAIR),-$(VERIFY))
-	PYTHONPATH=workflow_scripts $(SNAKEMAKE) --logger headstart
+	$(if $(REPAIR),$(FORCED)) env PYTHONPATH=workflow_scripts $(SNAKEMAKE) --logger headstart $(if $(REPAIR),--forcerun)
 	$(MAKE) report
 
 report: setup
@@ -39,6 +43,9 @@ report: setup
 
 verify: setup
 	$(VERIFY)
+
+missing: setup
+	@$(MISSING)
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slurm"

@@ -43,6 +43,8 @@ rule write_provenance:
         others=beside_scans(),
         pictures=expand(rules.list_pictures.output, dataset=LISTED),
         outputs=of_the_study(),
+        # Sliced for no source that the study has: listed nevertheless.
+        slices=rules.slice.input,
     output:
         f"{RESULTS}/provenance.json",
     log:

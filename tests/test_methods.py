@@ -49,6 +49,7 @@ def test_methods_say_what_the_configuration_says(pytestconfig):
         "96 x 96",
         "percentiles 2 and 98",
         "learning rate 0.005",
+        "batches of 16 slices, mixed precision (bfloat16) where the machine is quicker in it, else single precision)",
         "scored 1",
         "FIRST [Patenaude2011]_",
         "PyTorch 2",

@@ -184,12 +184,11 @@ def test_repairing_deletes_damaged_outputs_and_no_input(study):
     write(study)
     results = study / "results/small"
     flip(study.parent / "data/weights.pth")
-    found = list(verify.differences(study, places_of(study), config_of(study)))
-    assert verify.repair(found, places_of(study)) == [] and (results / "provenance.json").exists()
+    assert verify.repair(verify.differences(study, places_of(study), config_of(study))) == []
     flip(results / "tables/summary.tsv")
-    found = list(verify.differences(study, places_of(study), config_of(study)))
-    gone = verify.repair(found, places_of(study))
-    assert gone == [results / "tables/summary.tsv", results / "provenance.json"]
+    (results / "slices/stroke/part-0000_T1w.npy").unlink()
+    gone = verify.repair(verify.differences(study, places_of(study), config_of(study)))
+    assert gone == [results / "tables/summary.tsv"] and not gone[0].exists()
     assert (study.parent / "data/weights.pth").exists()
 
 
@@ -202,8 +201,11 @@ def test_the_command_ends_with_what_it_found(study, monkeypatch, capsys):
     flip(study / "results/small/tables/summary.tsv")
     assert verify.main(["--configfile", str(study / "small.yaml")]) == 1
     shown = capsys.readouterr().out
-    assert "everything is as it was" in shown and "<study>/tables/summary.tsv: changed" in shown and "--repair" in shown
-    assert verify.main(["--configfile", str(study / "small.yaml"), "--repair"]) == 1
+    assert "everything is as it was" in shown and "<study>/tables/summary.tsv: changed" in shown and "REPAIR=1" in shown
+    for how in ("changed", "missing"):
+        assert verify.main(["--configfile", str(study / "small.yaml"), "--repair"]) == 1
+        assert f"<study>/tables/summary.tsv: {how}" in capsys.readouterr().out
+    (study / "results/small/provenance.json").unlink()
     with pytest.raises(SystemExit, match=r"provenance.json does not exist; run the study"):
         verify.main(["--configfile", str(study / "small.yaml")])
     job.write_text(study / "results/small/provenance.json", '{"inp')

@@ -63,6 +63,11 @@ class Project:
         assert shown.returncode == 0, shown.stderr
         return self.count(shown)
 
+    def outcome(self) -> dict[str, bytes]:
+        """All that the study answers with, by name."""
+        kept = [path for part in ("tables", "pretrain", "finetune") for path in (self.results / part).rglob("*")]
+        return {str(path.relative_to(self.results)): path.read_bytes() for path in kept if path.is_file()}
+
     @staticmethod
     def count(shown: subprocess.CompletedProcess) -> dict[str, int]:
         """How many jobs of each rule a dry run shows."""

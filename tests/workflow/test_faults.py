@@ -62,17 +62,11 @@ def begin(project, study="tiny.yaml", *arguments):
     )  # fmt: skip
 
 
-def outcome(project):
-    """The bytes of all that a study answers with."""
-    kept = [path for part in ("tables", "pretrain", "finetune") for path in (project.results / part).rglob("*")]
-    return {str(path.relative_to(project.results)): path.read_bytes() for path in kept if path.is_file()}
-
-
 def ends_as(disturbed, project):
     """Run the study again, to the bytes of the undisturbed one; after that there is nothing left to do."""
     done = disturbed.snakemake()
     assert done.returncode == 0, done.stderr[-3000:]
-    assert outcome(disturbed) == outcome(project)
+    assert disturbed.outcome() == project.outcome()
     assert disturbed.to_run() == {}, disturbed.snakemake("--dry-run").stdout[-2000:]
 
 
@@ -99,7 +93,7 @@ def test_all_killed_at_random_moments_ends_in_the_same_bytes(project, untrained)
         assert untrained.snakemake("--unlock").returncode == 0
     done = untrained.snakemake(study="often.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert outcome(untrained) == outcome(project)
+    assert untrained.outcome() == project.outcome()
     assert _steps(untrained) == {}
 
 
@@ -123,7 +117,7 @@ def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
     assert running.returncode == 0 and left == set()
-    assert outcome(bare_project) == outcome(project)
+    assert bare_project.outcome() == project.outcome()
     assert bare_project.to_run() == {}
 
 
@@ -182,35 +176,48 @@ def test_results_that_cannot_be_written_are_said_before_any_job(untrained, mount
         assert "Traceback" not in refused.stderr and outline(refused) == []
 
 
+def make(project, *arguments):
+    """Run ``make`` on a project's tiny study, with what is installed for these tests."""
+    shutil.copy(Path(__file__).parents[2] / "Makefile", project.folder)
+    (project.folder / ".venv").symlink_to(sys.prefix)
+    command = ["make", "--old-file=.venv/.installed", "STUDY=tiny.yaml", "CORES=2", *arguments]
+    try:
+        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+    finally:
+        (project.folder / ".venv").unlink()
+
+
 def test_what_was_damaged_behind_snakemakes_back_is_found_and_made_anew(project, finished):
-    """Files cut short, a bit of weights flipped, times kept: `make run REPAIR=1` finds them by size or SHA-256 and
-    makes them anew, to the same bytes.
+    """Files cut short, a bit of weights or of a mask flipped, times kept, a table gone that nothing asks for:
+    `make run REPAIR=1` finds them by size or SHA-256 and makes them anew, to the same bytes.
     """
-
-    def verify(*arguments):
-        command = [sys.executable, "-m", "headstart.verify", "--configfile", "tiny.yaml", *arguments]
-        environment = {**os.environ, "PYTHONPATH": "workflow_scripts"}
-        return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, env=environment)
-
     told = (finished.results / "provenance.json").read_bytes()
-    whole = verify()
+    whole = make(finished, "verify")
     assert whole.returncode == 0, whole.stdout + whole.stderr
     assert str(finished.folder) not in told.decode()
-    cut = {finished.results / "tables/summary.tsv": 100, finished.results / "slices/stroke/part-0000_T1w.npy": 5000}
-    model = finished.results / "finetune/stroke/scratch/size-1_resample-1/model.safetensors"
-    for path in (*cut, model):
+    cut = {"tables/summary.tsv": 100, "slices/stroke/part-0000_T1w.npy": 5000}
+    (mask,) = (finished.results / "derivatives/cohort/sub-01/anat").glob("*_desc-brain_mask.nii.gz")
+    flipped = ("finetune/stroke/scratch/size-1_resample-1/model.safetensors", mask.relative_to(finished.results))
+    for path in (finished.results / name for name in (*cut, *flipped)):
         was, content = path.stat(), bytearray(path.read_bytes())
         content[-1] ^= 1
-        path.write_bytes(content[: cut.get(path)])
+        path.write_bytes(content[: cut.get(str(path.relative_to(finished.results)))])
         os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    gone = "evaluate/stroke/scratch/size-1_resample-1/metrics.parquet"
+    (finished.results / gone).unlink()
     assert finished.to_run() == {}
-    found = verify("--repair")
-    assert found.returncode == 1
-    for path, size in cut.items():
-        assert f"<study>/{path.relative_to(finished.results)}: {size} bytes, was " in found.stdout
-    assert f"<study>/{model.relative_to(finished.results)}: changed" in found.stdout
-    ends_as(finished, project)
-    assert (finished.results / "provenance.json").read_bytes() == told and verify().returncode == 0
+    found = make(finished, "verify")
+    assert found.returncode != 0
+    for name, size in cut.items():
+        assert f"<study>/{name}: {size} bytes, was " in found.stdout
+    for name, how in (*((name, "changed") for name in flipped), (gone, "missing")):
+        assert f"<study>/{name}: {how}" in found.stdout
+    assert make(finished, "missing").stdout.split() == [f"results/tiny/{gone}"]
+    mended = make(finished, "run", "REPAIR=1")
+    assert mended.returncode == 0, mended.stdout[-3000:] + mended.stderr[-3000:]
+    assert finished.outcome() == project.outcome() and finished.to_run() == {}
+    assert (finished.results / "provenance.json").read_bytes() == told
+    assert make(finished, "verify").returncode == 0 and make(finished, "missing").stdout == ""
 
 
 def test_clocks_that_disagree_change_nothing(project, untrained):

@@ -167,6 +167,15 @@ def test_the_graph_in_the_readme_is_the_workflows(project):
     assert drawn and edges((ROOT / "README.md").read_text()) == drawn
 
 
+def test_provenance_is_written_after_all_that_it_lists(project):
+    def made(*targets):
+        shown = project.snakemake(*targets, "--summary", study="config.yaml").stdout
+        return {line.partition("\t")[0] for line in shown.splitlines()[1:]}
+
+    listed = made("results/default/provenance.json")
+    assert listed and {Path(name).parts[2] for name in made() - listed} == {"figures", "methods"}
+
+
 def test_a_second_run_has_nothing_to_do(project):
     assert project.to_run() == {}
 

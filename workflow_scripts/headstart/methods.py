@@ -60,6 +60,13 @@ _TASKS = {
     "autoencoding": "auto-encoding (0.996 L1 + 0.004 GAN loss)",
     "classification": "classification (binary cross-entropy, class by class)",
 }
+_MIXED = "mixed precision (bfloat16)"
+PRECISIONS = {
+    "auto": f"{_MIXED} where the machine is quicker in it, else single precision",
+    "bfloat16": _MIXED,
+    "float32": "single precision",
+    "tf32": "single precision, products of a GPU in TF32",
+}
 
 
 def text(
@@ -184,7 +191,7 @@ def _training(config: Mapping) -> str:
         f"{training['decay_factor']:g} "
         f"after {100 * training['decay_after']:g} % of the epochs, weight decay {training['weight_decay']:g}, "
         "batches of "
-        f"{training['batch_size']} slices, precision: {training['precision']}). In fine-tuning the encoder came from "
+        f"{training['batch_size']} slices, {PRECISIONS[training['precision']]}). In fine-tuning the encoder came from "
         "the source, "
         "the decoder was random and the same for every source, and all of it was trained, by cross-entropy weighted by "
         "median-frequency balancing [Badrinarayanan2017]_."

@@ -3,14 +3,14 @@
     python -m headstart.verify [--configfile studies/yours.yaml] [--repair]
 
 prints a line for each thing that differs and ends with status 1 if there is one. ``--repair`` deletes outputs that are
-damaged, so that the next run of the study makes them, and what hangs on them, anew.
+damaged; ``make run REPAIR=1`` then makes anew whatever is missing, and what hangs on it.
 """
 
 import argparse
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +57,12 @@ def differences(root: Path, places: Places, config: Mapping) -> Iterator[Differe
     yield from _of_files({**told["intermediates"], **told["outputs"]}, places, made=True)
 
 
-def repair(found: Sequence[Difference], places: Places) -> list[Path]:
-    """Delete the outputs that differ, and the provenance, which asks for all of them; returns what was deleted."""
-    damaged = [difference.file for difference in found if difference.file]
-    gone = [path for path in (*damaged, Path(places.study, PROVENANCE)) if damaged and path.exists()]
-    for path in gone:
+def repair(found: Iterable[Difference]) -> list[Path]:
+    """Delete the outputs that differ; returns what was deleted."""
+    damaged = [each.file for each in found if each.file and each.file.exists()]
+    for path in damaged:
         path.unlink()
-    return gone
+    return damaged
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m headstart.verify", description=__doc__.partition("\n")[0])
     parser.add_argument("--configfile", type=Path, help="the study; without it the default study")
     parser.add_argument(
-        "--repair", action="store_true", help="delete damaged outputs, so that the next run remakes them"
+        "--repair", action="store_true", help="delete damaged outputs, for make run REPAIR=1 to make anew"
     )
     asked = parser.parse_args(arguments)
     try:
@@ -85,10 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for difference in found:
         print(difference)
     if asked.repair:
-        for path in repair(found, places):
-            print(f"deleted {path}; the next run of the study makes it anew")
+        for path in repair(found):
+            print(f"deleted {path}")
     elif any(difference.file for difference in found):
-        print("--repair (make verify REPAIR=1) deletes the outputs that differ; the next run of the study remakes them")
+        print("make run REPAIR=1 deletes the outputs that differ and makes them anew")
     print(f"{places.study}: {f'things that differ: {len(found)}' if found else 'everything is as it was'}")
     return 1 if found else 0
 
