@@ -106,6 +106,8 @@ def test_images_install_what_the_lock_says_and_run_snakemake_as_nobody_special(i
     assert re.search(r'ENTRYPOINT \["snakemake"\]|exec snakemake "\$@"', text)
     # Apptainer's containers run as who starts them.
     assert image.endswith(".def") or re.search(r"^USER headstart$", text, re.M)
+    # Without a name, which another user given to Docker has not, Snakemake does not start.
+    assert image.endswith(".def") or re.search(r"^ENV .*\bUSER=", text, re.M)
 
 
 def test_the_forge_runs_pinned_actions_on_the_python_of_the_lock():
