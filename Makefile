@@ -4,6 +4,7 @@
 # make missing  names the files that the study makes and that are gone
 # make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
 # make bench-lesions, make bench-scaling   what evaluation, and Snakemake's bookkeeping, cost at the size of the paper's study
+# make bench-faults   what happens at each fault that is tried, as root
 # make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
 # Both set up .venv from the lock first; a second call installs nothing anew.
 
@@ -83,7 +84,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-lesions bench-scaling bench-training: bench-%: setup
+bench-faults bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-%: setup
