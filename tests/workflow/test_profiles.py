@@ -9,17 +9,24 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 TEXTS = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
-RULES = {name for text in TEXTS for name in re.findall(r"^rule (\w+):", text, re.M)}
+RULES = {name: body for text in TEXTS for name, body in re.findall(r"^rule (\w+):\n((?:(?: .*)?\n)*)", text, re.M)}
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_names_rules_that_exist_and_groups_of_a_size(name):
     profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
     groups = profile.get("groups", {})
-    assert {*groups, *profile.get("set-resources", {})} <= RULES
+    assert {*groups, *profile.get("set-resources", {})} <= RULES.keys()
     assert set(groups.values()) == set(profile.get("group-components", {}))
     # Jobs of one group run together, so a group of two rules could wait for itself.
     assert len(set(groups.values())) == len(groups)
+
+
+@pytest.mark.parametrize("name", ["slurm", "generic"])
+def test_clusters_get_the_work_on_single_scans_in_groups(name):
+    single = {rule for rule, body in RULES.items() if re.search(r"^    log:\n.*sub-{{subject}}", body, re.M)}
+    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+    assert {"register_scan", "label_scan_fsl"} < single == profile["groups"].keys()
 
 
 @pytest.mark.workflow
