@@ -131,8 +131,8 @@ def workers(project):
                 yield script[1], int(place.name)
 
 
-def test_a_second_snakemake_on_a_folder_is_refused(untrained):
-    """A second Snakemake in one folder: it is refused in a sentence, and the first is left alone."""
+def test_a_second_snakemake_on_a_folder_is_refused(project, untrained):
+    """A second Snakemake in one folder: it is refused in a sentence, and the first ends in the same bytes."""
     first = begin(untrained)
     try:
         locks = untrained.folder / ".snakemake/locks"
@@ -140,8 +140,10 @@ def test_a_second_snakemake_on_a_folder_is_refused(untrained):
             time.sleep(0.05)
         second = untrained.snakemake()
         assert second.returncode != 0 and re.search(r"Directory cannot be locked", second.stdout + second.stderr)
+        assert first.wait(timeout=300) == 0 and untrained.outcome() == project.outcome()
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
         first.wait()
 
 
