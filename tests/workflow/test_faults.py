@@ -183,8 +183,10 @@ def make(project, *arguments):
     shutil.copy(Path(__file__).parents[2] / "Makefile", project.folder)
     (project.folder / ".venv").symlink_to(sys.prefix)
     command = ["make", "--old-file=.venv/.installed", "STUDY=tiny.yaml", "CORES=2", *arguments]
+    # These tests may themselves be run by make, which tells what it starts of its own call.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     try:
-        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, env=environment)
     finally:
         (project.folder / ".venv").unlink()
 

@@ -169,7 +169,7 @@ def test_the_graph_in_the_readme_is_the_workflows(project):
 
 def test_provenance_is_written_after_all_that_it_lists(project):
     def made(*targets):
-        shown = project.snakemake(*targets, "--summary", study="config.yaml").stdout
+        shown = project.snakemake("--summary", *targets, study="config.yaml").stdout
         return {line.partition("\t")[0] for line in shown.splitlines()[1:]}
 
     listed = made("results/default/provenance.json")
