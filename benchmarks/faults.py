@@ -18,7 +18,7 @@ import pandas as pd
 from record import keep
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("test_faults.py", "test_qsub.py", "test_slurm.py")
+TESTS = ("test_killed.py", "test_faults.py", "test_qsub.py", "test_slurm.py")
 SAME = "same bytes"
 
 

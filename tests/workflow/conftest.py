@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "envs", "rules", "profiles", "workflow_scripts")
+# What a study answers with.
+ANSWERS = ("pretrain", "finetune", "evaluate", "tables", "figures")
 
 TINY = {
     "study": "tiny",
@@ -63,10 +66,23 @@ class Project:
         assert shown.returncode == 0, shown.stderr
         return self.count(shown)
 
+    def begin(self, *arguments: str, study: str = "tiny.yaml") -> subprocess.Popen:
+        """Start Snakemake in a session of its own, so that it can be killed with all that it starts."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
+        environment = {**os.environ, "NO_ET": "1"}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
     def outcome(self) -> dict[str, bytes]:
         """All that the study answers with, by name."""
-        kept = [path for part in ("tables", "pretrain", "finetune") for path in (self.results / part).rglob("*")]
+        kept = [path for part in ANSWERS for path in (self.results / part).rglob("*")]
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept if path.is_file()}
+
+    def copy(self, folder: Path) -> "Project":
+        """The same in another folder, its results with it."""
+        return Project(shutil.copytree(self.folder, folder, symlinks=True))
 
     @staticmethod
     def count(shown: subprocess.CompletedProcess) -> dict[str, int]:
@@ -77,7 +93,8 @@ class Project:
 
 
 def copy_project(folder: Path) -> Project:
-    """Copy what the workflow runs on, and write the tiny study beside it."""
+    """Copy what the workflow runs on into a folder, and write the tiny study beside it."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
@@ -91,7 +108,6 @@ def copy_project(folder: Path) -> Project:
 @pytest.fixture
 def bare_project(tmp_path) -> Project:
     """A copy that has run nothing."""
-    (tmp_path / "project").mkdir()
     return copy_project(tmp_path / "project")
 
 
@@ -103,8 +119,29 @@ def new_project():
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Project:
-    """The copy, its tiny study run to the end."""
-    copied = copy_project(tmp_path_factory.mktemp("project"))
-    done = copied.snakemake()
-    assert done.returncode == 0, done.stderr[-4000:]
-    return copied
+    """The copy, its tiny study run to the end: once, and copied for each process that runs tests."""
+    own = tmp_path_factory.mktemp("study")
+    shared = own.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else own.parent
+    finished = shared / "finished"
+    with FileLock(shared / "finished.lock"):
+        if not finished.exists():
+            copied = copy_project(own / "run")
+            done = copied.snakemake()
+            assert done.returncode == 0, done.stderr[-4000:]
+            copied.folder.rename(finished)
+    return Project(finished).copy(own / "project")
+
+
+@pytest.fixture
+def finished(project, tmp_path) -> Project:
+    """A copy of the project whose study has been run to its end."""
+    return project.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def untrained(finished) -> Project:
+    """A copy of the project whose study has its slices and nothing after them."""
+    for part in (*ANSWERS, "benchmarks", "logs"):
+        shutil.rmtree(finished.results / part)
+    (finished.results / "provenance.json").unlink()
+    return finished

@@ -1,8 +1,5 @@
 """Which back end labels a study is settled when it is planned."""
 
-import shutil
-from dataclasses import replace
-
 import fake_fsl
 import pandas as pd
 import pytest
@@ -57,8 +54,7 @@ def test_another_back_end_remakes_the_labels_and_what_hangs_on_them(project, tmp
 
 
 def test_a_labeller_of_the_studys_own_labels_what_it_has_not_learnt_from(project, tmp_path):
-    shutil.copytree(project.folder, tmp_path / "copy")
-    copied = replace(project, folder=tmp_path / "copy")
+    copied = project.copy(tmp_path / "copy")
     study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
     study["label"]["learn"] = {"scans": 1, "held_out": 1, "epochs": 1}
     (copied.folder / "learn.yaml").write_text(yaml.safe_dump(study))

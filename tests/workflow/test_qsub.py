@@ -2,9 +2,7 @@
 
 import os
 import re
-import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,8 +48,7 @@ def pbs(tmp_path, monkeypatch):
 
 def test_a_killed_group_of_jobs_is_submitted_again_with_more_memory(project, pbs, tmp_path):
     """A group of jobs killed on a cluster with qsub: submitted again with twice the memory and time, the same bytes."""
-    copied = replace(project, folder=tmp_path / "copy")
-    shutil.copytree(project.folder, copied.folder)
+    copied = project.copy(tmp_path / "copy")
     made = [*copied.results.glob("derivatives/stroke/sub-*/anat/*_desc-target_dseg.nii.gz")]
     made.append(copied.results / "tables/participants.tsv")
     before = {path: path.read_bytes() for path in made}

@@ -1,0 +1,86 @@
+"""Processes that are killed or started twice, and that the study ends as if nothing had happened."""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+
+def test_all_killed_at_random_moments_ends_in_the_same_bytes(project, untrained):
+    """Snakemake and all its jobs killed (SIGKILL) at four random moments of training: run again, the same bytes."""
+    study = yaml.safe_load((untrained.folder / "tiny.yaml").read_text())
+    study["training"] = {"checkpoint_minutes": 0}
+    (untrained.folder / "often.yaml").write_text(yaml.safe_dump(study))
+    rng = random.Random(1)
+    for _ in range(4):
+        running = untrained.begin(study="often.yaml")
+        seen = _steps(untrained)
+        waited = time.monotonic()
+        while _steps(untrained) == seen and running.poll() is None and time.monotonic() - waited < 60:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 2))
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        assert untrained.snakemake("--unlock").returncode == 0
+    done = untrained.snakemake(study="often.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert untrained.outcome() == project.outcome()
+    assert _steps(untrained) == {}
+
+
+def _steps(project):
+    """Something that changes with each state that a training keeps."""
+    return {path: path.stat().st_mtime_ns for path in project.results.rglob("[!.]*.state")}
+
+
+def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
+    """A job killed (SIGKILL) in each stage, the first of each script below: tried again by itself, the same bytes."""
+    scripts = {
+        *("make_person", "register_scan", "resample_target", "label_scan", "slice_scans", "pretrain_source"),
+        *("finetune_target", "evaluate_target", "tabulate_scores"),
+    }
+    running = bare_project.begin("--retries", "2")
+    left = set(scripts)
+    while running.poll() is None:
+        for script, process in workers(bare_project):
+            if script in left:
+                left.remove(script)
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
+    assert running.returncode == 0 and left == set()
+    assert bare_project.outcome() == project.outcome()
+    assert bare_project.to_run() == {}
+
+
+def workers(project):
+    """The scripts that a project's jobs run now, each with its process, from a third of a second of its age on."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (place / "cmdline").read_text()
+            script = re.search(re.escape(str(project.folder)) + r"/\.snakemake/scripts/tmp\w+\.(\w+)\.py", command)
+            if script and "snakemake\0" not in command and time.time() - place.stat().st_mtime > 0.3:
+                yield script[1], int(place.name)
+
+
+def test_a_second_snakemake_on_a_folder_is_refused(project, untrained):
+    """A second Snakemake in one folder: it is refused in a sentence, and the first ends in the same bytes."""
+    first = untrained.begin()
+    try:
+        locks = untrained.folder / ".snakemake/locks"
+        while not any(locks.glob("*")):
+            time.sleep(0.05)
+        second = untrained.snakemake()
+        assert second.returncode != 0 and re.search(r"Directory cannot be locked", second.stdout + second.stderr)
+        assert first.wait(timeout=300) == 0 and untrained.outcome() == project.outcome()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
