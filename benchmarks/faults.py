@@ -3,8 +3,8 @@
     python benchmarks/faults.py
 
 Runs the tests of ``TESTS``, those on Slurm where root may start its daemons. Each test's docstring says what goes
-wrong and, after a colon, what happens; where it says ``SAME``, the test asserts that the final tables and weights are
-those of the undisturbed study, byte for byte.
+wrong and, after a colon, what happens; where it says ``SAME``, the test asserts that weights, evaluations, tables and
+figures are those of the undisturbed study, byte for byte.
 """
 
 import ast

@@ -189,7 +189,7 @@ def test_repairing_deletes_damaged_outputs_and_no_input(study):
     (results / "slices/stroke/part-0000_T1w.npy").unlink()
     gone = verify.repair(verify.differences(study, places_of(study), config_of(study)))
     assert gone == [results / "tables/summary.tsv"] and not gone[0].exists()
-    assert (study.parent / "data/weights.pth").exists()
+    assert (results / "provenance.json").exists() and (study.parent / "data/weights.pth").exists()
 
 
 def test_the_command_ends_with_what_it_found(study, monkeypatch, capsys):

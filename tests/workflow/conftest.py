@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -56,9 +58,7 @@ class Project:
 
     def snakemake(self, *arguments: str, study: str = "tiny.yaml") -> subprocess.CompletedProcess:
         """Run Snakemake as a user would, in the project's folder."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
-        environment = {**os.environ, "NO_ET": "1"}
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
+        return subprocess.run(**self._call(study, arguments), capture_output=True, text=True)
 
     def to_run(self, *arguments: str, study: str = "tiny.yaml") -> dict[str, int]:
         """How many jobs of each rule a run would do now."""
@@ -66,19 +66,19 @@ class Project:
         assert shown.returncode == 0, shown.stderr
         return self.count(shown)
 
-    def begin(self, *arguments: str, study: str = "tiny.yaml") -> subprocess.Popen:
+    def begin(self, *arguments: str, study: str = "tiny.yaml", said=subprocess.DEVNULL) -> subprocess.Popen:
         """Start Snakemake in a session of its own, so that it can be killed with all that it starts."""
+        return subprocess.Popen(**self._call(study, arguments), start_new_session=True, stdout=said, stderr=said)
+
+    def _call(self, study: str, arguments: Iterable[str]) -> dict:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
-        environment = {**os.environ, "NO_ET": "1"}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        return {"args": command, "cwd": self.folder, "env": {**os.environ, "NO_ET": "1"}}
 
     def outcome(self) -> dict[str, bytes]:
-        """All that the study answers with, by name."""
-        kept = [path for part in ANSWERS for path in (self.results / part).rglob("*")]
-        return {str(path.relative_to(self.results)): path.read_bytes() for path in kept if path.is_file()}
+        """All that the study answers with, by name; something of each part, weights among it."""
+        kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in ANSWERS}
+        assert all(kept.values()) and any(path.name == "model.safetensors" for path in kept["finetune"])
+        return {str(path.relative_to(self.results)): path.read_bytes() for path in chain(*kept.values())}
 
     def copy(self, folder: Path) -> "Project":
         """The same in another folder, its results with it."""

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +15,8 @@ import yaml
 CLUSTER = Path(__file__).parents[1] / "slurm/cluster.sh"
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
 PARTITIONS = {"partitions": {"cpu": {"max_mem_mb": 256000}, "gpu": {"max_mem_mb": 256000, "max_gpu": 2}}}
-COMMAND = (
-    *("--profile", "profiles/slurm", "--cores", "2", "--configfile", "tiny.yaml"),
+ARGUMENTS = (
+    *("--profile", "profiles/slurm"),
     # This cluster keeps no accounts for sacct to look up.
     *("--slurm-status-command", "squeue", "--slurm-partition-config", "partitions.yaml"),
     *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
@@ -104,9 +103,7 @@ def submitted(cluster, new_project, tmp_path_factory):
     faults = {"scratch": kill, "t1-segmentation": lose_node}
     done = {}
     with open(copied.folder / "said", "w") as said:
-        environment = {**os.environ, "NO_ET": "1"}
-        command = [sys.executable, "-m", "snakemake", *COMMAND]
-        running = subprocess.Popen(command, cwd=copied.folder, env=environment, stdout=said, stderr=said)
+        running = copied.begin(*ARGUMENTS, said=said)
         try:
             while running.poll() is None:
                 for source in faults.keys() - done.keys():

@@ -61,7 +61,7 @@ _TASKS = {
     "classification": "classification (binary cross-entropy, class by class)",
 }
 _MIXED = "mixed precision (bfloat16)"
-PRECISIONS = {
+_PRECISIONS = {
     "auto": f"{_MIXED} where the machine is quicker in it, else single precision",
     "bfloat16": _MIXED,
     "float32": "single precision",
@@ -191,7 +191,7 @@ def _training(config: Mapping) -> str:
         f"{training['decay_factor']:g} "
         f"after {100 * training['decay_after']:g} % of the epochs, weight decay {training['weight_decay']:g}, "
         "batches of "
-        f"{training['batch_size']} slices, {PRECISIONS[training['precision']]}). In fine-tuning the encoder came from "
+        f"{training['batch_size']} slices, {_PRECISIONS[training['precision']]}). In fine-tuning the encoder came from "
         "the source, "
         "the decoder was random and the same for every source, and all of it was trained, by cross-entropy weighted by "
         "median-frequency balancing [Badrinarayanan2017]_."
