@@ -7,6 +7,10 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 
+# Before anything imports torch. Tests run side by side: with more threads than cores each waits busily for the others,
+# and all of them take some ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_scans() -> Path:

@@ -30,11 +30,12 @@ configure() {
     (umask 077 && head -c 1024 /dev/urandom >"$STATE/munge.key")
     touch "$STATE"/gpu{0,1}
     # More processors and memory than there are: Slurm only counts them here. A job put back into the queue waits for
-    # as long as a credential lives.
+    # as long as a credential lives. Addresses are given: each command would wait long where a machine cannot look up
+    # its own name.
     cat >"$CONF/slurm.conf" <<END
 $MARK
 ClusterName=headstart
-SlurmctldHost=$(hostname)
+SlurmctldHost=$(hostname)(127.0.0.1)
 SlurmUser=root
 AuthInfo=socket=$STATE/munge.socket,cred_expire=15
 SlurmctldPidFile=$STATE/slurmctld.pid
@@ -58,7 +59,7 @@ ReturnToService=2
 MinJobAge=3600
 KillWait=5
 GresTypes=gpu
-NodeName=$(hostname) CPUs=16 RealMemory=256000 Gres=gpu:2
+NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=16 RealMemory=256000 Gres=gpu:2
 PartitionName=cpu Nodes=ALL Default=YES State=UP
 PartitionName=gpu Nodes=ALL State=UP
 END
@@ -68,8 +69,8 @@ END
 start() {
     stop
     configure
-    munged --key-file="$STATE/munge.key" --socket="$STATE/munge.socket" --pid-file="$STATE/munged.pid" \
-        --log-file="$STATE/munged.log" --seed-file="$STATE/munged.seed"
+    munged --origin=127.0.0.1 --key-file="$STATE/munge.key" --seed-file="$STATE/munged.seed" \
+        --socket="$STATE/munge.socket" --pid-file="$STATE/munged.pid" --log-file="$STATE/munged.log"
     slurmctld
     slurmd
     for _ in {1..60}; do

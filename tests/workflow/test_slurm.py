@@ -16,22 +16,29 @@ CLUSTER = Path(__file__).parents[1] / "slurm/cluster.sh"
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
 PARTITIONS = {"partitions": {"cpu": {"max_mem_mb": 256000}, "gpu": {"max_mem_mb": 256000, "max_gpu": 2}}}
 ARGUMENTS = (
-    *("--profile", "profiles/slurm"),
-    # This cluster keeps no accounts for sacct to look up.
-    *("--slurm-status-command", "squeue", "--slurm-partition-config", "partitions.yaml"),
-    *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"),
+    *("--profile", "profiles/slurm", "--slurm-partition-config", "partitions.yaml", "--slurm-keep-successful-logs"),
+    # Sooner than on a large cluster.
+    *("--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "1", "--latency-wait", "5"),
     # Too little for it at first.
     *("--set-resources", "prepare_template:mem_mb=400 if attempt < 2 else 4000"),
 )
+# This cluster keeps no accounts, so this answers in sacct's place; not to the fourth to the fifteenth question.
+SACCT = """#!/bin/sh
+echo "$*" >>sacct.asked
+[ "$(wc -l <sacct.asked)" -le 3 ] || [ "$(wc -l <sacct.asked)" -gt 15 ] || exit 1
+for name; do :; done
+squeue --noheader --states=all --name="$name" --format='%i|%T'
+"""
 # States of a job that is not over yet.
 GOING = ("RUNNING", "COMPLETING")
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
+# The limit is for all that the first of them waits for.
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
 def cluster():
-    """Slurm's daemons, while these tests run."""
+    """Slurm's daemons, while these tests run; from before anything starts Snakemake, which would wait for them."""
     if os.geteuid() != 0:
         pytest.skip("Slurm's daemons are started by root only")
     if missing := [tool for tool in NEEDED if not shutil.which(tool)]:
@@ -42,6 +49,14 @@ def cluster():
     assert started.returncode == 0, started.stderr
     yield
     subprocess.run([CLUSTER, "stop"], check=True)
+
+
+def imitate(patched, folder, tool, script):
+    """Have one of Slurm's tools answered for by a script of ours, written into a folder."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / tool).write_text(script)
+    (folder / "bin" / tool).chmod(0o755)
+    patched.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
 def slurm_jobs():
@@ -79,7 +94,9 @@ def lose_node(number):
     subprocess.run(["scontrol", "update", node, "State=DOWN", "Reason=test"], check=True)
     early = stopped(number)
     # A node that is well comes back of itself, sooner than this at times, and cannot be resumed then.
-    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=False)
+    while subprocess.run(["sinfo", "--Node", "--noheader", "--states=down"], capture_output=True, check=True).stdout:
+        subprocess.run(["scontrol", "update", node, "State=RESUME"], check=False)
+        time.sleep(0.3)
     return early
 
 
@@ -92,7 +109,7 @@ def kill_left(folder):
 
 
 @pytest.fixture(scope="module")
-def submitted(cluster, new_project, tmp_path_factory):
+def submitted(new_project, tmp_path_factory):
     """The tiny study on the cluster, of whose trainings one is killed and one loses its node."""
     copied = new_project(tmp_path_factory.mktemp("slurm"))
     (copied.folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
@@ -102,7 +119,8 @@ def submitted(cluster, new_project, tmp_path_factory):
     (copied.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
     faults = {"scratch": kill, "t1-segmentation": lose_node}
     done = {}
-    with open(copied.folder / "said", "w") as said:
+    with open(copied.folder / "said", "w") as said, pytest.MonkeyPatch.context() as patched:
+        imitate(patched, copied.folder, "sacct", SACCT)
         running = copied.begin(*ARGUMENTS, said=said)
         try:
             while running.poll() is None:
@@ -111,15 +129,34 @@ def submitted(cluster, new_project, tmp_path_factory):
                         done[source] = number
                 time.sleep(0.3)
         finally:
+            # Shown if it failed.
+            subprocess.run(["sinfo"], check=False)
+            print(*slurm_jobs(), (copied.folder / "said").read_text()[-4000:], sep="\n")
             running.kill()
             kill_left(copied.folder)
-    assert running.returncode == 0, (copied.folder / "said").read_text()[-4000:]
+    assert running.returncode == 0
     return copied, done, slurm_jobs()
 
 
+def test_an_account_that_is_not_there_is_named(bare_project, monkeypatch):
+    """An account of which Slurm knows nothing: named in a sentence, nothing submitted."""
+    imitate(monkeypatch, bare_project.folder, "sacctmgr", "#!/bin/sh\necho ours\n")
+    done = bare_project.snakemake("--profile", "profiles/slurm", "--default-resources", "slurm_account=theirs")
+    assert done.returncode == 1
+    assert "The given account theirs appears to be invalid." in done.stderr
+    assert "submitted" not in done.stderr
+
+
 def test_the_study_ends_in_the_same_bytes_as_on_a_workstation(project, submitted):
-    """A Slurm cluster, with the three faults below: in the end the same bytes as of a run on one machine."""
+    """A Slurm cluster, with the faults below: in the end the same bytes as of a run on one machine."""
     assert submitted[0].outcome() == project.outcome()
+
+
+def test_jobs_are_not_forgotten_while_accounting_does_not_answer(project, submitted):
+    """Accounting (sacct) that does not answer twelve times in a row: asked again, the same bytes."""
+    copied = submitted[0]
+    assert len((copied.folder / "sacct.asked").read_text().splitlines()) > 15
+    assert copied.outcome() == project.outcome()
 
 
 def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
