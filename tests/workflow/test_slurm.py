@@ -22,7 +22,7 @@ ARGUMENTS = (
     # Too little for it at first.
     *("--set-resources", "prepare_template:mem_mb=400 if attempt < 2 else 4000"),
 )
-# This cluster keeps no accounts, so this answers in sacct's place; not to the fourth to the fifteenth question.
+# This cluster keeps no accounts: this answers for sacct, and gives no answer to the fourth to the fifteenth question.
 SACCT = """#!/bin/sh
 echo "$*" >>sacct.asked
 [ "$(wc -l <sacct.asked)" -le 3 ] || [ "$(wc -l <sacct.asked)" -gt 15 ] || exit 1
