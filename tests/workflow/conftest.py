@@ -117,6 +117,20 @@ def new_project():
     return copy_project
 
 
+def _imitate(patched: pytest.MonkeyPatch, folder: Path, tools: dict[str, str]) -> None:
+    (folder / "bin").mkdir()
+    for name, body in tools.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / "bin" / name).chmod(0o755)
+    patched.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
+
+
+@pytest.fixture(scope="session")
+def imitate():
+    """Have a scheduler's tools answered for by shell scripts in a folder's bin: ``imitate(patched, folder, tools)``."""
+    return _imitate
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Project:
     """The copy, its tiny study run to the end: once, and copied for each process that runs tests."""

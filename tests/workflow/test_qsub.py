@@ -1,6 +1,5 @@
 """Jobs submitted by `qsub`, of which an imitation runs them here: PBS as far as profiles/generic sees it."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,7 +11,7 @@ pytestmark = pytest.mark.workflow
 STATUS = Path(__file__).parents[2] / "profiles/generic/status.sh"
 
 # Jobs run beside it and leave their exit status; the first group of jobs is killed before it does anything.
-QSUB = """#!/bin/sh
+QSUB = """
 cd "$(dirname "$0")/../jobs"
 number=$(($(ls | grep -c 'asked$') + 1))
 echo "$*" >$number.asked
@@ -23,7 +22,7 @@ esac
 (sh "$script" >$number.said 2>&1; echo $? >$number.code) >/dev/null 2>&1 &
 echo $number
 """
-QSTAT = """#!/bin/sh
+QSTAT = """
 cd "$(dirname "$0")/../jobs"
 echo "Job Id: $3"
 if [ -e $3.code ]; then
@@ -35,14 +34,10 @@ fi
 
 
 @pytest.fixture
-def pbs(tmp_path, monkeypatch):
+def pbs(tmp_path, monkeypatch, imitate):
     """The folder where the imitation notes what it was asked for: ``<number>.asked``."""
-    for folder in ("bin", "jobs"):
-        (tmp_path / folder).mkdir()
-    for name, body in (("qsub", QSUB), ("qstat", QSTAT)):
-        (tmp_path / "bin" / name).write_text(body)
-        (tmp_path / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "jobs").mkdir()
+    imitate(monkeypatch, tmp_path, {"qsub": QSUB, "qstat": QSTAT})
     return tmp_path / "jobs"
 
 
@@ -84,10 +79,7 @@ def test_a_killed_group_of_jobs_is_submitted_again_with_more_memory(project, pbs
         ("sge", {"qstat": "exit 1", "qacct": "exit 1"}, "running"),  # not in its books yet
     ],
 )
-def test_what_a_scheduler_says_in_snakemakes_words(scheduler, tools, word, tmp_path):
-    for name, body in tools.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
-        (tmp_path / name).chmod(0o755)
-    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    said = subprocess.run(["sh", STATUS, scheduler, "7"], capture_output=True, text=True, env=environment)
+def test_what_a_scheduler_says_in_snakemakes_words(scheduler, tools, word, tmp_path, monkeypatch, imitate):
+    imitate(monkeypatch, tmp_path, tools)
+    said = subprocess.run(["sh", STATUS, scheduler, "7"], capture_output=True, text=True)
     assert said.returncode == 0 and said.stdout.strip() == word, said.stderr

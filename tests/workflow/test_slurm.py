@@ -23,7 +23,7 @@ ARGUMENTS = (
     *("--set-resources", "prepare_template:mem_mb=400 if attempt < 2 else 4000"),
 )
 # This cluster keeps no accounts: this answers for sacct, and gives no answer to the fourth to the fifteenth question.
-SACCT = """#!/bin/sh
+SACCT = """
 echo "$*" >>sacct.asked
 [ "$(wc -l <sacct.asked)" -le 3 ] || [ "$(wc -l <sacct.asked)" -gt 15 ] || exit 1
 for name; do :; done
@@ -49,14 +49,6 @@ def cluster():
     assert started.returncode == 0, started.stderr
     yield
     subprocess.run([CLUSTER, "stop"], check=True)
-
-
-def imitate(patched, folder, tool, script):
-    """Have one of Slurm's tools answered for by a script of ours, written into a folder."""
-    (folder / "bin").mkdir()
-    (folder / "bin" / tool).write_text(script)
-    (folder / "bin" / tool).chmod(0o755)
-    patched.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
 def slurm_jobs():
@@ -109,7 +101,7 @@ def kill_left(folder):
 
 
 @pytest.fixture(scope="module")
-def submitted(new_project, tmp_path_factory):
+def submitted(new_project, tmp_path_factory, imitate):
     """The tiny study on the cluster, of whose trainings one is killed and one loses its node."""
     copied = new_project(tmp_path_factory.mktemp("slurm"))
     (copied.folder / "partitions.yaml").write_text(yaml.safe_dump(PARTITIONS))
@@ -120,7 +112,7 @@ def submitted(new_project, tmp_path_factory):
     faults = {"scratch": kill, "t1-segmentation": lose_node}
     done = {}
     with open(copied.folder / "said", "w") as said, pytest.MonkeyPatch.context() as patched:
-        imitate(patched, copied.folder, "sacct", SACCT)
+        imitate(patched, copied.folder, {"sacct": SACCT})
         running = copied.begin(*ARGUMENTS, said=said)
         try:
             while running.poll() is None:
@@ -129,18 +121,18 @@ def submitted(new_project, tmp_path_factory):
                         done[source] = number
                 time.sleep(0.3)
         finally:
+            running.kill()
             # Shown if it failed.
             subprocess.run(["sinfo"], check=False)
             print(*slurm_jobs(), (copied.folder / "said").read_text()[-4000:], sep="\n")
-            running.kill()
             kill_left(copied.folder)
     assert running.returncode == 0
     return copied, done, slurm_jobs()
 
 
-def test_an_account_that_is_not_there_is_named(bare_project, monkeypatch):
+def test_an_account_that_is_not_there_is_named(bare_project, monkeypatch, imitate):
     """An account of which Slurm knows nothing: named in a sentence, nothing submitted."""
-    imitate(monkeypatch, bare_project.folder, "sacctmgr", "#!/bin/sh\necho ours\n")
+    imitate(monkeypatch, bare_project.folder, {"sacctmgr": "echo ours"})
     done = bare_project.snakemake("--profile", "profiles/slurm", "--default-resources", "slurm_account=theirs")
     assert done.returncode == 1
     assert "The given account theirs appears to be invalid." in done.stderr
