@@ -17,7 +17,7 @@ NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys
 GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
-VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.verify $(if $(STUDY),--configfile $(STUDY)) \
+VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.provenance.verify $(if $(STUDY),--configfile $(STUDY)) \
 	$(if $(REPAIR),--repair)
 MISSING = $(SNAKEMAKE) --summary | awk -F '\t' '$$5 == "missing" { print $$1 }'
 # By itself Snakemake makes anew only what `all`, or a job to run, asks for.

@@ -20,7 +20,7 @@ from record import keep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
-from headstart import comparisons, curves, mixed, statistics, tables, verdict  # noqa: E402
+from headstart.evaluate import bootstrap, comparisons, learning_curves, mixed_model, tables, verdict  # noqa: E402
 
 # score = a - b * n^-c
 LAW = (0.7, 1.2, 0.6)
@@ -50,7 +50,7 @@ def made_up(
     spread: Mapping[str, float] = SPREAD,
     levels: Sequence[str] = ("volume",),
 ) -> pd.DataFrame:
-    """Scores as :func:`headstart.tables.collect` gives them, of sources that each save so many labelled scans."""
+    """Scores as :func:`headstart.evaluate.tables.collect` gives them, of sources that each save so many labelled scans."""
     rng = np.random.default_rng(seed)
     index = pd.MultiIndex.from_product(
         [sizes, sources, range(1, resamples + 1), [f"{s:03d}" for s in range(scans)]],
@@ -73,7 +73,7 @@ def made_up(
 def plain_interval(scores: np.ndarray, draws: int, rng: np.random.Generator) -> tuple[float, float]:
     """The percentile interval of a cluster bootstrap of the mean of scores (resamples, scans)."""
     by_resample, by_scan = (rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in scores.shape)
-    low, high = np.quantile((by_resample @ scores * by_scan).sum(axis=1), statistics.tails())
+    low, high = np.quantile((by_resample @ scores * by_scan).sum(axis=1), bootstrap.tails())
     return low, high
 
 
@@ -93,11 +93,11 @@ def of_means(scans: int, resamples: int, trials: int, draws: int = 1000) -> list
             scores = rng.normal(0, of_scan, (1, scans)) + rng.normal(0, noise, (resamples, scans))
             # One resample is not drawn from: intervals are about its own models.
             scores = scores + rng.normal(0, of_resample, (resamples, 1)) * (resamples > 1)
-            weights = (statistics.weights(draws, n, 2 * trial + k) for k, n in enumerate(scores.shape))
-            drawn = statistics.bootstrap_means(scores[None], np.ones_like(scores)[None], *weights)[:, 0]
+            weights = (bootstrap.weights(draws, n, 2 * trial + k) for k, n in enumerate(scores.shape))
+            drawn = bootstrap.bootstrap_means(scores[None], np.ones_like(scores)[None], *weights)[:, 0]
             plain = plain_interval(scores, draws, rng)
             flipped = flipped_p(scores.mean(axis=0), draws, rng) < verdict.ALPHA
-            held.append([statistics.p_value(drawn) >= verdict.ALPHA, plain[0] <= 0 <= plain[1], flipped])
+            held.append([bootstrap.p_value(drawn) >= verdict.ALPHA, plain[0] <= 0 <= plain[1], flipped])
         share, plain, flips = np.mean(held, axis=0)
         told = {"spread": most, "scans": scans, "resamples": resamples, "trials": trials}
         rows.append({"what": "interval holds the mean", **told, "share": share, "plain": plain})
@@ -111,7 +111,7 @@ def of_studies(scans: int, resamples: int, trials: int, draws: int = 1000) -> li
     for trial in range(trials):
         cells = list(tables.cells(made_up(SOURCES, SIZES, resamples, scans, trial), draws, trial))
         gain, truth = cells[0].gain("better", "scratch"), true_score(SIZES[0], 5) - true_score(SIZES[0])
-        row = curves.saved(cells).set_index(["source", "size"]).loc[("better", SIZES[0])]
+        row = learning_curves.saved(cells).set_index(["source", "size"]).loc[("better", SIZES[0])]
         low, high = (
             {"=": row[end], "<": -np.inf, ">": np.inf, "n/a": np.nan}[row[f"{end}_is"]] for end in ("low", "high")
         )
@@ -144,10 +144,10 @@ def seconds(draws: int = 10_000) -> pd.DataFrame:
     summary = timed("summary", lambda: tables.summary(cells))
     timed("gains", lambda: tables.gains(cells))
     compared = timed("comparisons", lambda: comparisons.compare(cells))
-    timed("curves", lambda: curves.laws(cells))
-    saved = timed("saved", lambda: curves.saved(cells))
+    timed("curves", lambda: learning_curves.laws(cells))
+    saved = timed("saved", lambda: learning_curves.saved(cells))
     timed("verdict", lambda: verdict.verdict(summary, compared, saved))
-    timed("mixed_model", lambda: mixed.model(collected))
+    timed("mixed_model", lambda: mixed_model.model(collected))
     return pd.DataFrame(rows)
 
 

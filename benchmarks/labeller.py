@@ -25,12 +25,20 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import atlases, images, job, models, register, template, truth  # noqa: E402
+from headstart import (  # noqa: E402
+    images,
+    job,
+    labeller,  # noqa: E402
+)
 from headstart.images import Grid  # noqa: E402
-from headstart.label import Labels, ants, learnt  # noqa: E402
-from headstart.networks import Architecture  # noqa: E402
+from headstart.label import ants, validation  # noqa: E402
+from headstart.label.labels import Labels  # noqa: E402
+from headstart.networks import model_files  # noqa: E402
+from headstart.networks.architectures import Architecture  # noqa: E402
+from headstart.register import affine  # noqa: E402
 from headstart.settings import resolve  # noqa: E402
-from headstart.trainer import Training  # noqa: E402
+from headstart.template import atlases, template  # noqa: E402
+from headstart.training.trainer import Training  # noqa: E402
 
 TEACHERS = 10
 
@@ -39,12 +47,12 @@ def prepare(
     scan: real_scans.RealScan, reference: template.Template, grid: Grid, folder: Path, settings: dict, threads: int
 ) -> dict:
     """Register a scan and label it the slow way; its files, and what the slow path's labels are worth."""
-    found = register.register(scan.t1w, reference.t1, reference.brain, grid, threads=threads, **settings)
+    found = affine.register(scan.t1w, reference.t1, reference.brain, grid, threads=threads, **settings)
     started = time.perf_counter()
     warp_mm = max(1, grid.spacing[0])
     made = ants.label(scan.t1w, found.brain, found.transform, reference, grid, warp_mm=warp_mm, threads=threads)
     row = {"scan": scan.name, "slow_seconds": time.perf_counter() - started}
-    _, manual = register.target_labels([scan.labels], scan.t1w, found.transform, grid, atlases.NEUROMORPHOMETRICS)
+    _, manual = affine.target_labels([scan.labels], scan.t1w, found.transform, grid, atlases.NEUROMORPHOMETRICS)
     for name, volume in {
         "t1w": found.t1,
         "tissue": made.tissue,
@@ -59,11 +67,11 @@ def prepare(
 def compare(row: dict, made: Labels) -> dict:
     """Dice of a labeller's labels with the slow path's, by label, and of both with manual structures."""
     slow = {name: images.read(row[name], np.uint8) for name in ("tissue", "structures", "manual")}
-    tissue = truth.dice_by_label(made.tissue, slow["tissue"], truth.NAMES["tissue"])
-    names = truth.NAMES["structures"]
-    structures = truth.dice_by_label(made.structures, slow["structures"], names)
-    manual = truth.dice_by_label(made.structures, slow["manual"], names)
-    slow_manual = truth.dice_by_label(slow["structures"], slow["manual"], names)
+    tissue = validation.dice_by_label(made.tissue, slow["tissue"], validation.NAMES["tissue"])
+    names = validation.NAMES["structures"]
+    structures = validation.dice_by_label(made.structures, slow["structures"], names)
+    manual = validation.dice_by_label(made.structures, slow["manual"], names)
+    slow_manual = validation.dice_by_label(slow["structures"], slow["manual"], names)
     return {
         "dice": np.mean(list(structures.values())),
         "manual": np.mean(list(manual.values())),
@@ -101,14 +109,14 @@ if __name__ == "__main__":
         rows = [prepare(scan, reference, grid, Path(scratch), settings, asked.threads) for scan in labelled]
         taught = [[row[name] for row in rows[:TEACHERS]] for name in ("t1w", "tissue", "structures")]
         started = time.perf_counter()
-        labeller, history = learnt.learn(*taught, architecture, training, asked.size, seed=1)
+        network, history = labeller.learn(*taught, architecture, training, asked.size, seed=1)
         learning = time.perf_counter() - started
         weights = Path(scratch) / "labeller.safetensors"
-        models.save(labeller, weights, {"encoder": architecture.encoder}, history)
+        model_files.save(network, weights, {"encoder": architecture.encoder}, history)
         table = []
         for row in rows[TEACHERS:]:
             started = time.perf_counter()
-            made = learnt.label(row["t1w"], weights, architecture, asked.size, precision=training.precision)
+            made = labeller.label(row["t1w"], weights, architecture, asked.size, precision=training.precision)
             seconds = time.perf_counter() - started
             table.append(
                 {"scan": row["scan"], "seconds": seconds, "slow_seconds": row["slow_seconds"], **compare(row, made)}

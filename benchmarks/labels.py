@@ -23,11 +23,16 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import atlases, images, intake, job, overlap, register, slices, template  # noqa: E402
+from headstart import images, job  # noqa: E402
+from headstart.datasets import intake  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 from headstart.label import ants  # noqa: E402
 from headstart.label.tissue import tissue  # noqa: E402
+from headstart.metrics import overlap  # noqa: E402
+from headstart.register import affine  # noqa: E402
 from headstart.settings import label_values  # noqa: E402
+from headstart.slices import cut  # noqa: E402
+from headstart.template import atlases, template  # noqa: E402
 
 GRID = template.grid(1)
 SETTINGS = {"warp_mm": 1, "warp_iterations": (100, 60, 30)}
@@ -41,25 +46,25 @@ MANUAL_WM, MANUAL_CORTEX = label_values([44, 45]), label_values(["100-207"])
 
 def measure(scan: real_scans.RealScan, reference: template.Template, settings: dict, threads: int) -> dict:
     """One scan's row: seconds, agreement of its tissues, F1 of what each slice is said to show, Dice of structures."""
-    found = register.register(scan.t1w, reference.t1, reference.brain, GRID, threads=threads, **settings)
+    found = affine.register(scan.t1w, reference.t1, reference.brain, GRID, threads=threads, **settings)
     row = measure_structures(scan, found, reference, threads, SETTINGS)
     return {"scan": scan.name, "seconds": row.pop("seconds"), **compare_tissues(scan, found), **row}
 
 
 def measure_structures(
-    scan: real_scans.RealScan, found: register.Registered, reference: template.Template, threads: int, settings: dict
+    scan: real_scans.RealScan, found: affine.Registered, reference: template.Template, threads: int, settings: dict
 ) -> dict:
     """Seconds of the whole stage, mean Dice of the structures and of each, F1 of which of them each slice shows."""
     started = time.perf_counter()
     made = ants.label(scan.t1w, found.brain, found.transform, reference, GRID, threads=threads, **settings).structures
     row = {"seconds": time.perf_counter() - started}
-    _, manual = register.target_labels([scan.labels], scan.t1w, found.transform, GRID, atlases.NEUROMORPHOMETRICS)
+    _, manual = affine.target_labels([scan.labels], scan.t1w, found.transform, GRID, atlases.NEUROMORPHOMETRICS)
     dice = {name: overlap.dice(made.data == value, manual.data == value) for value, name in template.STRUCTURES.items()}
     shown, exact = (present(labels, found.brain) for labels in (made, manual))
     return row | {"mean_dice": np.mean(list(dice.values())), "presence_f1": overlap.dice(shown, exact)} | dice
 
 
-def compare_tissues(scan: real_scans.RealScan, found: register.Registered) -> dict:
+def compare_tissues(scan: real_scans.RealScan, found: affine.Registered) -> dict:
     """Dice of white matter and cortex with the manual labels, and of GM and WM with FAST's; FAST's own with manual."""
     t1, _ = intake.read_t1(scan.t1w)
     brain = images.resample_labels(found.brain, t1.grid, np.linalg.inv(found.transform))
@@ -81,7 +86,7 @@ def against_manual(tissues: np.ndarray, manual: np.ndarray) -> tuple[float, floa
 
 def present(labels: Volume, brain: Volume) -> np.ndarray:
     """Which of the 15 structures each axial slice shows, boolean (slices, 15)."""
-    return slices.presence(brain, labels, WHOLE, 1)[:, 1:] > 0
+    return cut.presence(brain, labels, WHOLE, 1)[:, 1:] > 0
 
 
 if __name__ == "__main__":

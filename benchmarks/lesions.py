@@ -21,8 +21,9 @@ from scipy import ndimage
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from headstart import job, lesions  # noqa: E402
-from headstart.scoring import score_scan  # noqa: E402
+from headstart import job  # noqa: E402
+from headstart.evaluate.scores import score_scan  # noqa: E402
+from headstart.metrics import lesions  # noqa: E402
 
 SHAPE = (160, 233, 197)
 VOXEL_MM = 1.0

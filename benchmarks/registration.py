@@ -23,14 +23,20 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 import real_scans  # noqa: E402
 
-from headstart import ants_bridge, atlases, brain, images, intake, job, pictures, register, template  # noqa: E402
+from headstart import images, job  # noqa: E402
+from headstart.datasets import intake  # noqa: E402
 from headstart.images import Volume  # noqa: E402
+from headstart.register import brain_extraction  # noqa: E402
+from headstart.register.affine import register, target_labels  # noqa: E402
+from headstart.register.ants import to_ants  # noqa: E402
+from headstart.report import scan_pictures  # noqa: E402
+from headstart.template import atlases, template  # noqa: E402
 
 
 def stock(scan: Volume, reference: template.Template) -> np.ndarray:
     """The affine that antspyx finds with its own settings, as (4, 4) from RAS+ mm of the template to the scan's."""
     with tempfile.TemporaryDirectory() as scratch:
-        fixed, moving = ants_bridge.to_ants(reference.t1), ants_bridge.to_ants(scan)
+        fixed, moving = to_ants(reference.t1), to_ants(scan)
         found = ants.registration(fixed, moving, type_of_transform="Affine", outprefix=f"{scratch}/")
         return images.read_affine(found["fwdtransforms"][0])
 
@@ -46,7 +52,7 @@ def agreement(scan: Volume, mask: Volume, transform: np.ndarray, manual: Path | 
     }
     if manual is not None:
         values = atlases.NEUROMORPHOMETRICS
-        _, labels = register.target_labels([manual], manual, transform, grid, values)
+        _, labels = target_labels([manual], manual, transform, grid, values)
         scores = [dice(labels.data == v, reference.structures.data == v) for v in template.STRUCTURES]
         numbers["structures_dice"] = np.mean(scores)
     return numbers
@@ -60,12 +66,12 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 def measure(scan: real_scans.RealScan, reference: template.Template, settings: dict, folder: Path | None) -> dict:
     """One scan's row: seconds and agreement of both."""
     started = time.perf_counter()
-    ours = register.register(scan.t1w, reference.t1, reference.brain, template.grid(1), **settings)
+    ours = register(scan.t1w, reference.t1, reference.brain, template.grid(1), **settings)
     seconds = time.perf_counter() - started
     if folder:
-        pictures.registration(folder / f"{scan.name}.png", ours.t1, reference.brain)
+        scan_pictures.registration(folder / f"{scan.name}.png", ours.t1, reference.brain)
     head, _ = intake.read_t1(scan.t1w)
-    mask, _ = brain.extract(head, settings["threads"])
+    mask, _ = brain_extraction.extract(head, settings["threads"])
     started = time.perf_counter()
     transform = stock(Volume(head.data * mask.data, head.affine), reference)
     row = {"scan": scan.name, "seconds": seconds, "stock_seconds": time.perf_counter() - started}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from record import keep
 
-from headstart.runtimes import stages
+from headstart.report.runtimes import stages
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

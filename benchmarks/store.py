@@ -20,7 +20,7 @@ from record import keep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
-from headstart import store  # noqa: E402
+from headstart.slices import store  # noqa: E402
 
 
 def measure(folder: Path, scans: int, each: int, shape: tuple[int, int, int], batches: int) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def measure(folder: Path, scans: int, each: int, shape: tuple[int, int, int], ba
     rng = np.random.default_rng(0)
     intensities = np.tile(rng.random(shape, np.float32), (each, 1, 1))
     paths = [folder / f"part-{part:04d}_T1w.npy" for part in range(-(-scans // each))]
-    places = [store.Stack(paths[n // each], n % each * shape[0], (n % each + 1) * shape[0]) for n in range(scans)]
+    places = [store.SliceRange(paths[n // each], n % each * shape[0], (n % each + 1) * shape[0]) for n in range(scans)]
     rows = []
 
     def timed(what: str, slices: int, work: Callable[[], object]) -> None:

@@ -28,8 +28,8 @@ def plain(size: int, batch: int, seconds: float) -> dict:
     import torch
     from torch.nn import functional
 
-    from headstart.devices import choose_device
-    from headstart.networks import Architecture, Segmenter
+    from headstart.networks.architectures import Architecture, Segmenter
+    from headstart.training.devices import choose_device
 
     device = choose_device()
     architecture = Architecture()
@@ -56,10 +56,10 @@ def plain(size: int, batch: int, seconds: float) -> dict:
 
 
 def ours(size: int, batch: int, seconds: float, precision: str, together: int) -> dict:
-    """What :func:`headstart.speed.measure` says."""
-    from headstart import speed
-    from headstart.networks import Architecture
-    from headstart.trainer import Training
+    """What :func:`headstart.training.speed.measure` says."""
+    from headstart.networks.architectures import Architecture
+    from headstart.training import speed
+    from headstart.training.trainer import Training
 
     training = Training(1, batch_size=batch, precision=precision)
     return speed.measure(Architecture(), size, CLASSES, training, together=together, seconds=seconds)

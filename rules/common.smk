@@ -14,9 +14,13 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import datasets as headstart_datasets
-from headstart import clock, fingerprint, job, label, natural, provenance, seeds, settings, slices, splits, template
-from headstart.label import fsl
+from headstart import job, seeds, settings
+from headstart.datasets import layouts, natural, participants, splits
+from headstart.label import fsl, labels
+from headstart.phantom import recipe
+from headstart.provenance import clock, fingerprint, record
+from headstart.slices import cut
+from headstart.template import template
 
 try:
     config = settings.resolve(
@@ -27,14 +31,14 @@ try:
     RESULTS = f"{config['results']}/{config['study']}"
     DATA = config["data"] or os.environ.get("HEADSTART_DATA")
     SCANS = {
-        name: {scan.subject: scan for scan in headstart_datasets.scans(name, entry, f"{RESULTS}/datasets", DATA)}
+        name: {scan.subject: scan for scan in layouts.scans(name, entry, f"{RESULTS}/datasets", DATA)}
         for name, entry in config["datasets"].items()
-        if not headstart_datasets.is_natural(entry)
+        if not natural.is_natural(entry)
     }
     NATURAL = {
-        name: headstart_datasets.natural_folder(name, entry, DATA)
+        name: layouts.natural_folder(name, entry, DATA)
         for name, entry in config["datasets"].items()
-        if headstart_datasets.is_natural(entry)
+        if natural.is_natural(entry)
     }
     SPLITS = {
         (name, size, resample): splits.draw(
@@ -68,7 +72,7 @@ A_TEMPLATE = TEMPLATE[0]
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
 TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
-PART = f"{RESULTS}/slices/{{dataset}}/part-{{shard}}"
+PART = f"{RESULTS}/slices/{{dataset}}/part-{{part}}"
 PART_INDEX = f"{PART}_scans.tsv"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
 GROUP = "{target}/{source}/size-{size}"
@@ -78,7 +82,7 @@ RUN = f"{GROUP}_resample-{{resample}}"
 wildcard_constraints:
     dataset="|".join(config["datasets"]),
     subject="[A-Za-z0-9]+",
-    shard=r"\d+",
+    part=r"\d+",
     source="|".join(SOURCES),
     target="|".join(TARGETS),
     size=r"\d+",
@@ -114,7 +118,7 @@ def classes_of(dataset):
 
 
 def reading_of(scan):
-    """How a scan's manual labels are read, see headstart.intake.read_labels."""
+    """How a scan's manual labels are read, see headstart.datasets.intake.read_labels."""
     return {"masks": scan.masks, "mask_above": config["datasets"][scan.dataset].get("mask_above")}
 
 
@@ -132,55 +136,67 @@ def role_of(dataset, subject):
     return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
 
 
-def over_scans(pattern, *names):
+def scan_paths(pattern, *names):
     """A pattern with dataset and subject filled in for every scan of the datasets named."""
     return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
 
 
-def parts(pattern, dataset, count, each):
-    """A pattern with dataset and shard filled in for every part of so many things, so many in each."""
-    return [pattern.format(dataset=dataset, shard=f"{number:04d}") for number in range(-(-count // each))]
+def numbered_parts(pattern, dataset, count, each):
+    """A pattern with dataset and part filled in for every part of so many things, so many in each."""
+    return [pattern.format(dataset=dataset, part=f"{number:04d}") for number in range(-(-count // each))]
 
 
-def within(count, each, shard):
+def part_range(count, each, part):
     """First and last thing of a part, the latter left out."""
-    first = int(shard) * each
+    first = int(part) * each
     return [first, min(first + each, count)]
 
 
-def scans_within(wildcards, stage):
+def scans_of_part(wildcards, stage):
     """The scans of a part, of which ``stage`` takes so many at once."""
     scans = list(SCANS[wildcards.dataset].values())
-    return scans[slice(*within(len(scans), config[stage]["scans"], wildcards.shard))]
+    return scans[slice(*part_range(len(scans), config[stage]["scans"], wildcards.part))]
 
 
-def of_part(pattern, stage):
+def paths_of_part(pattern, stage):
     """Input function: a pattern filled in for each scan of a part."""
     return lambda wildcards: [
-        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_within(wildcards, stage)
+        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
     ]
 
 
-def over_parts(pattern, stage, *names):
-    """A pattern with dataset and shard filled in for every part of the scans of the datasets named."""
-    return [path for name in names for path in parts(pattern, name, len(SCANS[name]), config[stage]["scans"])]
+def part_paths(pattern, stage, *names):
+    """A pattern with dataset and part filled in for every part of the scans of the datasets named."""
+    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), config[stage]["scans"])]
 
 
-def parts_with(pattern, target, subjects):
-    """A pattern with dataset and shard filled in for the files in which the slices of these scans of a target lie."""
+def parts_holding(pattern, target, subjects):
+    """A pattern with dataset and part filled in for the files in which the slices of these scans of a target lie."""
     dataset = TARGETS[target]["dataset"]
-    files = over_parts(pattern, "slice", dataset)
+    files = part_paths(pattern, "slice", dataset)
     places = {files[number // config["slice"]["scans"]] for number, s in enumerate(SCANS[dataset]) if s in subjects}
     return sorted(places)
 
 
-def over_shards(pattern, *names):
-    """A pattern with dataset and shard filled in for every file of the natural images of the datasets named."""
+def scan_pictures(kind):
+    """The folder with a picture of each scan of a part; ``kind`` names also the caption."""
+    return report(
+        directory(f"{RESULTS}/figures/{kind}/{{dataset}}/part-{{part}}"),
+        patterns=["sub-{subject}.png"],
+        caption=f"../rules/report/{kind}.rst",
+        category="3 Quality control",
+        subcategory=f"{kind}: {{dataset}}",
+        labels={"scan": "{subject}"},
+    )
+
+
+def image_part_paths(pattern, *names):
+    """A pattern with dataset and part filled in for every file of the natural images of the datasets named."""
     each = config["slice"]["pictures"]
-    return [path for name in names for path in parts(pattern, name, config["datasets"][name]["pictures"], each)]
+    return [path for name in names for path in numbered_parts(pattern, name, config["datasets"][name]["pictures"], each)]
 
 
-def over_runs(pattern, targets=TARGETS):
+def run_paths(pattern, targets=TARGETS):
     """A pattern with target, source, size and resample filled in for every fine-tuning of the study on these targets."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
@@ -209,7 +225,7 @@ def resamples_of(target):
     return range(1, TARGETS[target]["resamples"] + 1)
 
 
-def drawn(wildcards, role):
+def subjects_drawn(wildcards, role):
     """Who trains or tests in each resample of the target and size that the wildcards name."""
     draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
     return [list(getattr(split, role)) for split in draws]
@@ -217,12 +233,12 @@ def drawn(wildcards, role):
 
 def drawn_slices(pattern, role):
     """Input function: the files with the slices of those who train or test in any of these resamples."""
-    return lambda wildcards: parts_with(pattern, wildcards.target, set().union(*drawn(wildcards, role)))
+    return lambda wildcards: parts_holding(pattern, wildcards.target, set().union(*subjects_drawn(wildcards, role)))
 
 
 # Settings of trainings that change how they run, not what comes of them.
 MEANS = ("threads", "together", "checkpoint_minutes", "resident_gb")
-# Where a training's state lies while it runs, see headstart.resume.
+# Where a training's state lies while it runs, see headstart.training.checkpoint.
 STATE = f"{RESULTS}/states"
 
 
@@ -241,6 +257,6 @@ def expected_input():
     }
 
 
-def grown(base):
+def per_attempt(base):
     """Resource that grows with each attempt of a job; of small jobs it is a number, which is planned in less time."""
     return lambda wildcards, attempt: base * attempt

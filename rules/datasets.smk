@@ -10,8 +10,8 @@ rule prepare_template:
         f"{RESULTS}/benchmarks/prepare_template.tsv"
     threads: config["label"]["threads"]
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(20),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code_of("prepare_template"),
         atlases=config["label"]["atlases"],
@@ -19,41 +19,41 @@ rule prepare_template:
         "../workflow_scripts/prepare_template.py"
 
 
-PERSON = headstart_datasets.person_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}")
+SUBJECT = recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}")
 
 
-rule make_person:
+rule make_subject:
     input:
         template=A_TEMPLATE,
     output:
-        **PERSON,
+        **SUBJECT,
     log:
-        f"{RESULTS}/logs/make_person/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/make_subject/{{dataset}}/sub-{{subject}}.log",
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(10),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(10),
     params:
-        code=code_of("make_person"),
+        code=code_of("make_subject"),
         folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
         entry=lambda wildcards: config["datasets"][wildcards.dataset],
         seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
     script:
-        "../workflow_scripts/make_person.py"
+        "../workflow_scripts/make_subject.py"
 
 
-rule describe_people:
+rule describe_subjects:
     output:
         description=f"{RESULTS}/datasets/{{dataset}}/dataset_description.json",
         participants=f"{RESULTS}/datasets/{{dataset}}/participants.tsv",
         columns=f"{RESULTS}/datasets/{{dataset}}/participants.json",
         readme=f"{RESULTS}/datasets/{{dataset}}/README",
-        truth=f"{RESULTS}/datasets/{{dataset}}/derivatives/truth/dataset_description.json",
-        ignore=f"{RESULTS}/datasets/{{dataset}}/derivatives/truth/.bidsignore",
+        truth=f"{RESULTS}/datasets/{{dataset}}/derivatives/ground_truth/dataset_description.json",
+        ignore=f"{RESULTS}/datasets/{{dataset}}/derivatives/ground_truth/.bidsignore",
     log:
-        f"{RESULTS}/logs/describe_people/{{dataset}}.log",
+        f"{RESULTS}/logs/describe_subjects/{{dataset}}.log",
     localrule: True
     params:
-        code=code_of("describe_people"),
+        code=code_of("describe_subjects"),
         folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
         entry=lambda wildcards: config["datasets"][wildcards.dataset],
         seeds=lambda wildcards: {
@@ -61,7 +61,7 @@ rule describe_people:
             for subject in SCANS[wildcards.dataset]
         },
     script:
-        "../workflow_scripts/describe_people.py"
+        "../workflow_scripts/describe_subjects.py"
 
 
 def to_check(wildcards):
@@ -75,7 +75,7 @@ def to_check(wildcards):
             "labels": [str(path) for path in scan.target] if labelled else None,
             "how": reading_of(scan),
         }
-        for scan in scans_within(wildcards, "check")
+        for scan in scans_of_part(wildcards, "check")
     ]
 
 
@@ -85,9 +85,9 @@ rule check_scans:
     input:
         lambda wildcards: [path for row in to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],
     output:
-        f"{RESULTS}/intake/{{dataset}}/part-{{shard}}.json",
+        f"{RESULTS}/intake/{{dataset}}/part-{{part}}.json",
     log:
-        f"{RESULTS}/logs/check_scans/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/check_scans/{{dataset}}/part-{{part}}.log",
     # Before costlier work on other scans: what is wrong with the data should be known soon.
     priority: 3
     resources:
@@ -101,7 +101,7 @@ rule check_scans:
         "../workflow_scripts/check_scans.py"
 
 
-CHECKED = over_parts(rules.check_scans.output[0], "check", *SCANS)
+CHECKED = part_paths(rules.check_scans.output[0], "check", *SCANS)
 
 
 rule compare_scans:
@@ -132,8 +132,8 @@ rule list_pictures:
     wildcard_constraints:
         dataset="|".join(name for name in NATURAL if NATURAL[name]) or "(?!)",
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(120),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
     params:
         code=code_of("list_pictures"),
         folder=lambda wildcards: str(NATURAL[wildcards.dataset]),
@@ -148,5 +148,5 @@ rule datasets:
         TEMPLATE,
         rules.compare_scans.output,
         expand(rules.list_pictures.output, dataset=[name for name in NATURAL if NATURAL[name]]),
-        expand(rules.describe_people.output.description, dataset=PHANTOMS),
+        expand(rules.describe_subjects.output.description, dataset=PHANTOMS),
         [scan.t1w for name in SCANS for scan in SCANS[name].values()],

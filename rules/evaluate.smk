@@ -9,7 +9,7 @@ LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dic
 BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
-def over_sources(pattern, target):
+def source_paths(pattern, target):
     """A pattern with the sources, and the resamples of a target, filled in: all resamples of one source, then the next."""
     return expand(pattern, source=SOURCES, resample=resamples_of(target), allow_missing=True)
 
@@ -21,16 +21,16 @@ for name in TARGETS:
         name:
             f"evaluate_{name}"
         input:
-            models=over_sources(MODEL, name),
-            facts=over_sources(MODEL_FACTS, name),
-            splits=over_resamples(SPLIT, name),
+            models=source_paths(MODEL, name),
+            metadata=source_paths(MODEL_METADATA, name),
+            splits=resample_paths(SPLIT, name),
             index=drawn_slices(PART_INDEX, "test"),
             images=drawn_slices(SLICES["image"], "test"),
             labels=drawn_slices(SLICES["target"], "test"),
         output:
-            metrics=over_sources(METRICS, name),
-            predictions=over_sources(PREDICTIONS, name),
-            lesions=over_sources(LESIONS, name) if name in LESIONED else [],
+            metrics=source_paths(METRICS, name),
+            predictions=source_paths(PREDICTIONS, name),
+            lesions=source_paths(LESIONS, name) if name in LESIONED else [],
         log:
             f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
         benchmark:
@@ -40,13 +40,13 @@ for name in TARGETS:
         threads: config["training"]["threads"]
         resources:
             gpu=1,
-            mem_mb=grown(4000),
-            runtime=grown(240),
+            mem_mb=per_attempt(4000),
+            runtime=per_attempt(240),
         params:
             code=code_of("evaluate_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
-            scans=lambda wildcards: drawn(wildcards, "test") * len(SOURCES),
+            scans=lambda wildcards: subjects_drawn(wildcards, "test") * len(SOURCES),
             precision=config["training"]["precision"],
             voxel_mm=config["template"]["voxel_mm"],
             classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
@@ -54,7 +54,7 @@ for name in TARGETS:
             "../workflow_scripts/evaluate_target.py"
 
 
-def in_answer(name, label, subcategory="3 Tables"):
+def answer_table(name, label, subcategory="3 Tables"):
     """A table of the report's first part, under a caption of its own name."""
     return report(
         f"{RESULTS}/tables/{name}.tsv",
@@ -67,21 +67,21 @@ def in_answer(name, label, subcategory="3 Tables"):
 
 rule tabulate_scores:
     input:
-        metrics=over_runs(METRICS),
+        metrics=run_paths(METRICS),
         gate=rules.gate_quality.output,
     output:
         scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
-        summary=in_answer("summary", "scores with intervals"),
-        gains=in_answer("gains", "gain over scratch"),
+        summary=answer_table("summary", "scores with intervals"),
+        gains=answer_table("gains", "gain over scratch"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(20),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code_of("tabulate_scores"),
-        runs=over_runs(RUN),
+        runs=run_paths(RUN),
         metrics={name: target["metric"] for name, target in TARGETS.items()},
         tests=tests_of(TARGETS),
         empty=config["evaluate"]["empty"],
@@ -95,16 +95,16 @@ rule compare_sources:
     input:
         scans=rules.tabulate_scores.output.scans,
     output:
-        verdict=in_answer("verdict", "verdict", "1 Verdict"),
-        saved=in_answer("saved", "labelled scans saved", "1 Verdict"),
-        comparisons=in_answer("comparisons", "every pair of sources"),
-        curves=in_answer("curves", "laws of score against set size"),
-        mixed=in_answer("mixed_model", "mixed model of the gains"),
+        verdict=answer_table("verdict", "verdict", "1 Verdict"),
+        saved=answer_table("saved", "labelled scans saved", "1 Verdict"),
+        comparisons=answer_table("comparisons", "every pair of sources"),
+        curves=answer_table("curves", "laws of score against set size"),
+        mixed=answer_table("mixed_model", "mixed model of the gains"),
     log:
         f"{RESULTS}/logs/compare_sources.log",
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(60),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code_of("compare_sources"),
         draws=config["evaluate"]["bootstrap"],
@@ -115,18 +115,18 @@ rule compare_sources:
 
 rule tabulate_detection:
     input:
-        lesions=over_runs(LESIONS, LESIONED),
+        lesions=run_paths(LESIONS, LESIONED),
         gate=rules.gate_quality.output,
     output:
-        table=in_answer("detection", "lesions found"),
+        table=answer_table("detection", "lesions found"),
     log:
         f"{RESULTS}/logs/tabulate_detection.log",
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(60),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code_of("tabulate_detection"),
-        runs=over_runs(RUN, LESIONED),
+        runs=run_paths(RUN, LESIONED),
         tests=tests_of(LESIONED),
         cutoffs=config["evaluate"]["lesions"],
         draws=config["evaluate"]["bootstrap"],

@@ -15,10 +15,10 @@ rule draw_split:
 
 
 MODEL = f"{RESULTS}/finetune/{RUN}/model.safetensors"
-MODEL_FACTS = f"{RESULTS}/finetune/{RUN}/model.json"
+MODEL_METADATA = f"{RESULTS}/finetune/{RUN}/model.json"
 
 
-def over_resamples(pattern, target):
+def resample_paths(pattern, target):
     """A pattern with the resamples of a target filled in."""
     return expand(pattern, resample=resamples_of(target), allow_missing=True)
 
@@ -33,14 +33,14 @@ for name in TARGETS:
         input:
             encoder=rules.pretrain_source.output.encoder,
             model=rules.pretrain_source.output.model,
-            splits=over_resamples(SPLIT, name),
+            splits=resample_paths(SPLIT, name),
             index=drawn_slices(PART_INDEX, "train"),
             images=drawn_slices(SLICES["image"], "train"),
             labels=drawn_slices(SLICES["target"], "train"),
         output:
-            models=over_resamples(MODEL, name),
-            facts=over_resamples(MODEL_FACTS, name),
-            training=over_resamples(f"{RESULTS}/finetune/{RUN}/training.tsv", name),
+            models=resample_paths(MODEL, name),
+            metadata=resample_paths(MODEL_METADATA, name),
+            training=resample_paths(f"{RESULTS}/finetune/{RUN}/training.tsv", name),
         log:
             f"{RESULTS}/logs/finetune/{GROUP}.log",
         benchmark:
@@ -50,8 +50,8 @@ for name in TARGETS:
         threads: config["training"]["threads"]
         resources:
             gpu=1,
-            mem_mb=grown(8000),
-            runtime=grown(240),
+            mem_mb=per_attempt(8000),
+            runtime=per_attempt(240),
         params:
             code=code_of("finetune_target"),
             network=config["network"],
@@ -71,7 +71,7 @@ for name in TARGETS:
                 "register": REGISTER,
                 "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
             },
-            scans=lambda wildcards: drawn(wildcards, "train"),
+            scans=lambda wildcards: subjects_drawn(wildcards, "train"),
             # The source is left out, so that decoder and order of slices are the same for every source.
             seeds=lambda wildcards: [
                 seeds.seed_for(config["seed"], "finetune", wildcards.target, wildcards.size, str(resample))
@@ -83,5 +83,5 @@ for name in TARGETS:
 
 rule finetune:
     input:
-        over_runs(MODEL),
+        run_paths(MODEL),
         rules.gate_quality.output,

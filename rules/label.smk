@@ -4,7 +4,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 # What labels each dataset, settled where the study is planned: on a cluster the jobs' machines may have other tools.
 BACKENDS = {
-    name: label.choose(entry.get("backend", config["label"]["backend"]), fsl.found())
+    name: labels.choose(entry.get("backend", config["label"]["backend"]), fsl.found())
     for name, entry in config["datasets"].items()
 }
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
@@ -17,13 +17,6 @@ MADE = {"tissue": "desc-tissue_dseg", "structures": "desc-subcortical_dseg", "br
 LABELS = {
     **{name: f"{IN_SPACE}_{suffix}.nii.gz" for name, suffix in MADE.items()},
     "sidecars": [f"{IN_SPACE}_{suffix}.json" for suffix in MADE.values()],
-    "picture": report(
-        f"{DERIVED}_desc-labels_T1w.png",
-        caption="../rules/report/labels.rst",
-        category="3 Quality control",
-        subcategory="labels: {dataset}",
-        labels={"scan": "{subject}"},
-    ),
 }
 
 
@@ -60,8 +53,8 @@ rule label_scan:
         subject=BY_BACKEND,
     threads: config["label"]["threads"]
     resources:
-        mem_mb=grown(8000),
-        runtime=grown(30),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(30),
     params:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
@@ -92,8 +85,8 @@ rule label_scan_fsl:
         FSL_IMAGE if CONTAINED else None
     threads: config["label"]["threads"]
     resources:
-        mem_mb=grown(6000),
-        runtime=grown(90),
+        mem_mb=per_attempt(6000),
+        runtime=per_attempt(90),
     params:
         code=code_of("label_scan_fsl"),
         voxel_mm=config["template"]["voxel_mm"],
@@ -102,7 +95,7 @@ rule label_scan_fsl:
         "../workflow_scripts/label_scan_fsl.py"
 
 
-def of_teachers(pattern, role):
+def teacher_paths(pattern, role):
     """A pattern filled in for the scans that the labeller learns from (train) or is compared on (test)."""
     subjects = getattr(TEACHERS, role) if LEARN else ()
     return [pattern.format(dataset=T1_SOURCE, subject=subject) for subject in subjects]
@@ -110,12 +103,12 @@ def of_teachers(pattern, role):
 
 rule train_labeller:
     input:
-        t1w=of_teachers(rules.register_scan.output.t1w, "train"),
-        tissue=of_teachers(LABELS["tissue"], "train"),
-        structures=of_teachers(LABELS["structures"], "train"),
+        t1w=teacher_paths(rules.register_scan.output.t1w, "train"),
+        tissue=teacher_paths(LABELS["tissue"], "train"),
+        structures=teacher_paths(LABELS["structures"], "train"),
     output:
         model=f"{RESULTS}/labeller/labeller.safetensors",
-        facts=f"{RESULTS}/labeller/model.json",
+        metadata=f"{RESULTS}/labeller/model.json",
         training=f"{RESULTS}/labeller/training.tsv",
     log:
         f"{RESULTS}/logs/train_labeller.log",
@@ -124,8 +117,8 @@ rule train_labeller:
     threads: config["training"]["threads"]
     resources:
         gpu=1,
-        mem_mb=grown(16000),
-        runtime=grown(1440),
+        mem_mb=per_attempt(16000),
+        runtime=per_attempt(1440),
     params:
         code=code_of("train_labeller"),
         network=config["network"],
@@ -157,37 +150,37 @@ LABELLER = {
 }
 
 
-rule label_scan_learnt:
+rule label_scan_network:
     input:
         t1w=rules.register_scan.output.t1w,
         model=rules.train_labeller.output.model,
-        facts=rules.train_labeller.output.facts,
+        metadata=rules.train_labeller.output.metadata,
     output:
         **LABELS,
     log:
-        f"{RESULTS}/logs/label_scan_learnt/{{dataset}}/sub-{{subject}}.log",
+        f"{RESULTS}/logs/label_scan_network/{{dataset}}/sub-{{subject}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/label_scan_learnt/{{dataset}}/sub-{{subject}}.tsv"
+        f"{RESULTS}/benchmarks/label_scan_network/{{dataset}}/sub-{{subject}}.tsv"
     wildcard_constraints:
         dataset=T1_SOURCE if LEARN else "(?!)",
         subject=f"(?!(?:{BY_BACKEND})(?![A-Za-z0-9]))[A-Za-z0-9]+",
     threads: config["label"]["threads"]
     resources:
         gpu=1,
-        mem_mb=grown(4000),
-        runtime=grown(10),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(10),
     params:
         **LABELLER,
-        code=code_of("label_scan_learnt"),
+        code=code_of("label_scan_network"),
     script:
-        "../workflow_scripts/label_scan_learnt.py"
+        "../workflow_scripts/label_scan_network.py"
 
 
 rule compare_labeller:
     input:
         t1w=rules.register_scan.output.t1w,
         model=rules.train_labeller.output.model,
-        facts=rules.train_labeller.output.facts,
+        metadata=rules.train_labeller.output.metadata,
         tissue=LABELS["tissue"],
         structures=LABELS["structures"],
     output:
@@ -197,8 +190,8 @@ rule compare_labeller:
     threads: config["label"]["threads"]
     resources:
         gpu=1,
-        mem_mb=grown(4000),
-        runtime=grown(10),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(10),
     params:
         **LABELLER,
         code=code_of("compare_labeller"),
@@ -208,7 +201,7 @@ rule compare_labeller:
 
 rule tabulate_labeller:
     input:
-        of_teachers(rules.compare_labeller.output[0], "test"),
+        teacher_paths(rules.compare_labeller.output[0], "test"),
     output:
         table=report(
             f"{RESULTS}/tables/labeller.tsv",
@@ -225,40 +218,62 @@ rule tabulate_labeller:
         "../workflow_scripts/tabulate_checks.py"
 
 
+rule draw_labels:
+    input:
+        t1w=paths_of_part(rules.register_scan.output.t1w, "check"),
+        tissue=paths_of_part(LABELS["tissue"], "check"),
+        structures=paths_of_part(LABELS["structures"], "check"),
+    output:
+        pictures=scan_pictures("labels"),
+    log:
+        f"{RESULTS}/logs/draw_labels/{{dataset}}/part-{{part}}.log",
+    wildcard_constraints:
+        dataset=T1_SOURCE,
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
+    params:
+        code=code_of("draw_labels"),
+        subjects=lambda wildcards: [scan.subject for scan in scans_of_part(wildcards, "check")],
+    script:
+        "../workflow_scripts/draw_labels.py"
+
+
 def made_labels(name):
     """Input function: one of the made labels of each scan of a part of a T1 source; other scans have none."""
-    return lambda wildcards: of_part(LABELS[name], "check")(wildcards) if wildcards.dataset == T1_SOURCE else []
+    return lambda wildcards: paths_of_part(LABELS[name], "check")(wildcards) if wildcards.dataset == T1_SOURCE else []
 
 
-rule compare_truth:
+rule compare_ground_truth:
     input:
         made_tissue=made_labels("tissue"),
         made_structures=made_labels("structures"),
-        made_brain=of_part(rules.register_scan.output.brain, "check"),
-        transforms=of_part(TRANSFORM, "check"),
-        brain=of_part(PERSON["brain"], "check"),
-        tissue=of_part(PERSON["tissue"], "check"),
-        structures=of_part(PERSON["structures"], "check"),
-        landmarks=of_part(PERSON["landmarks"], "check"),
+        made_brain=paths_of_part(rules.register_scan.output.brain, "check"),
+        transforms=paths_of_part(TRANSFORM, "check"),
+        brain=paths_of_part(SUBJECT["brain"], "check"),
+        tissue=paths_of_part(SUBJECT["tissue"], "check"),
+        structures=paths_of_part(SUBJECT["structures"], "check"),
+        landmarks=paths_of_part(SUBJECT["landmarks"], "check"),
     output:
-        f"{RESULTS}/truth/{{dataset}}/part-{{shard}}.tsv",
+        f"{RESULTS}/ground_truth/{{dataset}}/part-{{part}}.tsv",
     log:
-        f"{RESULTS}/logs/compare_truth/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/compare_ground_truth/{{dataset}}/part-{{part}}.log",
     resources:
-        mem_mb=grown(2000),
-        runtime=grown(60),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
-        code=code_of("compare_truth"),
+        code=code_of("compare_ground_truth"),
         voxel_mm=config["template"]["voxel_mm"],
-        scans=lambda wildcards: [(scan.dataset, scan.subject) for scan in scans_within(wildcards, "check")],
+        scans=lambda wildcards: [(scan.dataset, scan.subject) for scan in scans_of_part(wildcards, "check")],
     script:
-        "../workflow_scripts/compare_truth.py"
+        "../workflow_scripts/compare_ground_truth.py"
 
 
 rule label:
     input:
         TEMPLATE,
-        over_scans(rules.label_scan.output.tissue, T1_SOURCE),
-        over_parts(rules.compare_truth.output[0], "check", *PHANTOMS),
+        scan_paths(rules.label_scan.output.tissue, T1_SOURCE),
+        part_paths(f"{RESULTS}/figures/labels/{{dataset}}/part-{{part}}", "check", T1_SOURCE),
+        part_paths(rules.compare_ground_truth.output[0], "check", *PHANTOMS),
         rules.tabulate_labeller.output if LEARN else [],
         rules.gate_quality.output,

@@ -3,12 +3,12 @@
 
 def slices_a_scan(dataset):
     """Slices that are kept of each scan of a dataset."""
-    return slices.count(template.grid(config["template"]["voxel_mm"]), config["datasets"][dataset]["discard_mm"])
+    return cut.count(template.grid(config["template"]["voxel_mm"]), config["datasets"][dataset]["discard_mm"])
 
 
-def slices_learnt_from(source):
+def training_slices(source):
     """Slices that a source learns from in an epoch."""
-    dataset, held_out = learnt_from(source), config["pretrain"]["held_out"]
+    dataset, held_out = training_dataset(source), config["pretrain"]["held_out"]
     if dataset in NATURAL:
         return config["datasets"][dataset]["pictures"] - held_out * config["slice"]["pictures"]
     return (len(SCANS[dataset]) - held_out) * slices_a_scan(dataset)
@@ -17,9 +17,9 @@ def slices_learnt_from(source):
 def trainings_to_do():
     """A row for each pre-training, and for each source's fine-tunings of a target and set size."""
     rows = [
-        {"stage": "pretrain", "source": source, "jobs": 1, "images": slices_learnt_from(source) * epochs_of(source)}
+        {"stage": "pretrain", "source": source, "jobs": 1, "images": training_slices(source) * source_epochs(source)}
         for source in SOURCES
-        if learnt_from(source)
+        if training_dataset(source)
     ]
     for name, target in TARGETS.items():
         for size in target["sizes"]:
@@ -37,8 +37,8 @@ rule plan:
     threads: config["training"]["threads"]
     resources:
         gpu=1,
-        mem_mb=grown(8000),
-        runtime=grown(20),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(20),
     params:
         code=code_of("plan_study"),
         network=config["network"],

@@ -3,18 +3,18 @@
 
 import functools
 
-from headstart import newscans
+from headstart.predict import request
 
-PREDICT_HOME, PREDICT_NAME = newscans.place(config["predict"], RESULTS)
+PREDICT_HOME, PREDICT_NAME = request.place(config["predict"], RESULTS)
 PREDICTED = f"{PREDICT_HOME}/predict/{PREDICT_NAME}"
 PREDICT_LOGS = f"{PREDICT_HOME}/logs/predict/{PREDICT_NAME}"
 
 
 @functools.cache
-def asked():
+def requested():
     """The model and the new scans, looked for only where a prediction is wanted; a mistake ends all in one sentence."""
     try:
-        return newscans.asked(config["predict"])
+        return request.requested(config["predict"])
     except job.UserError as error:
         # Snakemake would put a traceback around the error of an input function.
         sys.exit(f"headstart: predict: {error}")
@@ -22,7 +22,7 @@ def asked():
 
 rule predict_scan:
     input:
-        t1w=lambda wildcards: asked().scans[wildcards.subject].t1w,
+        t1w=lambda wildcards: requested().scans[wildcards.subject].t1w,
     output:
         # A folder, since a scan that is refused leaves a record and no mask.
         directory(f"{PREDICTED}/sub-{{subject}}"),
@@ -30,12 +30,12 @@ rule predict_scan:
         f"{PREDICT_LOGS}/sub-{{subject}}.log",
     threads: config["predict"]["threads"]
     resources:
-        mem_mb=grown(8000),
-        runtime=grown(30),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(30),
     params:
         code=code_of("predict_scan"),
-        model=lambda wildcards: str(asked().weights),
-        facts=lambda wildcards: asked().facts,
+        model=lambda wildcards: str(requested().weights),
+        metadata=lambda wildcards: requested().metadata,
         stop=config["quality"]["stop"],
     script:
         "../workflow_scripts/predict_scan.py"
@@ -43,7 +43,7 @@ rule predict_scan:
 
 rule tabulate_predictions:
     input:
-        lambda wildcards: [rules.predict_scan.output[0].format(subject=subject) for subject in asked().scans],
+        lambda wildcards: [rules.predict_scan.output[0].format(subject=subject) for subject in requested().scans],
     output:
         table=f"{PREDICTED}/predictions.tsv",
         description=f"{PREDICTED}/dataset_description.json",
@@ -54,7 +54,7 @@ rule tabulate_predictions:
     params:
         code=code_of("tabulate_predictions"),
         name=PREDICT_NAME,
-        subjects=lambda wildcards: list(asked().scans),
+        subjects=lambda wildcards: list(requested().scans),
         stop=config["quality"]["stop"],
         outlier=config["quality"]["outlier"],
     script:

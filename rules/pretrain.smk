@@ -4,7 +4,7 @@
 ANSWERS = {"segmentation": "labels", "classification": "presence", "autoencoding": None}
 
 
-def learnt_from(source):
+def training_dataset(source):
     """The dataset that a source learns from; None if it is not trained here."""
     domain, _, task = source.partition("-")
     if domain == "t1":
@@ -12,35 +12,35 @@ def learnt_from(source):
     return config["pretrain"]["objects" if task == "classification" else "rooms"] if domain == "natural" else None
 
 
-def slices_of(source, kind):
+def source_slices(source, kind):
     """One kind of file (image, labels, presence; None: no file) of all that a source learns from."""
-    dataset = learnt_from(source)
+    dataset = training_dataset(source)
     if dataset is None or kind is None:
         return []
     if dataset in NATURAL:
-        return over_shards(PICTURES[kind], dataset)
-    return over_parts(rules.slice_source.output[kind], "slice", dataset)
+        return image_part_paths(PICTURES[kind], dataset)
+    return part_paths(rules.slice_source.output[kind], "slice", dataset)
 
 
-def from_scans(source):
+def uses_scans(source):
     """Whether a source learns from scans, rather than from pictures or from nothing."""
-    return learnt_from(source) == T1_SOURCE
+    return training_dataset(source) == T1_SOURCE
 
 
-def epochs_of(source):
+def source_epochs(source):
     """Epochs of a source's training."""
     epochs = config["pretrain"]["epochs"]
-    return epochs if isinstance(epochs, int) else epochs["t1" if from_scans(source) else "natural"]
+    return epochs if isinstance(epochs, int) else epochs["t1" if uses_scans(source) else "natural"]
 
 
-def asked_of(source):
-    """What a source asks of its slices, see headstart.pretrain.Asked; None if it is not trained here."""
-    dataset, kind = learnt_from(source), source.rpartition("-")[2]
+def spec_of(source):
+    """What a source asks of its slices, see headstart.pretrain.SourceTaskSpec; None if it is not trained here."""
+    dataset, kind = training_dataset(source), source.rpartition("-")[2]
     if dataset is None:
         return None
     entry = config["datasets"][dataset]
     if kind == "classification":
-        classes = natural.class_names(entry).values() if dataset in NATURAL else slices.PRESENT
+        classes = natural.class_names(entry).values() if dataset in NATURAL else cut.PRESENT
         return {"kind": kind, "classes": list(classes), "activation": config["pretrain"]["activation"]}
     if kind == "segmentation" and dataset in NATURAL:
         return {"kind": kind, "classes": list(natural.thing_names(entry)), "first": 1}
@@ -49,9 +49,9 @@ def asked_of(source):
 
 rule pretrain_source:
     input:
-        index=lambda wildcards: over_parts(PART_INDEX, "slice", T1_SOURCE) if from_scans(wildcards.source) else [],
-        images=lambda wildcards: slices_of(wildcards.source, "image"),
-        targets=lambda wildcards: slices_of(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
+        index=lambda wildcards: part_paths(PART_INDEX, "slice", T1_SOURCE) if uses_scans(wildcards.source) else [],
+        images=lambda wildcards: source_slices(wildcards.source, "image"),
+        targets=lambda wildcards: source_slices(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
         weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
     output:
         encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
@@ -65,9 +65,9 @@ rule pretrain_source:
         f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
     threads: config["training"]["threads"]
     resources:
-        gpu=lambda wildcards: config["pretrain"]["gpus"] if learnt_from(wildcards.source) else 0,
-        mem_mb=grown(8000),
-        runtime=grown(1440),
+        gpu=lambda wildcards: config["pretrain"]["gpus"] if training_dataset(wildcards.source) else 0,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(1440),
     params:
         code=code_of("pretrain_source"),
         network=config["network"],
@@ -76,12 +76,12 @@ rule pretrain_source:
         resident_gb=config["training"]["resident_gb"],
         minutes=config["training"]["checkpoint_minutes"],
         state=f"{STATE}/pretrain/{{source}}.state",
-        training=lambda wildcards: training_of(epochs_of(wildcards.source)),
-        asked=lambda wildcards: asked_of(wildcards.source),
+        training=lambda wildcards: training_of(source_epochs(wildcards.source)),
+        spec=lambda wildcards: spec_of(wildcards.source),
         sha256=config["pretrain"]["weights"]["sha256"],
-        subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if from_scans(wildcards.source) else [],
+        subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if uses_scans(wildcards.source) else [],
         held_out=config["pretrain"]["held_out"],
-        augment=lambda wildcards: config["pretrain"]["augment"] if learnt_from(wildcards.source) in NATURAL else None,
+        augment=lambda wildcards: config["pretrain"]["augment"] if training_dataset(wildcards.source) in NATURAL else None,
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
     script:
@@ -104,10 +104,10 @@ rule tabulate_sources:
         rows=[
             {
                 "source": source,
-                "dataset": learnt_from(source),
-                "classes": len((asked_of(source) or {}).get("classes", [])),
+                "dataset": training_dataset(source),
+                "classes": len((spec_of(source) or {}).get("classes", [])),
                 # scans, or files of pictures: what may be held out
-                "files": len(SCANS[T1_SOURCE]) if from_scans(source) else len(slices_of(source, "image")),
+                "files": len(SCANS[T1_SOURCE]) if uses_scans(source) else len(source_slices(source, "image")),
                 "left_out": LEFT_OUT.get(source, ""),
             }
             for source in config["pretrain"]["sources"]

@@ -1,20 +1,20 @@
 # What the study's results were made from, in one file: code, packages, configuration, seeds, and each file that went in
 # and came out. `make verify` compares it with what is there.
 
-PLACES = provenance.Places(RESULTS, DATA)
+PLACES = record.Places(RESULTS, DATA)
 LISTED = [name for name in NATURAL if NATURAL[name]]
 
 
-def of_the_study():
+def study_outputs():
     """What counts of the results: tables, encoders and fine-tuned models with what they say of themselves, splits."""
     kept = tuple(f"{RESULTS}/{folder}/" for folder in ("tables", "pretrain", "finetune"))
     named = [str(path) for path in rules.report.input if str(path).startswith(kept)]
     splits_drawn = [SPLIT.format(target=target, size=size, resample=resample) for target, size, resample in SPLITS]
-    truths = rules.tabulate_truth.output if PHANTOMS else []
-    return list(dict.fromkeys([*named, *truths, *over_runs(MODEL_FACTS), *splits_drawn]))
+    truths = rules.tabulate_ground_truth.output if PHANTOMS else []
+    return list(dict.fromkeys([*named, *truths, *run_paths(MODEL_METADATA), *splits_drawn]))
 
 
-def beside_scans():
+def other_inputs():
     """Files that went in and that no look at scans covers: given weights, and lesions that only registration reads."""
     given = [str(WEIGHTS)] if "imagenet-classification" in SOURCES else []
     masked = [name for name in SCANS if name not in LABELLED and config["datasets"][name]["mask_lesions"]]
@@ -40,9 +40,9 @@ def all_seeds():
 rule write_provenance:
     input:
         records=CHECKED,
-        others=beside_scans(),
+        others=other_inputs(),
         pictures=expand(rules.list_pictures.output, dataset=LISTED),
-        outputs=of_the_study(),
+        outputs=study_outputs(),
         # Sliced for no source that the study has: listed nevertheless.
         slices=rules.slice.input,
     output:
@@ -50,13 +50,13 @@ rule write_provenance:
     log:
         f"{RESULTS}/logs/write_provenance.log",
     resources:
-        mem_mb=grown(2000),
-        runtime=grown(240),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
     params:
         code=code_of("write_provenance"),
         study=RESULTS,
         data=DATA,
         natural=LISTED,
-        planned=provenance.planned(workflow.basedir, PLACES, config, all_seeds()),
+        planned=record.planned(workflow.basedir, PLACES, config, all_seeds()),
     script:
         "../workflow_scripts/write_provenance.py"

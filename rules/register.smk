@@ -5,7 +5,7 @@ def made_participants(wildcards):
     """The table of made-up people, whose age and sex are known once they are made; other datasets need none."""
     if wildcards.dataset not in PHANTOMS:
         return {}
-    return {"made": rules.describe_people.output.participants.format(**wildcards)}
+    return {"made": rules.describe_subjects.output.participants.format(**wildcards)}
 
 
 rule describe_derivatives:
@@ -20,7 +20,7 @@ rule describe_derivatives:
     localrule: True
     params:
         code=code_of("describe_derivatives"),
-        rows=lambda wildcards: [headstart_datasets.people.row(scan) for scan in SCANS[wildcards.dataset].values()],
+        rows=lambda wildcards: [participants.row(scan) for scan in SCANS[wildcards.dataset].values()],
     script:
         "../workflow_scripts/describe_derivatives.py"
 
@@ -44,13 +44,6 @@ rule register_scan:
         brain=f"{IN_SPACE}_desc-brain_mask.nii.gz",
         transform=TRANSFORM,
         quality=f"{DERIVED}_desc-qc_T1w.json",
-        picture=report(
-            f"{DERIVED}_desc-qc_T1w.png",
-            caption="../rules/report/registration.rst",
-            category="3 Quality control",
-            subcategory="registration: {dataset}",
-            labels={"scan": "{subject}"},
-        ),
     log:
         f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
@@ -59,8 +52,8 @@ rule register_scan:
     priority: 1
     threads: config["register"]["threads"]
     resources:
-        mem_mb=grown(6000),
-        runtime=grown(15),
+        mem_mb=per_attempt(6000),
+        runtime=per_attempt(15),
     params:
         code=code_of("register_scan"),
         voxel_mm=config["template"]["voxel_mm"],
@@ -69,6 +62,27 @@ rule register_scan:
         settings=REGISTER,
     script:
         "../workflow_scripts/register_scan.py"
+
+
+rule draw_registrations:
+    input:
+        t1w=paths_of_part(rules.register_scan.output.t1w, "check"),
+        template=A_TEMPLATE,
+    output:
+        pictures=scan_pictures("registration"),
+    log:
+        f"{RESULTS}/logs/draw_registrations/{{dataset}}/part-{{part}}.log",
+    # Before the gate: whoever reads that a registration failed wants to see it.
+    priority: 2
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
+    params:
+        code=code_of("draw_registrations"),
+        voxel_mm=config["template"]["voxel_mm"],
+        subjects=lambda wildcards: [scan.subject for scan in scans_of_part(wildcards, "check")],
+    script:
+        "../workflow_scripts/draw_registrations.py"
 
 
 rule resample_target:
@@ -83,8 +97,8 @@ rule resample_target:
         f"{RESULTS}/logs/resample_target/{{dataset}}/sub-{{subject}}.log",
     priority: 1
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(10),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(10),
     params:
         code=code_of("resample_target"),
         voxel_mm=config["template"]["voxel_mm"],
@@ -96,9 +110,9 @@ rule resample_target:
 
 rule tabulate_quality:
     input:
-        registered=over_scans(rules.register_scan.output.quality, *SCANS),
+        registered=scan_paths(rules.register_scan.output.quality, *SCANS),
         checked=CHECKED,
-        losses=over_scans(rules.resample_target.output.losses, *LABELLED),
+        losses=scan_paths(rules.resample_target.output.losses, *LABELLED),
     output:
         table=report(
             f"{RESULTS}/tables/quality.tsv",
@@ -140,7 +154,8 @@ rule gate_quality:
 rule register:
     input:
         TEMPLATE,
-        over_scans(rules.register_scan.output.t1w, *SCANS),
-        over_scans(rules.resample_target.output.labels, *LABELLED),
+        scan_paths(rules.register_scan.output.t1w, *SCANS),
+        scan_paths(rules.resample_target.output.labels, *LABELLED),
+        part_paths(f"{RESULTS}/figures/registration/{{dataset}}/part-{{part}}", "check", *SCANS),
         expand(rules.describe_derivatives.output, dataset=SCANS),
         rules.gate_quality.output,

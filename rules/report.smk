@@ -8,7 +8,7 @@ CURVED = [name for name, target in TARGETS.items() if len(target["sizes"]) > 1]
 BY_DOMAIN = [name for name in TARGETS if name in CURVED or name in LESIONED]
 
 
-def in_report(name, caption, category, subcategory=None, **labels):
+def report_figure(name, caption, category, subcategory=None, **labels):
     """A figure as PNG in the report and as SVG beside it."""
     png = f"{RESULTS}/figures/{name}.png"
     shown = report(
@@ -23,7 +23,7 @@ rule draw_verdict:
         rules.compare_sources.output.comparisons,
         rules.compare_sources.output.saved,
     output:
-        figure=in_report("verdict", "answer", "1 Answer", VERDICT, figure="verdict"),
+        figure=report_figure("verdict", "verdict_page", "1 Answer", VERDICT, figure="verdict"),
         numbers=f"{RESULTS}/figures/verdict.tsv",
     log:
         f"{RESULTS}/logs/draw_verdict.log",
@@ -38,7 +38,7 @@ rule draw_domains:
         summary=rules.tabulate_scores.output.summary,
         detection=lambda wildcards: ([rules.tabulate_detection.output.table] if wildcards.target in LESIONED else []),
     output:
-        figure=in_report("domains_{target}", "domains", "1 Answer", FIGURES, figure="by domain: {target}"),
+        figure=report_figure("domains_{target}", "domains", "1 Answer", FIGURES, figure="by domain: {target}"),
         numbers=f"{RESULTS}/figures/domains_{{target}}.tsv",
     log:
         f"{RESULTS}/logs/draw_domains/{{target}}.log",
@@ -75,7 +75,7 @@ rule draw_scores:
         rules.tabulate_scores.output.summary,
         rules.tabulate_scores.output.gains,
     output:
-        figure=in_report("scores", "scores", "1 Answer", FIGURES, figure="score against set size"),
+        figure=report_figure("scores", "scores", "1 Answer", FIGURES, figure="score against set size"),
         numbers=f"{RESULTS}/figures/scores.tsv",
     log:
         f"{RESULTS}/logs/draw_scores.log",
@@ -100,7 +100,7 @@ def shown_tests(wildcards):
 
 def shown_slices(pattern):
     """Input function: the files with the slices of the scans tested by the runs that the examples show."""
-    return lambda wildcards: parts_with(pattern, wildcards.target, shown_tests(wildcards))
+    return lambda wildcards: parts_holding(pattern, wildcards.target, shown_tests(wildcards))
 
 
 rule draw_examples:
@@ -111,7 +111,7 @@ rule draw_examples:
         images=shown_slices(SLICES["image"]),
         labels=shown_slices(SLICES["target"]),
     output:
-        figure=in_report("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),
+        figure=report_figure("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),
         numbers=f"{RESULTS}/figures/examples_{{target}}.tsv",
     log:
         f"{RESULTS}/logs/draw_examples/{{target}}.log",
@@ -128,9 +128,9 @@ rule draw_examples:
 rule draw_training:
     input:
         training=expand(rules.pretrain_source.output.training, source=SOURCES),
-        facts=expand(rules.pretrain_source.output.model, source=SOURCES),
+        metadata=expand(rules.pretrain_source.output.model, source=SOURCES),
     output:
-        figure=in_report("pretraining", "pretraining", "2 Training", figure="pre-training"),
+        figure=report_figure("pretraining", "pretraining", "2 Training", figure="pre-training"),
         numbers=f"{RESULTS}/figures/pretraining.tsv",
     log:
         f"{RESULTS}/logs/draw_training.log",
@@ -144,9 +144,9 @@ rule draw_training:
 rule draw_source:
     input:
         examples=rules.pretrain_source.output.examples,
-        facts=rules.pretrain_source.output.model,
+        metadata=rules.pretrain_source.output.model,
     output:
-        in_report("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
+        report_figure("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
     log:
         f"{RESULTS}/logs/draw_source/{{source}}.log",
     params:
@@ -174,39 +174,39 @@ rule tabulate_participants:
         "../workflow_scripts/tabulate_participants.py"
 
 
-rule tabulate_truth:
+rule tabulate_ground_truth:
     input:
-        over_parts(rules.compare_truth.output[0], "check", *PHANTOMS),
+        part_paths(rules.compare_ground_truth.output[0], "check", *PHANTOMS),
     output:
         table=report(
-            f"{RESULTS}/tables/truth.tsv",
-            caption="../rules/report/truth.rst",
+            f"{RESULTS}/tables/ground_truth.tsv",
+            caption="../rules/report/ground_truth.rst",
             category="3 Quality control",
             labels={"table": "against exact truth"},
         ),
     log:
-        f"{RESULTS}/logs/tabulate_truth.log",
+        f"{RESULTS}/logs/tabulate_ground_truth.log",
     params:
-        code=code_of("tabulate_truth"),
+        code=code_of("tabulate_ground_truth"),
     script:
-        "../workflow_scripts/tabulate_truth.py"
+        "../workflow_scripts/tabulate_ground_truth.py"
 
 
-rule draw_truth:
+rule draw_ground_truth:
     input:
-        rules.tabulate_truth.output,
+        rules.tabulate_ground_truth.output,
     output:
-        figure=in_report("truth", "truth", "3 Quality control", figure="against exact truth"),
-        numbers=f"{RESULTS}/figures/truth.tsv",
+        figure=report_figure("ground_truth", "ground_truth", "3 Quality control", figure="against the ground truth"),
+        numbers=f"{RESULTS}/figures/ground_truth.tsv",
     log:
-        f"{RESULTS}/logs/draw_truth.log",
+        f"{RESULTS}/logs/draw_ground_truth.log",
     params:
-        code=code_of("draw_truth"),
+        code=code_of("draw_ground_truth"),
     script:
-        "../workflow_scripts/draw_truth.py"
+        "../workflow_scripts/draw_ground_truth.py"
 
 
-def in_methods(name, label):
+def methods_page(name, label):
     """A page on how the study was made."""
     page = f"{RESULTS}/methods/{name}.html"
     return report(page, caption=f"../rules/report/{name}.rst", category="4 Methods", labels={"page": label})
@@ -220,18 +220,18 @@ rule describe_study:
         evaluated=rules.compare_sources.output.verdict,
     output:
         text=f"{RESULTS}/methods/methods.rst",
-        methods=in_methods("methods", "methods, ready for a paper"),
+        methods=methods_page("methods", "methods, ready for a paper"),
         settings=f"{RESULTS}/methods/configuration.yaml",
-        configuration=in_methods("configuration", "configuration"),
+        configuration=methods_page("configuration", "configuration"),
         tables=expand(f"{RESULTS}/methods/{{name}}.tsv", name=["runtimes", "versions"]),
-        pages=[in_methods("runtimes", "run times"), in_methods("versions", "versions")],
+        pages=[methods_page("runtimes", "run times"), methods_page("versions", "versions")],
     log:
         f"{RESULTS}/logs/describe_study.log",
     params:
         code=code_of("describe_study"),
         config={key: value for key, value in config.items() if key != "predict"},
         sources=SOURCES,
-        backends=[BACKENDS[T1_SOURCE]] if any(from_scans(source) for source in SOURCES) else [],
+        backends=[BACKENDS[T1_SOURCE]] if any(uses_scans(source) for source in SOURCES) else [],
         benchmarks=f"{RESULTS}/benchmarks",
     script:
         "../workflow_scripts/describe_study.py"
@@ -252,8 +252,8 @@ rule report:
         rules.draw_scores.output,
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
-        expand(rules.draw_source.output, source=[source for source in SOURCES if learnt_from(source)]),
+        expand(rules.draw_source.output, source=[source for source in SOURCES if training_dataset(source)]),
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
-        rules.draw_truth.output if PHANTOMS else [],
+        rules.draw_ground_truth.output if PHANTOMS else [],
         rules.describe_study.output,

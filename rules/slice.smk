@@ -13,55 +13,55 @@ PICTURES = {
 }
 
 
-def laid_out(*layouts):
+def datasets_with_layout(*layouts):
     """The datasets of natural images with one of these layouts."""
     return [name for name in NATURAL if config["datasets"][name]["layout"] in layouts]
 
 
-def rows_of(wildcards):
+def picture_range(wildcards):
     """First and last picture of a file, the latter left out."""
-    return within(config["datasets"][wildcards.dataset]["pictures"], config["slice"]["pictures"], wildcards.shard)
+    return part_range(config["datasets"][wildcards.dataset]["pictures"], config["slice"]["pictures"], wildcards.part)
 
 
 # Several scans a job, since cutting one takes less time than the job's start.
 rule slice_source:
     input:
-        image=of_part(rules.register_scan.output.t1w, "slice"),
-        labels=of_part(LABELS["tissue"], "slice"),
-        brain=of_part(LABELS["brain"], "slice"),
-        structures=of_part(LABELS["structures"], "slice"),
+        image=paths_of_part(rules.register_scan.output.t1w, "slice"),
+        labels=paths_of_part(LABELS["tissue"], "slice"),
+        brain=paths_of_part(LABELS["brain"], "slice"),
+        structures=paths_of_part(LABELS["structures"], "slice"),
     output:
         image=SLICES["image"],
         labels=SLICES["tissue"],
         presence=SLICES["presence"],
         index=PART_INDEX,
     log:
-        f"{RESULTS}/logs/slice_source/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/slice_source/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
         dataset=T1_SOURCE,
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(30),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_of("slice_scans"),
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
         presence_voxels=config["slice"]["presence_voxels"],
-        subjects=lambda wildcards: [scan.subject for scan in scans_within(wildcards, "slice")],
+        subjects=lambda wildcards: [scan.subject for scan in scans_of_part(wildcards, "slice")],
     script:
         "../workflow_scripts/slice_scans.py"
 
 
 use rule slice_source as slice_target with:
     input:
-        image=of_part(rules.register_scan.output.t1w, "slice"),
-        labels=of_part(rules.resample_target.output.labels, "slice"),
+        image=paths_of_part(rules.register_scan.output.t1w, "slice"),
+        labels=paths_of_part(rules.resample_target.output.labels, "slice"),
     output:
         image=SLICES["image"],
         labels=SLICES["target"],
         index=PART_INDEX,
     log:
-        f"{RESULTS}/logs/slice_target/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/slice_target/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
         dataset="|".join(LABELLED),
 
@@ -73,16 +73,16 @@ rule slice_rooms:
         image=PICTURES["image"],
         labels=PICTURES["labels"],
     log:
-        f"{RESULTS}/logs/slice_rooms/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/slice_rooms/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset="|".join(laid_out("taskonomy")) or "(?!)",
+        dataset="|".join(datasets_with_layout("taskonomy")) or "(?!)",
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(60),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(60),
     params:
         code=code_of("slice_pictures"),
         size=config["slice"]["size"],
-        rows=rows_of,
+        rows=picture_range,
     script:
         "../workflow_scripts/slice_pictures.py"
 
@@ -92,13 +92,13 @@ use rule slice_rooms as slice_objects with:
         image=PICTURES["image"],
         presence=PICTURES["presence"],
     log:
-        f"{RESULTS}/logs/slice_objects/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/slice_objects/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset="|".join(laid_out("imagenet")) or "(?!)",
+        dataset="|".join(datasets_with_layout("imagenet")) or "(?!)",
     params:
         code=code_of("slice_pictures"),
         size=config["slice"]["size"],
-        rows=rows_of,
+        rows=picture_range,
         classes=lambda wildcards: list(natural.class_names(config["datasets"][wildcards.dataset])),
 
 
@@ -106,16 +106,16 @@ rule slice_scenes:
     output:
         **PICTURES,
     log:
-        f"{RESULTS}/logs/slice_scenes/{{dataset}}/part-{{shard}}.log",
+        f"{RESULTS}/logs/slice_scenes/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset="|".join(laid_out("scenes")) or "(?!)",
+        dataset="|".join(datasets_with_layout("scenes")) or "(?!)",
     resources:
-        mem_mb=grown(3000),
-        runtime=grown(30),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(30),
     params:
         code=code_of("slice_scenes"),
         size=config["slice"]["size"],
-        rows=rows_of,
+        rows=picture_range,
         seed=lambda wildcards: seeds.seed_for(config["seed"], "scenes", wildcards.dataset),
     script:
         "../workflow_scripts/slice_scenes.py"
@@ -123,9 +123,9 @@ rule slice_scenes:
 
 rule slice:
     input:
-        [over_parts(SLICES[kind], "slice", T1_SOURCE) for kind in ("image", "tissue", "presence")],
-        [over_parts(SLICES[kind], "slice", *LABELLED) for kind in ("image", "target")],
-        over_shards(PICTURES["image"], *NATURAL),
-        over_shards(PICTURES["labels"], *laid_out(*headstart_datasets.MAPPED)),
-        over_shards(PICTURES["presence"], *laid_out(*headstart_datasets.CLASSED)),
+        [part_paths(SLICES[kind], "slice", T1_SOURCE) for kind in ("image", "tissue", "presence")],
+        [part_paths(SLICES[kind], "slice", *LABELLED) for kind in ("image", "target")],
+        image_part_paths(PICTURES["image"], *NATURAL),
+        image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.MAPPED)),
+        image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.CLASSED)),
         rules.gate_quality.output,

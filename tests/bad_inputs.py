@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from headstart import intake
+from headstart.datasets import intake
 from headstart.job import UserError
 
 CLASSES = {"lesion": [1]}
@@ -159,7 +159,7 @@ ACCEPTED = [
 
 
 def row(case: Case, folder: Path) -> dict:
-    """Write a case; its row for :func:`headstart.intake.check`."""
+    """Write a case; its row for :func:`headstart.datasets.intake.check`."""
     t1w, labels = case.make(folder)
     labels = [str(path) for path in labels] or None
     return {"dataset": "bad", "subject": case.name, "t1w": str(t1w), "labels": labels, "how": case.how}

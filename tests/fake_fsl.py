@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from headstart.template import STRUCTURES
+from headstart.template.template import STRUCTURES
 
 # The grid on which FSL is handed every scan of these tests, and stores its outputs: axes left, anterior, superior.
 SHAPE = (20, 24, 18)

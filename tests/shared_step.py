@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from headstart import feed, parallel
-from headstart.networks import Architecture
-from headstart.tasks import Segmentation
-from headstart.trainer import Trainer, Training
+from headstart.networks.architectures import Architecture
+from headstart.training import distributed, feed
+from headstart.training.tasks import Segmentation
+from headstart.training.trainer import Trainer, Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 
@@ -25,10 +25,10 @@ def save_gradients(description, device):
     slices = feed.load(images, labels, torch.device(device))
     trainer = Trainer(model, slices, task, Training(1, batch_size=7, precision="float32"), 1)
     next(trainer.run())
-    if parallel.number() == 0:
+    if distributed.rank() == 0:
         gradients = {name: parameter.grad.contiguous() for name, parameter in model.named_parameters()}
         save_file(gradients, Path(description["file"]))
 
 
 if __name__ == "__main__":
-    parallel.work(save_gradients)
+    distributed.work(save_gradients)

@@ -7,9 +7,12 @@ import numpy as np
 import torch
 import yaml
 
-from headstart import datasets, networks, pretrain, settings, store
-from headstart.loop import Training
-from headstart.networks import Architecture
+from headstart import pretrain, settings
+from headstart.datasets import layouts
+from headstart.networks import architectures
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
+from headstart.training.loop import Training
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
@@ -33,17 +36,17 @@ def test_a_target(tmp_path):
     for name in ("images/p1.nii.gz", "images/p2.nii.gz", "masks/p1_mask.nii.gz", "masks/p2_mask.nii.gz"):
         (tmp_path / "tumours" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tumours" / name).touch()
-    found = datasets.scans("tumours", config["datasets"]["tumours"], tmp_path / "made", tmp_path)
+    found = layouts.scans("tumours", config["datasets"]["tumours"], tmp_path / "made", tmp_path)
     assert [(scan.subject, scan.target[0].name) for scan in found] == [(f"p{n}", f"p{n}_mask.nii.gz") for n in (1, 2)]
 
 
 def test_a_layout(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "LAYOUTS", dict(datasets.LAYOUTS))
+    monkeypatch.setattr(layouts, "LAYOUTS", dict(layouts.LAYOUTS))
     run("A layout of scans")
     for name in ("case-3_T1.nii.gz", "case-3_lesion.nii.gz", "case-20_T1.nii.gz", "case-20_lesion.nii.gz"):
         (tmp_path / name).touch()
     entry = {"layout": "cases", "folder": str(tmp_path), "exclude": []}
-    found = datasets.scans("d", entry, tmp_path / "made", tmp_path)
+    found = layouts.scans("d", entry, tmp_path / "made", tmp_path)
     assert [(scan.subject, scan.person, scan.target[0].name) for scan in found] == [
         ("20", "20", "case-20_lesion.nii.gz"),
         ("3", "3", "case-3_lesion.nii.gz"),
@@ -58,10 +61,10 @@ def test_a_source_task(tmp_path, monkeypatch):
     for number in range(2):
         paths.append(tmp_path / f"{number}.npy")
         np.save(paths[-1], rng.integers(0, store.SCALE, (4, 64, 64), dtype=np.uint16))
-    asked, training = pretrain.Asked("inpainting"), Training(epochs=1, batch_size=4)
-    made = pretrain.pretrain(asked, paths, [], SMALL, training, 0, held_out_files=1, device="cpu")
-    assert made.facts["kind"] == "inpainting" and made.history[0]["validation"] < 1
-    network = asked.task(None, SMALL, 0).network(made.encoder, SMALL, 64, 0).eval()
+    spec, training = pretrain.SourceTaskSpec("inpainting"), Training(epochs=1, batch_size=4)
+    made = pretrain.pretrain(spec, paths, [], SMALL, training, 0, held_out_files=1, device="cpu")
+    assert made.metadata["kind"] == "inpainting" and made.history[0]["validation"] < 1
+    network = spec.task(None, SMALL, 0).network(made.encoder, SMALL, 64, 0).eval()
     slices = torch.rand(1, 1, 64, 64)
     other = slices.clone()
     other[..., 20:40, 20:40] = 0.5
@@ -70,9 +73,9 @@ def test_a_source_task(tmp_path, monkeypatch):
 
 
 def test_an_encoder(monkeypatch):
-    monkeypatch.setattr(networks, "RESNETS", dict(networks.RESNETS))
+    monkeypatch.setattr(architectures, "RESNETS", dict(architectures.RESNETS))
     run("An encoder")
     with torch.device("meta"):
-        trunk = networks.Trunk("resnet152")
+        trunk = architectures.Trunk("resnet152")
     # torchvision's has 60 192 808 parameters: 2 049 000 in its last layer, 6 272 in the stem's other two channels
     assert sum(each.numel() for each in trunk.parameters()) == 60_192_808 - 2_049_000 - 6_272

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from headstart import finetune as room
-from headstart import models, store
 from headstart.finetune import Draw, finetune
 from headstart.job import UserError
-from headstart.networks import Architecture
+from headstart.networks import model_files
+from headstart.networks.architectures import Architecture
 from headstart.pretrain import scratch
-from headstart.trainer import Training
+from headstart.slices import store
+from headstart.training.trainer import Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 SETTINGS = Training(1, batch_size=4, precision="float32")
@@ -19,7 +20,7 @@ def source(tmp_path):
     def make(seed):
         path = tmp_path / f"source{seed}" / "encoder.safetensors"
         made = scratch(SMALL, seed)
-        models.save(made.encoder, path, {**made.facts, "template": "phantom"}, made.history)
+        model_files.save(made.encoder, path, {**made.metadata, "template": "phantom"}, made.history)
         return path
 
     return make
@@ -54,7 +55,7 @@ def test_training_starts_from_the_sources_encoder_and_a_decoder_of_its_own(sourc
     watched(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
     for seed in (1, 2):
         tuned(source(seed), scan, Draw([0], 9))
-    given = [models.read_state(source(seed)) for seed in (1, 2)]
+    given = [model_files.read_state(source(seed)) for seed in (1, 2)]
     for start, encoder in zip(starts, given, strict=True):
         assert all(torch.equal(start[f"encoder.{name}"], tensor) for name, tensor in encoder.items())
     decoders = [{name: t for name, t in start.items() if name.startswith("decoder.")} for start in starts]
@@ -74,7 +75,7 @@ def test_everything_is_trained_and_the_seed_decides(source, scan):
     (first, history), (again, _), (other, _) = tuned(path, scan, Draw([0], 9), Draw([0], 9), Draw([0], 10))
     assert all(map(torch.equal, first.state_dict().values(), again.state_dict().values()))
     assert len(history) == 1 and not first.training
-    given = models.read_state(path)
+    given = model_files.read_state(path)
     still = [name for name, p in first.encoder.named_parameters() if torch.equal(p, given[name])]
     assert not still
     assert not torch.equal(first.decoder.layers[0][0].weight, other.decoder.layers[0][0].weight)

@@ -3,19 +3,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from headstart import pretrain, store
+from headstart import pretrain
 from headstart.job import UserError, read_json
-from headstart.networks import Architecture
-from headstart.pretrain import Asked, hold_out, scratch
-from headstart.trainer import DivergedError, Training
+from headstart.networks.architectures import Architecture
+from headstart.pretrain import SourceTaskSpec, hold_out, scratch
+from headstart.slices import store
+from headstart.training.trainer import DivergedError, Training
 
 SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
 SETTINGS = Training(2, batch_size=4, precision="float32")
-TISSUES = Asked("segmentation", ("background", "CSF", "GM", "WM"))
+TISSUES = SourceTaskSpec("segmentation", ("background", "CSF", "GM", "WM"))
 ASKED = {
     "segmentation": TISSUES,
-    "autoencoding": Asked("autoencoding"),
-    "classification": Asked("classification", ("low", "high"), activation="softmax"),
+    "autoencoding": SourceTaskSpec("autoencoding"),
+    "classification": SourceTaskSpec("classification", ("low", "high"), activation="softmax"),
 }
 
 
@@ -41,17 +42,17 @@ def learn(scans, kind, training=SETTINGS, **options):
 @pytest.mark.parametrize("kind", ASKED)
 def test_the_encoder_learns_from_the_kept_scans_alone(scans, kind, monkeypatch):
     read = []
-    joined = store.Joined
-    monkeypatch.setattr(store, "Joined", lambda paths: read.append(list(paths)) or joined(paths))
+    joined = store.SliceArray
+    monkeypatch.setattr(store, "SliceArray", lambda paths: read.append(list(paths)) or joined(paths))
     source = learn(scans, kind, held_out_files=1)
     trained, validated = (paths for paths in read if paths[0] in scans["images"])
     assert len(trained) == 2 and len(validated) == 1 and not set(trained) & set(validated)
     assert len(source.history) == 2 and all(np.isfinite(row["validation"]) for row in source.history)
     start = scratch(SMALL, 1).encoder
     assert not torch.equal(source.encoder.conv1.weight, start.conv1.weight)
-    facts = source.facts
-    assert (facts["kind"], facts["files"], facts["held_out_files"], facts["slices"]) == (kind, 2, 1, 8)
-    assert facts["size"] == [32, 32] and facts["training"]["precision"] == "float32"
+    metadata = source.metadata
+    assert (metadata["kind"], metadata["files"], metadata["held_out_files"], metadata["slices"]) == (kind, 2, 1, 8)
+    assert metadata["size"] == [32, 32] and metadata["training"]["precision"] == "float32"
 
 
 @pytest.mark.parametrize("kind", ASKED)
@@ -69,18 +70,18 @@ def test_every_source_starts_from_the_same_encoder(scans, kind, monkeypatch):
 def test_the_same_seed_gives_the_same_encoder(scans, kind):
     first, again = (learn(scans, kind) for _ in range(2))
     assert all(map(torch.equal, first.encoder.state_dict().values(), again.encoder.state_dict().values()))
-    assert first.history == again.history and first.facts == again.facts
+    assert first.history == again.history and first.metadata == again.metadata
     assert first.history[0]["validation"] is None
 
 
 def test_facts_tell_the_data_and_the_loss_apart(scans):
     few = Training(1, batch_size=4, precision="float32")
-    facts = learn(scans, "segmentation", few).facts
+    metadata = learn(scans, "segmentation", few).metadata
     store.write_labels(scans["segmentation"][0], np.tri(32, dtype=np.uint8)[None].repeat(4, axis=0))
-    assert learn(scans, "segmentation", few).facts["data_sha256"] != facts["data_sha256"]
-    assert len(facts["class_weights"]) == 4 and facts["classes"] == list(TISSUES.classes)
-    assert learn(scans, "classification", few).facts["activation"] == "softmax"
-    assert learn(scans, "autoencoding", few).facts["loss_weights"] == {"l1": 0.996, "gan": 0.004}
+    assert learn(scans, "segmentation", few).metadata["data_sha256"] != metadata["data_sha256"]
+    assert len(metadata["class_weights"]) == 4 and metadata["classes"] == list(TISSUES.classes)
+    assert learn(scans, "classification", few).metadata["activation"] == "softmax"
+    assert learn(scans, "autoencoding", few).metadata["loss_weights"] == {"l1": 0.996, "gan": 0.004}
 
 
 def test_the_discriminators_balance_is_in_the_history(scans):
@@ -94,8 +95,8 @@ def test_a_source_is_saved_with_all_that_describes_it(scans, tmp_path):
     pretrain.save(source, tmp_path / "out/encoder.safetensors", {"source": "t1-segmentation", "size": [32, 32]})
     state = load_file(tmp_path / "out/encoder.safetensors")
     assert torch.equal(state["conv1.weight"], source.encoder.conv1.weight)
-    facts = read_json(tmp_path / "out/model.json")
-    assert facts["source"] == "t1-segmentation" and facts["measure"] == "mean IoU"
+    metadata = read_json(tmp_path / "out/model.json")
+    assert metadata["source"] == "t1-segmentation" and metadata["measure"] == "mean IoU"
     with np.load(tmp_path / "out/examples.npz") as examples:
         shapes = {name: examples[name].shape for name in examples}
     assert shapes == dict.fromkeys(("images", "outputs", "targets"), (4, 32, 32))
@@ -131,7 +132,7 @@ def test_scratch_is_the_encoder_that_training_starts_from():
     again, other = scratch(SMALL, 1).encoder, scratch(SMALL, 2).encoder
     assert torch.equal(source.encoder.conv1.weight, again.conv1.weight)
     assert not torch.equal(source.encoder.conv1.weight, other.conv1.weight)
-    assert not source.history and source.facts["kind"] == "scratch" and source.facts["encoder"] == "resnet18"
+    assert not source.history and source.metadata["kind"] == "scratch" and source.metadata["encoder"] == "resnet18"
 
 
 def test_scans_are_held_out_whole_and_by_the_seed():

@@ -5,11 +5,11 @@ from snakemake_logger_plugin_headstart import Progress
 
 def test_time_left_follows_what_was_measured():
     progress = Progress(started=100.0)
-    progress.plan({"make_person": 2, "register_scan": 3, "total": 5})
-    progress.start(1, "make_person", "cohort 01", 100.0)
-    progress.start(2, "make_person", "cohort 02", 100.0)
+    progress.plan({"make_subject": 2, "register_scan": 3, "total": 5})
+    progress.start(1, "make_subject", "cohort 01", 100.0)
+    progress.start(2, "make_subject", "cohort 02", 100.0)
     assert progress.finish(1, 110.0).startswith("[0:10] 1/5 done")
-    assert progress.finish(2, 110.0).endswith("left: make_person cohort 02 (10 s)")
+    assert progress.finish(2, 110.0).endswith("left: make_subject cohort 02 (10 s)")
     # Twice as slow as a typical 5 s and two at once, both held back by 60 s of doubt.
     assert progress.seconds_left(110.0) == pytest.approx(3 * 11 * (80 / 70) / (80 / 70))
     progress.start(3, "register_scan", "cohort 01", 110.0)

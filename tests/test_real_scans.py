@@ -7,14 +7,19 @@ import pytest
 import yaml
 from oracle import Oracle
 
-from headstart import atlases, brain, images, overlap, predict, slices, template
-from headstart.atlases import NEUROMORPHOMETRICS
+from headstart import images
+from headstart.datasets.intake import read_t1
 from headstart.images import Volume
-from headstart.intake import read_t1
 from headstart.label import ants
 from headstart.label.tissue import tissue
-from headstart.register import register, target_labels
+from headstart.metrics import overlap
+from headstart.predict import segment
+from headstart.register import brain_extraction
+from headstart.register.affine import register, target_labels
 from headstart.settings import label_values
+from headstart.slices import cut
+from headstart.template import atlases, template
+from headstart.template.atlases import NEUROMORPHOMETRICS
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -73,16 +78,16 @@ def test_a_mask_is_worth_as_much_on_the_scans_own_grid(registered, real_scans, r
     classes = yaml.safe_load((STUDIES / "oasis.yaml").read_text())["targets"]["anatomy"]["classes"]
     values = {v: k for k, listed in enumerate(classes.values(), 1) for v in label_values(listed)}
     native, there = target_labels([str(path).replace("_SS", "_glm")], path, found.transform, template.grid(1), values)
-    facts = {
+    metadata = {
         "classes": ["background", *classes], "voxel_mm": 1, "size": [256, 256], "percentiles": [1, 99], "register": {},
         "discard_mm": {"top": 0, "bottom": 0}, "training": {"precision": "float32"},
     }  # fmt: skip
     maps = {name: getattr(reference, name) for name in ("t1", "brain", "csf", "gm", "wm")}
-    monkeypatch.setattr(predict, "register", lambda *args, **kwargs: found)
+    monkeypatch.setattr(segment, "register", lambda *args, **kwargs: found)
     wrong = Volume(np.roll(there.data, (2, -1, 1), (0, 1, 2)), there.affine)
     for said, least in ((there, 0.985), (wrong, 0)):
-        oracle = Oracle(slices.whole(said, 256), 7)
-        made = predict.segment(path, oracle, facts, maps, {"brain_dice": [0.9, 1]})
+        oracle = Oracle(cut.whole(said, 256), 7)
+        made = segment.segment(path, oracle, metadata, maps, {"brain_dice": [0.9, 1]})
         np.testing.assert_array_equal(made.in_space.data, said.data)
         for k in range(1, 7):
             own = overlap.dice(made.mask.data == k, native.data == k)
@@ -119,10 +124,10 @@ def test_made_tissues_agree_with_fast_and_with_manual_ones(real_scans):
 def test_the_brain_of_a_head_is_found(real_scans):
     folder = real_scans / "mni152-head"
     head, _ = read_t1(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
-    mask, stripped = brain.extract(head, threads=2)
+    mask, stripped = brain_extraction.extract(head, threads=2)
     reference = images.read(folder / "MNI152_T1_1mm_brain_mask_allineate.nii.gz").data > 0
     assert not stripped and dice(mask.data > 0, reference) > 0.97
-    whole = brain.head(head, mask)
+    whole = brain_extraction.head(head, mask)
     assert whole[mask.data > 0].mean() > 0.999 and whole.sum() > 1.5 * mask.data.sum()
 
 

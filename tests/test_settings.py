@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from headstart import settings
-from headstart.datasets import LAYOUTS
+from headstart.datasets.layouts import LAYOUTS
 from headstart.job import UserError
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,5 @@
-from headstart import intake, job
+from headstart import job
+from headstart.datasets import intake
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     records = intake.check(snakemake.params.scans, snakemake.params.classes)

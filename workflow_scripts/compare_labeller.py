@@ -1,14 +1,14 @@
 import numpy as np
 import torch
 
-from headstart import images, job, truth
-from headstart.label import learnt
-from headstart.networks import Architecture
+from headstart import images, job, labeller
+from headstart.label import validation
+from headstart.networks.architectures import Architecture
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
-    made = learnt.label(
+    made = labeller.label(
         files.t1w,
         files.model,
         Architecture.of(params.network),
@@ -19,5 +19,5 @@ with job.running(snakemake.rule, snakemake.log[0]):
     found = {}
     for name in ("tissue", "structures"):
         slow = images.read(files[name], np.uint8)
-        found |= truth.dice_by_label(getattr(made, name), slow, truth.NAMES[name])
+        found |= validation.dice_by_label(getattr(made, name), slow, validation.NAMES[name])
     job.write_json(snakemake.output[0], found)

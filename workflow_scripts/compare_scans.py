@@ -1,6 +1,7 @@
 import pandas as pd
 
-from headstart import intake, job
+from headstart import job
+from headstart.datasets import intake
 
 with job.running(snakemake.rule, snakemake.log[0]):
     records = intake.read_records(snakemake.input)

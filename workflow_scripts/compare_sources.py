@@ -1,14 +1,15 @@
 import pandas as pd
 
-from headstart import comparisons, curves, job, mixed, tables, verdict
+from headstart import job
+from headstart.evaluate import comparisons, learning_curves, mixed_model, tables, verdict
 
 with job.running(snakemake.rule, snakemake.log[0]):
     written, params = snakemake.output, snakemake.params
     collected = pd.read_parquet(snakemake.input.scans)
     cells = list(tables.cells(collected, params.draws, params.seed))
-    compared, saved = comparisons.compare(cells), curves.saved(cells)
+    compared, saved = comparisons.compare(cells), learning_curves.saved(cells)
     job.write_table(written.comparisons, compared)
-    job.write_table(written.curves, curves.laws(cells))
+    job.write_table(written.curves, learning_curves.laws(cells))
     job.write_table(written.saved, saved)
-    job.write_table(written.mixed, mixed.model(collected))
+    job.write_table(written.mixed, mixed_model.model(collected))
     job.write_table(written.verdict, verdict.verdict(tables.summary(cells), compared, saved))

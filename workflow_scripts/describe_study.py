@@ -1,7 +1,9 @@
 import pandas as pd
 import yaml
 
-from headstart import __version__, job, methods, prose, runtimes
+from headstart import job
+from headstart.report import html, methods, runtimes
+from headstart.version import __version__
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output
@@ -10,12 +12,12 @@ with job.running(snakemake.rule, snakemake.log[0]):
     versions = {**dict(installed.itertuples(index=False)), "headstart": __version__}
     described = methods.text(params.config, params.sources, params.backends, participants, versions)
     job.write_text(written.text, described)
-    job.write_text(written.methods, prose.html("Methods", described))
+    job.write_text(written.methods, html.html("Methods", described))
     settings = yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True)
     job.write_text(written.settings, settings)
-    job.write_text(written.configuration, prose.html("Configuration", prose.literal(settings)))
+    job.write_text(written.configuration, html.html("Configuration", html.literal(settings)))
     measured = {"run times": runtimes.stages(params.benchmarks), "versions": installed}
     for (title, table), path, page in zip(measured.items(), written.tables, written.pages, strict=True):
         job.write_table(path, table)
-        shown = table.astype(str).replace("nan", "n/a").map(prose.plain)
-        job.write_text(page, prose.html(title.capitalize(), prose.table(list(shown), shown.to_numpy().tolist())))
+        shown = table.astype(str).replace("nan", "n/a").map(html.plain)
+        job.write_text(page, html.html(title.capitalize(), html.table(list(shown), shown.to_numpy().tolist())))

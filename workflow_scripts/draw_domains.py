@@ -1,6 +1,7 @@
 import pandas as pd
 
-from headstart import job, paper, pictures
+from headstart import job
+from headstart.report import paper, scan_pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, target = snakemake.input, snakemake.wildcards.target
@@ -10,4 +11,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
     )
     shown = paper.numbers(summary, detection[0] if detection else None)
     job.write_table(snakemake.output.numbers, shown)
-    pictures.save_all(paper.figure(shown, target), snakemake.output.figure)
+    scan_pictures.save_all(paper.figure(shown, target), snakemake.output.figure)

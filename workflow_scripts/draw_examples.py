@@ -1,6 +1,8 @@
 import pandas as pd
 
-from headstart import figures, job, pictures, store
+from headstart import job
+from headstart.report import figures, scan_pictures
+from headstart.slices import store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
@@ -21,4 +23,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
     )
     numbers = figures.examples_numbers(chosen, labels, metrics, params.metric)
     job.write_table(snakemake.output.numbers, numbers)
-    pictures.save_all(examples, snakemake.output.figure)
+    scan_pictures.save_all(examples, snakemake.output.figure)

@@ -1,16 +1,17 @@
 import pandas as pd
 
-from headstart import figures, job, pictures
+from headstart import job
+from headstart.report import figures, scan_pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
     sources = snakemake.params.sources
     curves = {
         source: pd.read_csv(path, sep="\t") for source, path in zip(sources, snakemake.input.training, strict=True)
     }
-    facts = {source: job.read_json(path) for source, path in zip(sources, snakemake.input.facts, strict=True)}
-    measures = {source: known["measure"] for source, known in facts.items() if "measure" in known}
+    metadata = {source: job.read_json(path) for source, path in zip(sources, snakemake.input.metadata, strict=True)}
+    measures = {source: known["measure"] for source, known in metadata.items() if "measure" in known}
     empty = [pd.DataFrame({"source": []})]
     trained = [table.assign(source=source) for source, table in curves.items() if len(table)]
     numbers = pd.concat(trained or empty, ignore_index=True)
     job.write_table(snakemake.output.numbers, numbers.assign(measure=numbers["source"].map(measures)))
-    pictures.save_all(figures.training_curves(curves, measures), snakemake.output.figure)
+    scan_pictures.save_all(figures.training_curves(curves, measures), snakemake.output.figure)

@@ -1,7 +1,9 @@
 import torch
 
-from headstart import evaluate, job, store
-from headstart.networks import Architecture
+from headstart import job
+from headstart.evaluate.model import find_lesions, score_model, write, write_rows
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
@@ -11,7 +13,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     for subjects, model, metrics, predictions, detected in runs:
         found = (store.find(files.index, paths, subjects) for paths in (files.images, files.labels))
         scans = dict(zip(subjects, zip(*found, strict=True), strict=True))
-        scores, predicted = evaluate.score_model(
+        scores, predicted = score_model(
             model,
             Architecture.of(params.network),
             params.classes,
@@ -19,6 +21,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
             voxel_mm=params.voxel_mm,
             precision=params.precision,
         )
-        evaluate.write(scores, predicted, metrics, predictions)
+        write(scores, predicted, metrics, predictions)
         if detected:
-            evaluate.write_rows(evaluate.find_lesions(predicted, scans, params.voxel_mm), detected)
+            write_rows(find_lesions(predicted, scans, params.voxel_mm), detected)

@@ -1,10 +1,12 @@
 import torch
 
-from headstart import job, models, store
+from headstart import job
 from headstart.finetune import Draw, finetune
-from headstart.networks import Architecture
-from headstart.resume import Keeper, identity_of
-from headstart.trainer import Training
+from headstart.networks import model_files
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
+from headstart.training.checkpoint import Checkpoint, identity_of
+from headstart.training.trainer import Training
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
@@ -13,9 +15,9 @@ with job.running(snakemake.rule, snakemake.log[0]):
     images, labels = (
         dict(zip(scans, store.find(files.index, paths, scans), strict=True)) for paths in (files.images, files.labels)
     )
-    draws, facts = [], []
+    draws, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
-        facts.append(
+        metadata.append(
             {
                 "kind": "segmentation",
                 "source": snakemake.wildcards.source,
@@ -25,14 +27,14 @@ with job.running(snakemake.rule, snakemake.log[0]):
                 "network": params.network,
                 "seed": seed,
                 "data_sha256": store.fingerprint([kind[subject] for kind in (images, labels) for subject in subjects]),
-                "versions": models.versions(),
+                "versions": model_files.versions(),
                 **params.expects,
                 **params.prepared,
             }
         )
-        identity = identity_of(facts[-1], params.code, job.sha256(files.encoder))
+        identity = identity_of(metadata[-1], params.code, job.sha256(files.encoder))
         draws.append(
-            Draw([scans.index(subject) for subject in subjects], seed, Keeper(state, identity, params.minutes))
+            Draw([scans.index(subject) for subject in subjects], seed, Checkpoint(state, identity, params.minutes))
         )
     tuned = finetune(
         files.encoder,
@@ -46,7 +48,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         together=params.together,
         resident_gb=params.resident_gb,
     )
-    for (model, history), about, path in zip(tuned, facts, snakemake.output.models, strict=True):
-        models.save(model, path, about, history)
+    for (model, history), about, path in zip(tuned, metadata, snakemake.output.models, strict=True):
+        model_files.save(model, path, about, history)
     for draw in draws:
-        draw.keeper.remove()
+        draw.checkpoint.remove()

@@ -1,8 +1,9 @@
 import pandas as pd
 
-from headstart import job, newscans
+from headstart import job
+from headstart.predict import request
 
 with job.running(snakemake.rule, snakemake.log[0]):
     table = snakemake.input[0]
-    newscans.check_predicted(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
+    request.check_predicted(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
     job.write_text(snakemake.output[0], "")

@@ -1,5 +1,6 @@
-from headstart import images, intake, job, label, pictures, template
-from headstart.label import fsl
+from headstart import images, job
+from headstart.label import fsl, labels
+from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):
     grid = template.grid(snakemake.params.voxel_mm)
@@ -13,6 +14,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
         **snakemake.params.settings,
     )
     paths = (snakemake.output.tissue, snakemake.output.structures, snakemake.output.brain)
-    label.write(made, paths, snakemake.output.sidecars)
-    t1 = images.resample(intake.read_t1(snakemake.input.t1w)[0], grid, transform)
-    pictures.labels(snakemake.output.picture, t1, [made.tissue, made.structures])
+    labels.write(made, paths, snakemake.output.sidecars)

@@ -2,9 +2,10 @@ import sys
 
 import torch
 
-from headstart import job, speed
-from headstart.networks import Architecture
-from headstart.trainer import Training
+from headstart import job
+from headstart.networks.architectures import Architecture
+from headstart.training import speed
+from headstart.training.trainer import Training
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     params = snakemake.params

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from headstart import atlases, job, template
+from headstart import job
+from headstart.template import atlases, template
 
 with job.running(snakemake.rule, snakemake.log[0]):
     built = atlases.build(snakemake.params.atlases, snakemake.threads)

@@ -1,7 +1,9 @@
 import torch
 
-from headstart import job, parallel, pretrain, store
-from headstart.networks import Architecture
+from headstart import job, pretrain
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
+from headstart.training import distributed
 
 
 def parts_of(paths: list[str]) -> list[store.Slices]:
@@ -14,17 +16,17 @@ def parts_of(paths: list[str]) -> list[store.Slices]:
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     torch.set_num_threads(params.torch_threads)
-    facts = {"source": snakemake.wildcards.source, **params.expects}
-    if params.asked is None:
+    metadata = {"source": snakemake.wildcards.source, **params.expects}
+    if params.spec is None:
         architecture = Architecture.of(params.network)
         if files.weights:
             made = pretrain.from_file(files.weights[0], params.sha256, architecture, params.seed)
         else:
             made = pretrain.scratch(architecture, params.seed)
-        pretrain.save(made, written.encoder, facts)
+        pretrain.save(made, written.encoder, metadata)
     else:
         description = {
-            "asked": params.asked,
+            "spec": params.spec,
             "images": parts_of(files.images),
             "targets": parts_of(files.targets),
             "network": params.network,
@@ -33,13 +35,13 @@ with job.running(snakemake.rule, snakemake.log[0]):
             "held_out": params.held_out,
             "augment": params.augment,
             "encoder": written.encoder,
-            "facts": facts,
+            "metadata": metadata,
             "identity": params.code,
             "state": params.state,
             "minutes": params.minutes,
             "resident_gb": params.resident_gb,
         }
         if params.gpus > 1:
-            parallel.launch("headstart.pretrain", description, params.gpus)
+            distributed.launch("headstart.pretrain", description, params.gpus)
         else:
             pretrain.run(description)

@@ -2,18 +2,20 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart import images, intake, job, pictures, quality, template
-from headstart.register import register
+from headstart import images, job
+from headstart.datasets import intake
+from headstart.register import quality
+from headstart.register.affine import register
+from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     grid = template.grid(snakemake.params.voxel_mm)
     folder = Path(snakemake.input.template).parent
-    brain = template.read(folder, "brain")
     path, lesions = snakemake.input.t1w, snakemake.input.lesions
     found = register(
         path,
         template.read(folder, "t1"),
-        brain,
+        template.read(folder, "brain"),
         grid,
         lesion=intake.read_labels(lesions, path, **snakemake.params.masks)[0] if lesions else None,
         percentiles=tuple(snakemake.params.percentiles),
@@ -28,4 +30,3 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     images.write(snakemake.output.brain, found.brain, np.uint8)
     job.write_bytes(snakemake.output.transform, found.itk)
     job.write_json(snakemake.output.quality, numbers)
-    pictures.registration(snakemake.output.picture, found.t1, images.resample_labels(brain, grid))

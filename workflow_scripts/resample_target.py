@@ -1,7 +1,9 @@
 import numpy as np
 
-from headstart import images, job, quality, template
-from headstart.register import target_labels
+from headstart import images, job
+from headstart.register import quality
+from headstart.register.affine import target_labels
+from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):
     classes = snakemake.params.classes

@@ -1,4 +1,5 @@
-from headstart import job, natural, store
+from headstart import job
+from headstart.slices import natural, store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output

@@ -1,5 +1,6 @@
-from headstart import job, store
-from headstart.scenes import scenes
+from headstart import job
+from headstart.phantom.scenes import scenes
+from headstart.slices import store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output

@@ -1,4 +1,5 @@
-from headstart import detection, job
+from headstart import job
+from headstart.evaluate import detection
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params = snakemake.params

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from headstart import job, paper
+from headstart import job
+from headstart.report import paper
 
 with job.running(snakemake.rule, snakemake.log[0]):
     target = snakemake.wildcards.target

@@ -1,4 +1,6 @@
-from headstart import datasets, job, newscans, predict
+from headstart import job
+from headstart.datasets import derivatives
+from headstart.predict import request, segment
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output
@@ -6,6 +8,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
         subject: job.read_json(f"{folder}/anat/sub-{subject}_desc-qc_T1w.json")
         for subject, folder in zip(params.subjects, snakemake.input, strict=True)
     }
-    job.write_table(written.table, predict.tabulate(records, params.stop, params.outlier))
-    job.write_json(written.description, datasets.derivative_description(params.name))
-    job.write_text(written.ignore, newscans.BEYOND_BIDS)
+    job.write_table(written.table, segment.tabulate(records, params.stop, params.outlier))
+    job.write_json(written.description, derivatives.derivative_description(params.name))
+    job.write_text(written.ignore, request.BEYOND_BIDS)

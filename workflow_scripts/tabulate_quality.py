@@ -1,4 +1,6 @@
-from headstart import intake, job, quality
+from headstart import job
+from headstart.datasets import intake
+from headstart.register import quality_table
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
@@ -9,5 +11,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         found = [records[scan]["scan"]]
         if scan in losses:
             found += [records[scan]["labels"], job.read_json(losses[scan])]
-        rows.append({"dataset": scan[0], "subject": scan[1], **quality.gathered(job.read_json(registered), *found)})
-    job.write_table(snakemake.output.table, quality.tabulate(rows, params.stop, params.outlier))
+        rows.append(
+            {"dataset": scan[0], "subject": scan[1], **quality_table.gathered(job.read_json(registered), *found)}
+        )
+    job.write_table(snakemake.output.table, quality_table.tabulate(rows, params.stop, params.outlier))

@@ -1,4 +1,5 @@
-from headstart import job, tables
+from headstart import job
+from headstart.evaluate import tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output

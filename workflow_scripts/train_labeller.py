@@ -1,27 +1,28 @@
 import torch
 
-from headstart import job, models, store
-from headstart.label import learnt
-from headstart.networks import Architecture
-from headstart.resume import Keeper, identity_of
-from headstart.trainer import Training
+from headstart import job, labeller
+from headstart.networks import model_files
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
+from headstart.training.checkpoint import Checkpoint, identity_of
+from headstart.training.trainer import Training
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
     architecture = Architecture.of(params.network)
-    facts = {
+    metadata = {
         "kind": "labeller",
         "encoder": architecture.encoder,
         "learnt_from": {"scans": params.scans, "backend": params.backend},
         "training": params.training,
         "seed": params.seed,
         "data_sha256": store.fingerprint([*files.t1w, *files.tissue, *files.structures]),
-        "versions": models.versions(),
+        "versions": model_files.versions(),
         **params.expects,
     }
-    keeper = Keeper(params.state, identity_of(facts, params.code), params.minutes)
-    labeller, history = learnt.learn(
+    checkpoint = Checkpoint(params.state, identity_of(metadata, params.code), params.minutes)
+    network, history = labeller.learn(
         files.t1w,
         files.tissue,
         files.structures,
@@ -29,7 +30,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         Training(**params.training),
         params.expects["size"][0],
         params.seed,
-        keeper=keeper,
+        checkpoint=checkpoint,
     )
-    models.save(labeller, snakemake.output.model, facts, history)
-    keeper.remove()
+    model_files.save(network, snakemake.output.model, metadata, history)
+    checkpoint.remove()

@@ -1,11 +1,12 @@
-from headstart import job, provenance
+from headstart import job
+from headstart.provenance import record
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
-    provenance.write(
+    record.write(
         snakemake.output[0],
-        provenance.ROOT,
-        provenance.Places(params.study, params.data),
+        record.ROOT,
+        record.Places(params.study, params.data),
         planned=params.planned,
         records=files.records,
         others=files.others,

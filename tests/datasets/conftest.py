@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from headstart import datasets
+from headstart.datasets import layouts
+from headstart.datasets.scan import Scan
 
 
 class Folder:
@@ -20,10 +21,10 @@ class Folder:
         self.touch(name)
         (self.path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def scans(self, layout: str, **entry) -> list[datasets.Scan]:
+    def scans(self, layout: str, **entry) -> list[Scan]:
         """The scans of a dataset ``d`` whose folder is given relative to its parent, as the data folder."""
         entry = {"layout": layout, "folder": self.path.name, "exclude": [], "lesions": "none", **entry}
-        return datasets.scans("d", entry, "made", self.path.parent)
+        return layouts.scans("d", entry, "made", self.path.parent)
 
     def within(self, *paths: Path) -> list[str]:
         return [path.relative_to(self.path).as_posix() for path in paths]

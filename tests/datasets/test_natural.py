@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart import datasets, natural
-from headstart.datasets.natural import Bytes, draw, indoor_classes
+from headstart.datasets import layouts
+from headstart.datasets.natural import Bytes, Picture, draw, indoor_classes, pictures
 from headstart.job import UserError, write_table
+from headstart.slices import natural
 
 LUMA = (0.299, 0.587, 0.114)
 BUILDINGS = ("allensville", "beechwood")
@@ -59,7 +60,7 @@ def read(drawn, tmp_path, size=4):
 
 def one(path):
     """A picture that is a file of its own."""
-    return datasets.Picture("group", path.stem, Bytes(path, path.name, 0, path.stat().st_size))
+    return Picture("group", path.stem, Bytes(path, path.name, 0, path.stat().st_size))
 
 
 FORMS = {
@@ -82,7 +83,7 @@ def test_taskonomy_in_each_form(tmp_path, form):
                 put(root, {place.format(building): archive({f"./rgb/{n}": c for n, c in files.items()})})
             else:
                 put(root / place.format(building), files)
-    drawn = datasets.pictures("rooms", entry("taskonomy", pictures=4), root, seed=1)
+    drawn = pictures("rooms", entry("taskonomy", pictures=4), root, seed=1)
     assert {(p.group, p.name) for p in drawn} == {(b, f"point_{p}_view_0") for b in BUILDINGS for p in (1, 2)}
     table, images = read(drawn, tmp_path)
     for picture, image, label in zip(drawn, images, natural.labels(table, 4), strict=True):
@@ -104,7 +105,7 @@ def test_imagenet_in_each_form(tmp_path, form):
             put(root / "train" / wnid, files)
     else:
         put(root, packed if form == "archives of classes" else {"ILSVRC2012_img_train.tar": archive(packed)})
-    drawn = datasets.pictures("things", entry("imagenet", pictures=4, classes=list(WNIDS)), root, seed=3)
+    drawn = pictures("things", entry("imagenet", pictures=4, classes=list(WNIDS)), root, seed=3)
     assert sorted(p.group for p in drawn) == sorted(WNIDS * 2)  # as many of each, none of a class not asked for
     for picture, image in zip(drawn, read(drawn, tmp_path)[1], strict=True):
         expected = 20 * WNIDS.index(picture.group) + int(picture.name.split("_")[1])
@@ -119,7 +120,7 @@ def test_the_indoor_classes_are_a_hundred():
 
 def test_draws_take_groups_in_turn_and_follow_the_seed():
     part = Bytes("file", "name", 0, 1)
-    many = [datasets.Picture(group, str(k), part) for group, count in (("a", 50), ("b", 3)) for k in range(count)]
+    many = [Picture(group, str(k), part) for group, count in (("a", 50), ("b", 3)) for k in range(count)]
     drawn = draw(many, 10, seed=5)
     assert sum(p.group == "b" for p in drawn[:6]) == 3 == sum(p.group == "b" for p in drawn)
     assert drawn == draw(many, 10, seed=5) != draw(many, 10, seed=6) and len(set(drawn)) == 10
@@ -147,23 +148,23 @@ def test_a_mistake_in_taskonomy_is_one_sentence(tmp_path):
     rooms = entry("taskonomy", pictures=1)
     put(tmp_path / "data/rgb/a", {view(1, "rgb"): png((9, 9, 9))[:40]})
     with pytest.raises(UserError, match="holds 1 pictures, not 2; lower pictures"):
-        datasets.pictures("rooms", {**rooms, "pictures": 2}, tmp_path / "data", seed=1)
-    drawn = datasets.pictures("rooms", rooms, tmp_path / "data", seed=1)
+        pictures("rooms", {**rooms, "pictures": 2}, tmp_path / "data", seed=1)
+    drawn = pictures("rooms", rooms, tmp_path / "data", seed=1)
     with pytest.raises(UserError, match=r"point_1_view_0_domain_rgb.png in .* is no picture that can be read"):
         read(drawn, tmp_path)
     with pytest.raises(UserError, match="point_1_view_0 of a has no segment_semantic; add it, or exclude a"):
         natural.labels(natural.tabulate(drawn), 4)
     put(tmp_path / "data/segment_semantic/a", {view(1, "segmentsemantic"): png(18)})
     with pytest.raises(UserError, match="no map of labels from 0 to 17"):
-        natural.labels(natural.tabulate(datasets.pictures("rooms", rooms, tmp_path / "data", seed=1)), 4)
+        natural.labels(natural.tabulate(pictures("rooms", rooms, tmp_path / "data", seed=1)), 4)
     put(tmp_path / "broken", {"rgb.tar": b"no archive" * 100})
     with pytest.raises(UserError, match="rgb.tar cannot be read as an archive"):
-        datasets.pictures("rooms", rooms, tmp_path / "broken", seed=1)
+        pictures("rooms", rooms, tmp_path / "broken", seed=1)
     with pytest.raises(UserError, match="datasets.rooms has no pictures; say how many"):
-        datasets.natural_folder("rooms", entry("taskonomy", folder=str(tmp_path)), None)
+        layouts.natural_folder("rooms", entry("taskonomy", folder=str(tmp_path)), None)
 
 
 def test_classes_that_are_not_there_are_named(tmp_path):
     put(tmp_path / "n04070727", {"n04070727_1.JPEG": png((1, 1, 1))})
     with pytest.raises(UserError, match="has no pictures of n03761084; add them, or list others in classes"):
-        datasets.pictures("things", entry("imagenet", pictures=1, classes=list(WNIDS)), tmp_path, seed=1)
+        pictures("things", entry("imagenet", pictures=1, classes=list(WNIDS)), tmp_path, seed=1)

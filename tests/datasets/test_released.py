@@ -1,6 +1,6 @@
 import pytest
 
-from headstart import datasets
+from headstart.datasets import layouts
 from headstart.job import UserError
 
 
@@ -102,7 +102,7 @@ def test_miccai2012(folder):
         folder.scans("miccai2012")
 
 
-@pytest.mark.parametrize("layout", sorted(set(datasets.LAYOUTS) - {"phantom", "scenes"}))
+@pytest.mark.parametrize("layout", sorted(set(layouts.LAYOUTS) - {"phantom", "scenes"}))
 def test_a_folder_with_nothing_of_the_layout_is_one_sentence(folder, layout):
     pattern = {"pattern": "(?P<subject>x)"} if layout == "flat" else {}
     folder.touch("unlike/anything.txt")

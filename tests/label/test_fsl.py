@@ -11,11 +11,12 @@ import pytest
 from fake_fsl import LAS, SHAPE, recorded_labels
 from scipy.io import savemat
 
-from headstart import images, job, template
+from headstart import images, job
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.label import fsl
-from headstart.template import STRUCTURES
+from headstart.template import template
+from headstart.template.template import STRUCTURES
 
 # The same points as FSL's own grid, with axes that run as the template's: left to right.
 RAS = LAS @ np.array([[-1.0, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -228,6 +229,6 @@ def test_the_rules_script_writes_labels_sidecars_and_picture(fake_fsl, scan, tmp
     assert structures.grid.matches(template.grid(8)) and structures.data.dtype == np.uint8
     assert {10, 49} <= set(np.unique(structures.data)) and output.picture.stat().st_size > 1000
     for sidecar in output.sidecars:
-        facts = job.read_json(sidecar)
-        assert facts["BackendVersion"] == "FSL 6.0.7.4"
-        assert [line.split()[0] for line in facts["CommandLines"]] == list(fsl.TOOLS)[stripped:]
+        metadata = job.read_json(sidecar)
+        assert metadata["BackendVersion"] == "FSL 6.0.7.4"
+        assert [line.split()[0] for line in metadata["CommandLines"]] == list(fsl.TOOLS)[stripped:]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from headstart import images, label
+from headstart import images
 from headstart.images import Volume
 from headstart.job import read_json
+from headstart.label import labels
 
 
 @pytest.mark.parametrize(
@@ -11,16 +12,18 @@ from headstart.job import read_json
     [("auto", True, "fsl"), ("auto", False, "ants"), ("fsl", False, "fsl"), ("ants", True, "ants")],
 )
 def test_auto_takes_fsl_where_it_is_found(choice, found, backend):
-    assert label.choose(choice, found) == backend
+    assert labels.choose(choice, found) == backend
 
 
 def test_each_label_has_a_sidecar_that_says_what_made_it(tmp_path):
     volumes = [Volume(np.full((3, 3, 3), value, np.uint8), np.eye(4)) for value in (2, 17, 1)]
-    made = label.Labels(*volumes, made_by={"Backend": "fsl", "BackendVersion": "FSL 6.0.7.4", "CommandLines": ["bet"]})
+    made = labels.Labels(*volumes, made_by={"Backend": "fsl", "BackendVersion": "FSL 6.0.7.4", "CommandLines": ["bet"]})
     names = ("tissue", "structures", "brain")
-    label.write(made, [tmp_path / f"{n}.nii.gz" for n in names], [tmp_path / f"{n}.json" for n in names])
+    labels.write(made, [tmp_path / f"{n}.nii.gz" for n in names], [tmp_path / f"{n}.json" for n in names])
     for name, value in zip(names, (2, 17, 1), strict=True):
         stored = images.read(tmp_path / f"{name}.nii.gz", None)
         assert stored.data.dtype == np.uint8 and (stored.data == value).all()
-        facts = read_json(tmp_path / f"{name}.json")
-        assert facts["Backend"] == "fsl" and facts["BackendVersion"] == "FSL 6.0.7.4" and facts["Manual"] is False
+        metadata = read_json(tmp_path / f"{name}.json")
+        assert (
+            metadata["Backend"] == "fsl" and metadata["BackendVersion"] == "FSL 6.0.7.4" and metadata["Manual"] is False
+        )

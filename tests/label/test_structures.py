@@ -6,7 +6,7 @@ from blobs import blobs
 from headstart import images
 from headstart.images import Grid, Volume
 from headstart.label.structures import _around, structures
-from headstart.template import Template
+from headstart.template.template import Template
 
 
 def bend(points):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headstart import overlap
 from headstart.images import Volume
 from headstart.label import ants, tissue
-from headstart.template import Template
+from headstart.metrics import overlap
+from headstart.template.template import Template
 
 CSF, GM, WM = 1, 2, 3
 INTENSITY = np.array([0, 30, 60, 90])

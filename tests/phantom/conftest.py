@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from headstart.images import Grid, Volume
-from headstart.phantom import Recipe
-from headstart.phantom.person import make_person
-from headstart.template import Template
+from headstart.phantom.recipe import Recipe
+from headstart.phantom.subject import make_subject
+from headstart.template.template import Template
 
 SPACING_MM = 4.0
 CENTRE = np.array([0.0, -17.0, 8.0])
@@ -73,17 +73,17 @@ def coarse() -> dict:
 
 @pytest.fixture(scope="session")
 def healthy(template, coarse):
-    return make_person(template, Recipe(**coarse), seed=1)
+    return make_subject(template, Recipe(**coarse), seed=1)
 
 
 @pytest.fixture(scope="session")
 def strokes(template, coarse):
-    return [make_person(template, Recipe(lesions="stroke", **coarse), seed) for seed in range(6)]
+    return [make_subject(template, Recipe(lesions="stroke", **coarse), seed) for seed in range(6)]
 
 
 @pytest.fixture(scope="session")
 def sclerotic(template):
-    return make_person(template, Recipe(lesions="ms", voxel_mm=(1.5, 1.5)), seed=3)
+    return make_subject(template, Recipe(lesions="ms", voxel_mm=(1.5, 1.5)), seed=3)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from headstart.phantom import Recipe
 from headstart.phantom.anatomy import apply_affine, draw_mapping
 from headstart.phantom.fields import lattice_shape, upsample
+from headstart.phantom.recipe import Recipe
 
 
 def jacobian(mapping, low, high, step=3.0, delta=0.25):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from headstart import images
-from headstart.phantom import Recipe, person_paths
-from headstart.phantom.dataset import write_dataset, write_person
-from headstart.phantom.person import demographics
+from headstart.phantom.dataset import write_dataset, write_subject
+from headstart.phantom.recipe import Recipe, subject_paths
+from headstart.phantom.subject import demographics
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 PEOPLE = [("01", 0), ("02", 1)]
@@ -24,12 +24,12 @@ def dataset(tmp_path_factory, strokes):
     folder = tmp_path_factory.mktemp("bids") / "strokes"
     write_dataset(folder, "Made-up strokes", strokes[0].recipe, PEOPLE)
     for subject, seed in PEOPLE:
-        write_person(strokes[seed], folder, subject)
+        write_subject(strokes[seed], folder, subject)
     return folder
 
 
 def test_what_is_written_is_what_was_made(dataset, strokes):
-    paths = person_paths(dataset, "02")
+    paths = subject_paths(dataset, "02")
     stored = nib.load(paths["t1w"])
     assert stored.get_data_dtype() == np.int16
     np.testing.assert_array_equal(np.asarray(stored.dataobj), strokes[1].t1w.data)
@@ -47,8 +47,8 @@ def test_what_is_written_is_what_was_made(dataset, strokes):
 
 
 def test_writing_twice_gives_the_same_bytes(dataset, strokes, tmp_path):
-    again = write_person(strokes[0], tmp_path, "01")
-    first = person_paths(dataset, "01")
+    again = write_subject(strokes[0], tmp_path, "01")
+    first = subject_paths(dataset, "01")
     assert {key: path.read_bytes() for key, path in again.items()} == {k: p.read_bytes() for k, p in first.items()}
 
 
@@ -63,7 +63,7 @@ def test_participants_match_the_people(dataset, strokes):
 
 
 @pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
-@pytest.mark.parametrize("part", ["", "derivatives/truth"])
+@pytest.mark.parametrize("part", ["", "derivatives/ground_truth"])
 def test_the_bids_validator_finds_no_error(dataset, part):
     shown = subprocess.run([VALIDATOR, "--json", dataset / part], capture_output=True, text=True, timeout=60)
     found = json.loads(shown.stdout)["issues"]["issues"]

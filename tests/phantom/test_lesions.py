@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from headstart.phantom import Recipe
 from headstart.phantom.lesions import draw_lesions
+from headstart.phantom.recipe import Recipe
 from headstart.phantom.tissue import VENTRICLE, WM, build_maps
 
 

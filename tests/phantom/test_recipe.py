@@ -8,7 +8,7 @@ import pytest
 
 import headstart
 from headstart.job import UserError
-from headstart.phantom import Recipe, person_paths
+from headstart.phantom.recipe import Recipe, subject_paths
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_a_wrong_recipe_is_refused_by_the_name_of_its_key(wrong):
 
 
 def test_paths_are_bids():
-    paths = person_paths("data", "07")
+    paths = subject_paths("data", "07")
     assert paths["t1w"] == Path("data/sub-07/anat/sub-07_T1w.nii.gz")
-    assert paths["lesion"] == Path("data/derivatives/truth/sub-07/anat/sub-07_label-lesion_mask.nii.gz")
+    assert paths["lesion"] == Path("data/derivatives/ground_truth/sub-07/anat/sub-07_label-lesion_mask.nii.gz")
 
 
 def test_paths_load_nothing_heavy():

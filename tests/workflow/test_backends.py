@@ -59,13 +59,13 @@ def test_a_labeller_of_the_studys_own_labels_what_it_has_not_learnt_from(project
     study["label"]["learn"] = {"scans": 1, "held_out": 1, "epochs": 1}
     (copied.folder / "learn.yaml").write_text(yaml.safe_dump(study))
     planned = copied.to_run("--nolock", "label", study="learn.yaml")
-    wanted = ("train_labeller", "label_scan_learnt", "compare_labeller", "tabulate_labeller")
+    wanted = ("train_labeller", "label_scan_network", "compare_labeller", "tabulate_labeller")
     assert {name: planned.get(name) for name in wanted} == dict.fromkeys(wanted, 1)
     assert not {"label_scan", "register_scan"} & set(planned)
     done = copied.snakemake("--nolock", "label", study="learn.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
     sidecars = (copied.results / "derivatives/cohort").glob("sub-*/anat/*desc-tissue_dseg.json")
-    assert sorted(read_json(path)["Backend"] for path in sidecars) == ["ants", "ants", "learnt"]
+    assert sorted(read_json(path)["Backend"] for path in sidecars) == ["ants", "ants", "labeller"]
     agreement = pd.read_csv(copied.results / "tables/labeller.tsv", sep="\t")
     (teacher,) = read_json(copied.results / "labeller/model.json")["learnt_from"]["scans"]
     assert len(agreement) == 1 and agreement["subject"].astype(str).str.zfill(2)[0] != teacher

@@ -41,7 +41,7 @@ def test_a_study_on_folders_of_ones_own(bare_project, tmp_path):
     jobs, shown = plan(bare_project, tmp_path, folders, datasets, ["stroke"])
     assert jobs["register_scan"] == 5 and jobs["resample_target"] == 3 and jobs["label_scan"] == 2
     assert jobs["check_scans"] == 2 and jobs["compare_scans"] == jobs["tabulate_quality"] == jobs["gate_quality"] == 1
-    assert jobs["tabulate_participants"] == 1 and jobs["describe_derivatives"] == 2 and "make_person" not in jobs
+    assert jobs["tabulate_participants"] == 1 and jobs["describe_derivatives"] == 2 and "make_subject" not in jobs
     assert f"data/{ODD}/IXI002-Guys-0828-T1.nii.gz" in shown
 
 
@@ -80,7 +80,7 @@ def test_natural_images_become_slices_that_files_of_the_study_hold(bare_project,
     (bare_project.folder / "rooms.yaml").write_text(yaml.safe_dump(study))
     jobs = bare_project.to_run(study="rooms.yaml")
     assert jobs["list_pictures"] == 1 and jobs["slice_rooms"] == 2 and "slice_objects" not in jobs
-    made = [f"results/tiny/slices/rooms/part-000{shard}_{kind}.npy" for shard in (0, 1) for kind in ("image", "dseg")]
+    made = [f"results/tiny/slices/rooms/part-000{part}_{kind}.npy" for part in (0, 1) for kind in ("image", "dseg")]
     done = bare_project.snakemake("--nolock", *made, study="rooms.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
     images, labels = (

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from headstart import images, template
+from headstart import images
 from headstart.job import read_json
+from headstart.template import template
 
 pytestmark = pytest.mark.workflow
 
@@ -55,9 +56,9 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(project):
         assert told["Classes"] == {"0": "background", "1": "lesion"}
         assert told["ModelSHA256"] == read_json(project.folder / MODEL / "model.json")["weights_sha256"]
     assert {name: written(project.results / name) for name in before} == before
-    facts = read_json(project.folder / MODEL / "model.json")
-    assert facts["template"] == template.SPACE and facts["voxel_mm"] == 4
-    assert facts["register"]["shrink"] == [2, 1] and facts["discard_mm"] == {"top": 0, "bottom": 0}
+    metadata = read_json(project.folder / MODEL / "model.json")
+    assert metadata["template"] == template.SPACE and metadata["voxel_mm"] == 4
+    assert metadata["register"]["shrink"] == [2, 1] and metadata["discard_mm"] == {"top": 0, "bottom": 0}
 
 
 def test_what_is_not_set_is_said_in_one_sentence(bare_project):

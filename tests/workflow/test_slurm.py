@@ -52,7 +52,7 @@ def cluster():
 
 
 def slurm_jobs():
-    """The facts of each job that Slurm remembers, by the names that it gives them."""
+    """The metadata of each job that Slurm remembers, by the names that it gives them."""
     shown = subprocess.run(["scontrol", "show", "job", "--oneliner"], capture_output=True, text=True).stdout
     return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.splitlines() if line.startswith("JobId=")]
 
@@ -160,7 +160,7 @@ def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
     names = {job["Comment"].removeprefix("rule_").partition("_wildcards_")[0] for job in jobs}
     assert names >= {"prepare_template", "pretrain_source", "finetune_stroke", "evaluate_stroke", "draw_scores"}
     # A group's name ends with that of its rule.
-    grouped = ("make_person", "register_scan", "resample_target", "label_scan")
+    grouped = ("make_subject", "register_scan", "resample_target", "label_scan")
     assert all(any(name.endswith(f"_{rule}") for name in names) for rule in grouped), names
     logs = list((copied.folder / ".snakemake/slurm_logs").rglob("*.log"))
     assert {path.stem for path in logs} == {job["JobId"] for job in jobs}

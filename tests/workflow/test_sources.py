@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from headstart.job import read_json
-from headstart.networks import Encoder
+from headstart.networks.architectures import Encoder
 
 pytestmark = pytest.mark.workflow
 
@@ -35,9 +35,9 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
     assert table["left_out"].notna().sum() == 1
     assert not (bare_project.results / "pretrain/imagenet-classification").exists()
     for source in TRAINED:  # scans are never mirrored
-        facts = read_json(bare_project.results / f"pretrain/{source}/model.json")
-        assert facts["augment"] == (study["pretrain"]["augment"] if source.startswith("natural") else None)
-        assert 0 < facts["parameters"]["encoder"] < facts["parameters"]["network"]
+        metadata = read_json(bare_project.results / f"pretrain/{source}/model.json")
+        assert metadata["augment"] == (study["pretrain"]["augment"] if source.startswith("natural") else None)
+        assert 0 < metadata["parameters"]["encoder"] < metadata["parameters"]["network"]
 
     torch.save(Encoder("resnet18").state_dict(), bare_project.folder / "weights.pth")
     study["pretrain"]["weights"] = {"file": str(bare_project.folder / "weights.pth")}

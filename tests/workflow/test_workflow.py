@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from headstart import images, template
+from headstart import images
 from headstart.job import read_json
-from headstart.template import STRUCTURES
+from headstart.template import template
+from headstart.template.template import STRUCTURES
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
@@ -42,7 +43,7 @@ def test_the_answer_is_there_with_its_intervals(project):
     assert list(pairs["difference"]) == list(gains["gain"]) and list(pairs["low"]) == list(gains["low"])
     verdict = table(project.results / "tables/verdict.tsv")
     assert list(verdict["target"]) == ["stroke"] and verdict["sentence"].iloc[0].startswith("stroke: ")
-    for name in ("verdict", "domains_stroke", "scores", "examples_stroke", "pretraining", "truth"):
+    for name in ("verdict", "domains_stroke", "scores", "examples_stroke", "pretraining", "ground_truth"):
         for suffix in ("png", "svg"):
             assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
         assert len(table(project.results / f"figures/{name}.tsv"))
@@ -79,8 +80,8 @@ def test_labels_say_what_made_them_and_what_each_slice_shows(project):
     for label in ("tissue_dseg", "subcortical_dseg", "labels_mask"):
         stem = project.results / f"derivatives/cohort/sub-01/anat/sub-01_space-MNI152NLin2009aSym_desc-{label}"
         assert (stem.parent / f"{stem.name}.nii.gz").exists()
-        facts = read_json(stem.parent / f"{stem.name}.json")
-        assert facts["Backend"] == "ants" and facts["BackendVersion"].startswith("headstart ")
+        metadata = read_json(stem.parent / f"{stem.name}.json")
+        assert metadata["Backend"] == "ants" and metadata["BackendVersion"].startswith("headstart ")
     sliced = np.load(project.results / "slices/cohort/part-0000_desc-tissue_dseg.npy", mmap_mode="r")
     present = np.load(project.results / "slices/cohort/part-0000_desc-presence.npy", mmap_mode="r")
     index = table(project.results / "slices/cohort/part-0000_scans.tsv")
@@ -102,7 +103,7 @@ def test_the_bids_validator_finds_no_error_in_derivatives(project, dataset):
 
 
 def test_made_up_people_come_out_as_they_are(project):
-    truth = table(project.results / "tables/truth.tsv")
+    truth = table(project.results / "tables/ground_truth.tsv")
     assert (truth["registration_mm"] < 5).all() and (truth["dice brain"] > 0.9).all()
     assert (truth["registration_mm"] > truth["best_affine_mm"] - 0.5).all()
     cohort = truth[truth["dataset"] == "cohort"]
@@ -220,7 +221,7 @@ def test_changed_code_reruns_its_dependants_and_a_comment_nothing(project):
     again = project.to_run()
     edit(package / "slices.py", "n // 2 + 0, n - n // 2", "n // 2, n - n // 2")
     assert again["slice_source"] == 2 and again["slice_target"] == 2 and again["finetune_stroke"] == 4
-    assert not {"make_person", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
+    assert not {"make_subject", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
     assert project.to_run() == {}
 
 

@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from headstart import models, parallel, store, weights
-from headstart.augment import Augment
-from headstart.devices import choose_device, choose_precision
 from headstart.job import UserError, atomic, logger
-from headstart.loop import predict, train
-from headstart.losses import median_frequency_weights
-from headstart.networks import Architecture, Encoder, count_parameters
-from headstart.resume import Keeper, identity_of
+from headstart.networks import external_weights, model_files
+from headstart.networks.architectures import Architecture, Encoder, count_parameters
 from headstart.seeds import generator, seed_for
-from headstart.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
-from headstart.trainer import DivergedError, Training
+from headstart.slices import store
+from headstart.training import distributed
+from headstart.training.augment import Augment
+from headstart.training.checkpoint import Checkpoint, identity_of
+from headstart.training.devices import choose_device, choose_precision
+from headstart.training.loop import predict, train
+from headstart.training.losses import median_frequency_weights
+from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
+from headstart.training.trainer import DivergedError, Training
 
 Paths = Sequence[store.Slices]
 
@@ -33,7 +35,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceTaskSpec:
     """What a source task asks: its ``kind``, a key of :data:`TASKS`, and ``classes``.
 
     ``first``: value of the first class in label maps, lower ones are of no class; ``activation``: of classification.
@@ -49,13 +51,13 @@ class Asked:
         return TASKS[self.kind](self, targets, architecture, seed)
 
 
-# Kinds of source tasks, and how each is made of what is asked, its training targets, the architecture and the seed.
-TASKS: dict[str, Callable[[Asked, np.ndarray | None, Architecture, int], SourceTask]] = {
-    "segmentation": lambda asked, targets, architecture, seed: Segmentation(
-        median_frequency_weights(targets, len(asked.classes), asked.first), asked.first
+# Kinds of source tasks, and how each is made of what is spec, its training targets, the architecture and the seed.
+TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int], SourceTask]] = {
+    "segmentation": lambda spec, targets, architecture, seed: Segmentation(
+        median_frequency_weights(targets, len(spec.classes), spec.first), spec.first
     ),
-    "autoencoding": lambda asked, targets, architecture, seed: AutoEncoding(architecture, seed),
-    "classification": lambda asked, targets, architecture, seed: Classification(asked.classes, asked.activation),
+    "autoencoding": lambda spec, targets, architecture, seed: AutoEncoding(architecture, seed),
+    "classification": lambda spec, targets, architecture, seed: Classification(spec.classes, spec.activation),
 }
 
 
@@ -64,27 +66,27 @@ class Source:
     """An encoder (on the CPU), its training's rows, what ``model.json`` says, and arrays of examples for the report."""
 
     encoder: Encoder
-    facts: Mapping
+    metadata: Mapping
     history: Sequence[Mapping] = ()
     examples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def scratch(architecture: Architecture, seed: int) -> Source:
     """The baseline: an encoder as it was initialised."""
-    return Source(architecture.make_encoder(seed_for(seed, "encoder")), _facts("scratch", architecture, seed))
+    return Source(architecture.make_encoder(seed_for(seed, "encoder")), _metadata("scratch", architecture, seed))
 
 
 def from_file(path: str | os.PathLike, sha256: str | None, architecture: Architecture, seed: int) -> Source:
     """An encoder with a trunk from elsewhere; what the file lacks is as in :func:`scratch`. See :mod:`.weights`."""
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    loaded = asdict(weights.load_trunk(encoder, path, sha256))
+    loaded = asdict(external_weights.load_trunk(encoder, path, sha256))
     for how, names in loaded.items():
         logger.info("%s: %d tensors%s", how, len(names), f" ({', '.join(names[:8])})" if 0 < len(names) < 400 else "")
-    return Source(encoder, _facts("file", architecture, seed) | {"file": Path(path).name, "tensors": loaded})
+    return Source(encoder, _metadata("file", architecture, seed) | {"file": Path(path).name, "tensors": loaded})
 
 
 def pretrain(
-    asked: Asked,
+    spec: SourceTaskSpec,
     image_paths: Paths,
     target_paths: Paths,
     architecture: Architecture,
@@ -93,22 +95,22 @@ def pretrain(
     *,
     held_out_files: int = 0,
     augment: Augment | None = None,
-    keeper: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
     resident_gb: float | None = None,
     device: str = "auto",
 ) -> Source:
     """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
 
     ``image_paths`` and ``target_paths`` say where each scan's slices lie, or name each file of natural images, in the
-    same order (:mod:`headstart.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
+    same order (:mod:`headstart.slices.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
     seed, are held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they
-    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.trainer.Trainer`
-    for ``keeper`` and :func:`headstart.feed.load` for ``resident_gb``. Raises
-    :class:`headstart.trainer.DivergedError`, which holds the encoder as it last was well.
+    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.training.trainer.Trainer`
+    for ``checkpoint`` and :func:`headstart.training.feed.load` for ``resident_gb``. Raises
+    :class:`headstart.training.trainer.DivergedError`, which holds the encoder as it last was well.
     """
     kept, held_out = hold_out(len(image_paths), held_out_files, seed)
     images, targets = _joined(kept, image_paths, target_paths)
-    task = asked.task(targets, architecture, seed)
+    task = spec.task(targets, architecture, seed)
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
     model = task.network(encoder, architecture, images.shape[1], seed)
     unseen = [part if part is None else part[:] for part in _joined(held_out, image_paths, target_paths)]
@@ -116,16 +118,16 @@ def pretrain(
     try:
         history = train(
             model, images, targets, task, training, seed_for(seed, "train"),
-            validation=_validation(task, *unseen, **options) if held_out else None, augment=augment, keeper=keeper,
+            validation=_validation(task, *unseen, **options) if held_out else None, augment=augment, checkpoint=checkpoint,
             resident_gb=resident_gb, device=device,
         )  # fmt: skip
     except DivergedError as error:
         error.encoder = encoder.cpu()
         raise
-    facts = _facts(asked.kind, architecture, seed) | {
-        "classes": list(asked.classes),
-        "first": asked.first,
-        **task.facts(),
+    metadata = _metadata(spec.kind, architecture, seed) | {
+        "classes": list(spec.classes),
+        "first": spec.first,
+        **task.metadata(),
         "augment": augment and asdict(augment),
         "parameters": {"encoder": count_parameters(encoder), "network": count_parameters(model)},
         "measure": task.measure,
@@ -137,53 +139,55 @@ def pretrain(
         "training": asdict(training) | {"precision": choose_precision(training.precision, choose_device(device))},
     }
     examples = _examples(model, task, *(unseen if held_out else (images, targets)), **options)
-    return Source(encoder.cpu(), facts, history, examples)
+    return Source(encoder.cpu(), metadata, history, examples)
 
 
 def run(description: Mapping, device: str = "auto") -> None:
     """Pre-train as a description says, and write what comes of it (:func:`save`); of several processes one does.
 
-    ``description``, of JSON's types: ``asked``, ``images``, ``targets``, ``network``, ``training``, ``seed``,
+    ``description``, of JSON's types: ``spec``, ``images``, ``targets``, ``network``, ``training``, ``seed``,
     ``held_out``, ``augment`` and ``resident_gb`` as in :func:`pretrain`; ``state`` and ``minutes``, where the state of
     the training is kept and how often; ``identity`` of what else it depends on; ``encoder``, the file to write;
-    ``facts``, more for its ``model.json``. Where the training diverged, the last good encoder is written beside.
+    ``metadata``, more for its ``model.json``. Where the training diverged, the last good encoder is written beside.
     """
-    paths = [[store.Stack(*path) if isinstance(path, list) else path for path in description[kind]] for kind in _KINDS]
-    identity = identity_of({**description, "processes": parallel.processes()}, store.fingerprint(sum(paths, [])))
-    keeper = Keeper(description["state"], identity, description["minutes"])
+    paths = [
+        [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]] for kind in _KINDS
+    ]
+    identity = identity_of({**description, "processes": distributed.world_size()}, store.fingerprint(sum(paths, [])))
+    checkpoint = Checkpoint(description["state"], identity, description["minutes"])
     encoder = Path(description["encoder"])
     try:
         made = pretrain(
-            Asked(**description["asked"]),
+            SourceTaskSpec(**description["spec"]),
             *paths,
             Architecture.of(description["network"]),
             Training(**description["training"]),
             description["seed"],
             held_out_files=description["held_out"],
             augment=Augment(**description["augment"]) if description["augment"] else None,
-            keeper=keeper,
+            checkpoint=checkpoint,
             resident_gb=description["resident_gb"],
             device=device,
         )
     except DivergedError as error:
-        if parallel.number() > 0:
+        if distributed.rank() > 0:
             raise
         kept = encoder.with_name("last_good.safetensors")
-        models.save_weights(error.encoder, kept)
-        keeper.remove()
+        model_files.save_weights(error.encoder, kept)
+        checkpoint.remove()
         raise UserError(f"{error} The encoder as it last was well is {kept}.") from None
-    if parallel.number() == 0:
-        save(made, encoder, description["facts"])
-        keeper.remove()
+    if distributed.rank() == 0:
+        save(made, encoder, description["metadata"])
+        checkpoint.remove()
 
 
 def save(source: Source, path: str | os.PathLike, expects: Mapping) -> None:
     """Write an encoder with its ``model.json``, ``training.tsv``, ``examples.npz`` and ``README.md`` beside it."""
-    facts = {**source.facts, **expects}
-    models.save(source.encoder, path, facts, source.history)
+    metadata = {**source.metadata, **expects}
+    model_files.save(source.encoder, path, metadata, source.history)
     with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **source.examples)
-    models.write_card(Path(path).with_name("README.md"), facts, source.history)
+    model_files.write_card(Path(path).with_name("README.md"), metadata, source.history)
 
 
 def hold_out(files: int, held_out_files: int, seed: int) -> tuple[list[int], list[int]]:
@@ -199,11 +203,11 @@ def hold_out(files: int, held_out_files: int, seed: int) -> tuple[list[int], lis
 
 def _joined(
     files: list[int], image_paths: Paths, target_paths: Paths
-) -> tuple[store.Joined | None, store.Joined | None]:
+) -> tuple[store.SliceArray | None, store.SliceArray | None]:
     """Images of the files chosen, and targets, where there are any."""
     chosen = [[paths[file] for file in files] for paths in (image_paths, target_paths) if paths]
     if not files or len(chosen) < 2:
-        return store.Joined(chosen[0]) if files else None, None
+        return store.SliceArray(chosen[0]) if files else None, None
     return store.join_pairs(*chosen)
 
 
@@ -224,16 +228,16 @@ def _examples(
     return found if targets is None else found | {"targets": targets[chosen]}
 
 
-def _facts(kind: str, architecture: Architecture, seed: int) -> dict:
+def _metadata(kind: str, architecture: Architecture, seed: int) -> dict:
     return {
         "kind": kind,
         "encoder": architecture.encoder,
         "latent_channels": architecture.latent_channels,
         "intensities": "[0, 1]",
         "seed": seed,
-        "versions": models.versions(),
+        "versions": model_files.versions(),
     }
 
 
 if __name__ == "__main__":
-    parallel.work(run)
+    distributed.work(run)

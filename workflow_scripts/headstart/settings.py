@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart.datasets import CLASSED, MAPPED, is_natural
+from headstart.datasets.natural import CLASSED, MAPPED, is_natural
 from headstart.job import UserError
 
 # A study that names its own datasets or targets means these alone, not these beside the default study's.

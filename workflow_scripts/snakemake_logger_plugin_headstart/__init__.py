@@ -15,7 +15,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 # Seconds a job in the default study (benchmarks/), for rules of which none has finished yet.
 _TYPICAL = {
     "prepare_template": 40,
-    "make_person": 5,
+    "make_subject": 5,
     "register_scan": 11,
     "label_scan": 16,
     "pretrain_source": 30,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from headstart.datasets import people
+from headstart.datasets import participants
 from headstart.datasets.scan import Scan, files, folders, labels_folder, one_of, subject_of
 from headstart.job import UserError
 
@@ -21,7 +21,7 @@ _TELLING = ("acq", "ce", "rec", "run")
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """One scan for each session that has a T1: ``sub-*/[ses-*/]anat/*_T1w.nii[.gz]``."""
-    known = people.read(folder, entry, USUAL)
+    known = participants.read(folder, entry, USUAL)
     derivatives = _derivatives(name, folder, entry)
     found = []
     for subject in _subjects(folder):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from headstart.datasets import people
+from headstart.datasets import participants
 from headstart.datasets.scan import Scan, labels_folder, subject_of, walked
 from headstart.job import UserError
 
@@ -20,7 +20,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     if "pattern" not in entry:
         raise UserError(f"datasets.{name} has the layout flat but no pattern; say how its images are named.")
     pattern = _compiled(name, "pattern", entry)
-    known = people.read(folder, entry, USUAL)
+    known = participants.read(folder, entry, USUAL)
     paths = [(path, path.relative_to(folder).as_posix()) for path in walked(folder)]
     labels, told = _labels(name, folder, entry)
     masks = entry.get("masks", False)

@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from headstart.datasets.scan import walked
+from headstart.datasets.scan import Layout, walked
 from headstart.job import UserError
+from headstart.phantom.scenes import PLACES, THINGS
 
+# Taskonomy's semantic labels, from 1 on; 0 marks pixels of which its makers were not sure; training leaves them out.
+CLASSES = (
+    "background", "bottle", "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "microwave",
+    "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
+)  # fmt: skip
 _TASKONOMY = re.compile(r"(point_\d+_view_\d+)_domain_(rgb|segment_?semantic)\.png")
 _DOMAINS = re.compile(r"(^|_+)(rgb|segment_?semantic|taskonomy)(?=_|$)")
 _WNID = re.compile(r"n\d{8}")
@@ -83,6 +89,47 @@ def indoor_classes() -> dict[str, str]:
     """The 100 classes of things found indoors: WordNet's number and name of each. The paper does not list its own."""
     with open(Path(__file__).with_name("indoor_classes.tsv"), encoding="utf-8", newline="") as file:
         return {row["wnid"]: row["name"] for row in csv.DictReader(file, delimiter="\t")}
+
+
+LAYOUTS = {
+    "taskonomy": Layout(taskonomy, "point_0_view_0_domain_rgb.png", frozenset({"folder", "pictures"})),
+    "imagenet": Layout(imagenet, "n04070727/ or n04070727.tar", frozenset({"folder", "pictures", "classes"})),
+    "scenes": Layout(None, "", frozenset({"pictures"})),
+}
+# Layouts whose pictures have label maps, and those whose pictures have a class.
+MAPPED, CLASSED = ("taskonomy", "scenes"), ("imagenet", "scenes")
+
+
+def is_natural(entry: Mapping) -> bool:
+    """Whether a dataset's entry is of natural images, not of scans."""
+    return entry["layout"] in LAYOUTS
+
+
+def pictures(name: str, entry: Mapping, folder: str | os.PathLike, seed: int) -> list[Picture]:
+    """The natural images that a study uses: as many as ``pictures`` says, of all groups in turn, drawn by ``seed``.
+
+    ``include``, ``exclude``: of the entry, buildings or classes. Looks into archives, which takes a while: for a
+    job, not for planning. Raises :class:`UserError` where there are fewer.
+    """
+    found = LAYOUTS[entry["layout"]].found(name, Path(folder), entry)
+    wanted = set(entry.get("include", {picture.group for picture in found})) - set(entry["exclude"])
+    kept = [picture for picture in found if picture.group in wanted]
+    if len(kept) < entry["pictures"]:
+        raise UserError(f"datasets.{name} holds {len(kept)} pictures, not {entry['pictures']}; lower pictures.")
+    return draw(kept, entry["pictures"], seed)
+
+
+def class_names(entry: Mapping) -> dict[str, str]:
+    """The classes of a dataset's pictures, and what each is called: of ImageNet by WordNet's number, else by name."""
+    if entry["layout"] == "scenes":
+        return {place: place for place in PLACES}
+    known = indoor_classes()
+    return {wnid: known.get(wnid, wnid) for wnid in sorted(entry.get("classes", known))}
+
+
+def thing_names(entry: Mapping) -> tuple[str, ...]:
+    """What the label maps of a dataset's pictures show, from the value 1 on."""
+    return THINGS if entry["layout"] == "scenes" else CLASSES
 
 
 def draw(pictures: list[Picture], count: int, seed: int) -> list[Picture]:

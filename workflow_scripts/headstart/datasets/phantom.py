@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headstart.datasets.scan import Scan
 from headstart.job import UserError
-from headstart.phantom import Recipe, person_paths
+from headstart.phantom.recipe import Recipe, subject_paths
 
 
 def recipe(entry: Mapping) -> Recipe:
@@ -25,7 +25,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     found = []
     for number in range(1, entry["people"] + 1):
         subject = f"{number:0{max(2, len(str(entry['people'])))}d}"
-        truth = person_paths(folder, subject)
+        truth = subject_paths(folder, subject)
         t1w, _ = truth.pop("t1w"), truth.pop("sidecar")
         target = (truth[entry["target"]],) if "target" in entry else ()
         found.append(Scan(name, subject, f"{name}-{subject}", t1w, target, truth))

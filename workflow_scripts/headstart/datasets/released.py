@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from headstart.datasets import people
+from headstart.datasets import participants
 from headstart.datasets.scan import Scan, alphanumeric, files, folders, one_of, walked
 from headstart.job import UserError
 
@@ -66,7 +66,7 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     longitudinal set of other patients, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, has no lesion mask: its
     ``gt.nii.gz`` holds what changed between the two.
     """
-    known = people.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
+    known = participants.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
     patients = folders(folder, r"patient\d+") or [
         patient for group in folders(folder) for patient in folders(group, r"patient\d+")
     ]
@@ -116,7 +116,7 @@ def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     scans at 1 mm; ``atlas``, the same in Talairach space, bias-corrected; ``brain``, without the skull; ``raw``, the
     first scan. MR2 is a second visit of the same person. Pictures are Analyze pairs.
     """
-    known = people.read(
+    known = participants.read(
         folder, entry, {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}
     )
     place, pattern = _OASIS1_IMAGES[entry.get("image", "subject")]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,28 @@ class Scan:
     age: float | None = None
     sex: str | None = None
     site: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dataset's folder is read, if it has one.
+
+    ``read`` takes the dataset's name, its folder and its entry, and returns scans or natural images; ``looks_for``: an
+    example of what it reads; ``keys``: of the entry, those that only some layouts take.
+    """
+
+    read: Callable[[str, Path, Mapping], list] | None
+    looks_for: str
+    keys: frozenset[str]
+
+    def found(self, name: str, folder: Path, entry: Mapping) -> list:
+        """What the layout finds in a folder; :class:`UserError` if that is nothing."""
+        if found := self.read(name, folder, entry):
+            return found
+        held = "has nothing like" if listed(folder) else "is empty; it should hold"
+        raise UserError(
+            f"datasets.{name}: {folder} {held} {self.looks_for} (layout {entry['layout']}); check folder and layout."
+        )
 
 
 def alphanumeric(name: str) -> str:

@@ -1,43 +1,8 @@
-"""Stage 3, label: tissues and deep structures of a registered T1 scan, made without manual labels.
+"""Stage 3, label: tissues and deep structures of a T1 scan, made without manual labels.
 
 Two back ends make the same labels: ``ants`` with what pip installs, ``fsl`` with the tools of FSL.
+
+- ``labels``: what a back end returns, and how it is written
+- ``tissue``, ``structures``: the two halves of the back end ``ants``
+- ``validation``: agreement with the exact ground truth of synthetic scans
 """
-
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
-from headstart import images, job
-from headstart.images import Volume
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels on the study's grid, all uint8.
-
-    ``tissue``: 0 background, 1 CSF, 2 GM, 3 WM; ``structures``: the values of FSL's FIRST; ``brain``: 1 where the back
-    end takes the brain to be. ``made_by``: what made them, for their sidecars: ``Backend``, ``BackendVersion`` and, of
-    command line tools, ``CommandLines``.
-    """
-
-    tissue: Volume
-    structures: Volume
-    brain: Volume
-    made_by: Mapping[str, object]
-
-
-def choose(choice: str, fsl_found: bool) -> str:
-    """The back end that a choice comes down to: ``auto`` is ``fsl`` where that is found, and else ``ants``."""
-    if choice != "auto":
-        return choice
-    return "fsl" if fsl_found else "ants"
-
-
-def write(labels: Labels, paths: Sequence[str | os.PathLike], sidecars: Sequence[str | os.PathLike]) -> None:
-    """Write tissue, structures and brain, in this order, each with the JSON sidecar that says what made it (BIDS)."""
-    volumes = (labels.tissue, labels.structures, labels.brain)
-    for volume, path, sidecar in zip(volumes, paths, sidecars, strict=True):
-        images.write(path, volume, np.uint8)
-        job.write_json(sidecar, {**labels.made_by, "Manual": False})

@@ -10,13 +10,15 @@ from importlib.metadata import version
 
 import numpy as np
 
-from headstart import __version__, images, intake
+from headstart import images
+from headstart.datasets import intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError
-from headstart.label import Labels
+from headstart.label.labels import Labels
 from headstart.label.structures import structures
 from headstart.label.tissue import tissue
-from headstart.template import Template
+from headstart.template.template import Template
+from headstart.version import __version__
 
 
 def label(

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from headstart import images, intake
+from headstart import images
+from headstart.datasets import intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError, logger
-from headstart.label import Labels
-from headstart.template import STRUCTURES, TISSUES
+from headstart.label.labels import Labels
+from headstart.template.template import STRUCTURES, TISSUES
 
 if TYPE_CHECKING:
     from nipype.interfaces.fsl.base import FSLCommand

@@ -7,8 +7,8 @@ from scipy import ndimage
 
 from headstart import images
 from headstart.images import Grid, Volume
-from headstart.template import Template
-from headstart.warp import Warp
+from headstart.template.template import Template
+from headstart.template.warp import Warp
 
 # How far the registration looks beyond the structures, in mm: their surroundings say where they are.
 _MARGIN_MM = 15

@@ -7,8 +7,8 @@ import numpy as np
 
 from headstart import images
 from headstart.job import write_json, write_text
-from headstart.phantom.person import Person, demographics
-from headstart.phantom.recipe import Recipe, person_paths
+from headstart.phantom.recipe import Recipe, subject_paths
+from headstart.phantom.subject import Subject, demographics
 
 BIDS_VERSION = "1.10.0"
 _LANDMARK_COLUMNS = ("native_x", "native_y", "native_z", "template_x", "template_y", "template_z")
@@ -22,9 +22,9 @@ _LESION_WORDS = {
 }
 
 
-def write_person(person: Person, dataset_folder: str | Path, subject: str) -> dict[str, Path]:
-    """Write one person's scan and truth; returns the paths as :func:`recipe.person_paths` names them."""
-    paths = person_paths(dataset_folder, subject)
+def write_subject(person: Subject, dataset_folder: str | Path, subject: str) -> dict[str, Path]:
+    """Write one person's scan and truth; returns the paths as :func:`recipe.subject_paths` names them."""
+    paths = subject_paths(dataset_folder, subject)
     images.write(paths["t1w"], person.t1w, np.int16)
     write_json(paths["sidecar"], _sidecar(person))
     for key in ("brain", "tissue", "structures", "anatomy", "lesion"):
@@ -34,7 +34,7 @@ def write_person(person: Person, dataset_folder: str | Path, subject: str) -> di
     return paths
 
 
-def _sidecar(person: Person) -> dict[str, object]:
+def _sidecar(person: Subject) -> dict[str, object]:
     """What a scanner would say of the scan."""
     return {
         "Modality": "MR",
@@ -61,8 +61,8 @@ def write_dataset(dataset_folder: str | Path, name: str, recipe: Recipe, people:
     about = {"BIDSVersion": BIDS_VERSION, "GeneratedBy": _GENERATED_BY}
     write_json(folder / "dataset_description.json", {"Name": name, "DatasetType": "raw", **about})
     truth = {"Name": f"{name}: truth", "DatasetType": "derivative", **about}
-    write_json(folder / "derivatives" / "truth" / "dataset_description.json", truth)
-    write_text(folder / "derivatives" / "truth" / ".bidsignore", _NOT_BIDS)
+    write_json(folder / "derivatives" / "ground_truth" / "dataset_description.json", truth)
+    write_text(folder / "derivatives" / "ground_truth" / ".bidsignore", _NOT_BIDS)
     rows = ["participant_id\tage\tsex"]
     for subject, seed in people:
         who = demographics(recipe, seed)
@@ -85,7 +85,7 @@ def _readme(name: str, recipe: Recipe) -> str:
         "A made-up cohort for testing and demonstration: no scan here is of a real person.\n"
         "Each person is the MNI152NLin2009aSym template under a random smooth mapping, put into a head and scanned.\n"
         f"{_LESION_WORDS[recipe.lesions]}\n\n"
-        "derivatives/truth holds, on each scan's grid, the brain mask, tissues (1 CSF, 2 GM, 3 WM), subcortical\n"
+        "derivatives/ground_truth holds, on each scan's grid, the brain mask, tissues (1 CSF, 2 GM, 3 WM), subcortical\n"
         "structures (FSL FIRST's values), coarse anatomy (1 white matter, 2 cortical grey matter, 3 basal ganglia and\n"
         "thalami, 4 ventricular CSF, 5 cerebellum, 6 brain stem), lesions, and landmarks: points in\n"
         "native and template RAS+ mm.\n"

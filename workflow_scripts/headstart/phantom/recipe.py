@@ -62,14 +62,14 @@ def _is_axis_code(code: str) -> bool:
     return any(sorted(code) == sorted(choice) for choice in product(*_AXES))
 
 
-def person_paths(dataset_folder: str | Path, subject: str) -> dict[str, Path]:
+def subject_paths(dataset_folder: str | Path, subject: str) -> dict[str, Path]:
     """Where one person's scan and truth lie in the BIDS dataset; ``subject`` is the label without ``sub-``.
 
     Keys: ``t1w``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``.
     """
     name = f"sub-{subject}"
     raw = Path(dataset_folder) / name / "anat"
-    truth = Path(dataset_folder) / "derivatives" / "truth" / name / "anat"
+    truth = Path(dataset_folder) / "derivatives" / "ground_truth" / name / "anat"
     return {
         "t1w": raw / f"{name}_T1w.nii.gz",
         "sidecar": raw / f"{name}_T1w.json",

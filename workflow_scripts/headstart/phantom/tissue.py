@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from headstart.images import Grid
 from headstart.phantom.anatomy import apply_affine
-from headstart.template import Template
+from headstart.template.template import Template
 
 CSF, GM, WM = 1, 2, 3
 

@@ -1,0 +1,174 @@
+"""What headstart says of scans and labels as they arrive: broken, odd, or stored another way."""
+
+import os
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, Case, head, lesion, row, write
+
+from headstart import images
+from headstart.datasets import intake
+from headstart.images import Volume
+from headstart.job import UserError, checksum, read_json
+from headstart.register.affine import register, target_labels
+from headstart.template import template
+
+NAME = {"ids": lambda case: case.name}
+
+
+def check_by_script(run_script, rows, record):
+    """Look at scans and their labels as the workflow does; the records."""
+    run_script("check_scans", [], {"scans": rows, "classes": CLASSES}, [record])
+    return read_json(record)
+
+
+@pytest.mark.parametrize("case", REFUSED, **NAME)
+def test_what_cannot_be_mended_is_one_sentence_and_no_output(case, tmp_path, run_script):
+    scan, record = row(case, tmp_path), tmp_path / "record.json"
+    with pytest.raises(SystemExit) as ended:
+        check_by_script(run_script, [scan], record)
+    sentence = ended.value.code  # a text: the process ends with the status 1
+    assert case.says in sentence and (scan["labels"] or [scan["t1w"]])[0] in sentence
+    assert "\n" not in sentence and sentence.endswith(".") and not record.exists()
+    assert all("Traceback" not in log.read_text() for log in tmp_path.glob("check_*.log"))
+
+
+@pytest.mark.parametrize("case", REFUSED, **NAME)
+def test_what_is_refused_is_refused_by_registration_too_before_any_work(case, tmp_path):
+    scan, grid = row(case, tmp_path), template.grid(8)
+    with pytest.raises(UserError):
+        if scan["labels"]:
+            target_labels(scan["labels"], scan["t1w"], np.eye(4), grid, {1: 1}, **case.how)
+        else:
+            register(scan["t1w"], None, None, grid)
+
+
+def test_all_that_must_be_mended_is_said_at_once(tmp_path, run_script):
+    scans = [row(case, tmp_path) for case in (*REFUSED, *ACCEPTED)]
+    with pytest.raises(SystemExit) as ended:
+        check_by_script(run_script, scans, tmp_path / "record.json")
+    sentences = ended.value.code.splitlines()
+    assert len(sentences) == len(REFUSED)
+    for case, sentence in zip(REFUSED, sentences, strict=True):
+        assert case.says in sentence and case.name in sentence
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_a_refusal_is_exit_status_1(tmp_path):
+    (tmp_path / "bad.nii.gz").write_text("not an image")
+    code = "from headstart import job\nfrom headstart.datasets import intake\nwith job.running('check_scans', 'log'): intake.check_scan('bad.nii.gz')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stderr.startswith("headstart: check_scans: bad.nii.gz cannot be read")
+
+
+@pytest.mark.parametrize("case", ACCEPTED, **NAME)
+def test_what_can_be_mended_is_mended_and_recorded(case, tmp_path, run_script):
+    scan = row(case, tmp_path)
+    (found,) = check_by_script(run_script, [scan], tmp_path / "record.json")
+    assert found["files"] == [{"file": path, **checksum(path)} for path in (scan["t1w"], *(scan["labels"] or ()))]
+    record = found["labels" if scan["labels"] else "scan"]
+    said = record["repairs"] + record["warnings"]
+    assert case.says in said[0] if case.says else said == []
+    if scan["labels"]:
+        assert record["label_voxels"]["lesion"] == 36 or "above" in case.name
+    else:
+        assert record["voxel_mm"] == [6, 6, 6] and record["shape"] == [20, 24, 18]
+    read, _ = intake.read_t1(scan["t1w"])
+    assert np.isfinite(read.data).all() and read.grid.shape == (20, 24, 18)
+
+
+def test_values_of_no_class_are_counted(tmp_path):
+    (case,) = (case for case in ACCEPTED if case.name == "labels-of-another-class-too")
+    (found,) = intake.check([row(case, tmp_path)], CLASSES)
+    record = found["labels"]
+    assert record["label_voxels"] == {"lesion": 36} and set(record["other_labels"]) == {"2"}
+    assert record["other_labels"]["2"] == (head() > 600).sum()
+
+
+def test_masks_are_rounded_to_what_they_were(tmp_path):
+    for name in ("mask-dust", "labels-dust", "mask-of-255"):
+        (case,) = (case for case in ACCEPTED if case.name == name)
+        t1w, labels = case.make(tmp_path)
+        read, _ = intake.read_labels(labels, t1w, **case.how)
+        np.testing.assert_array_equal(read.data, lesion())
+
+
+def oblique(degrees=20):
+    turned = nib.eulerangles.euler2mat(z=np.deg2rad(degrees), x=0.1)
+    affine = AFFINE.copy()
+    affine[:3, :3] = turned @ AFFINE[:3, :3]
+    return affine
+
+
+@pytest.mark.parametrize("code", ["RAS", "LAS", "LPI", "ASL", "SAR", "PIR"])
+def test_axes_of_any_order_and_hand_are_fine_and_the_image_is_known_again(tmp_path, code):
+    upright = nib.Nifti1Image(head(), AFFINE)
+    wanted = nib.orientations.axcodes2ornt(tuple(code))
+    stored = upright.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(AFFINE), wanted))
+    write(tmp_path / "a.nii.gz", np.asarray(stored.dataobj), stored.affine)
+    record = intake.check_scan(tmp_path / "a.nii.gz")
+    assert record["axes"] == code and record["placed_by"] == "sform"
+    assert record["repairs"] == record["warnings"] == []
+    assert record["sha256"] == intake.fingerprint(Volume(head().astype(np.float32), AFFINE))
+
+
+def test_oblique_scans_are_fine_by_either_form(tmp_path):
+    for sform, qform in ((1, 0), (0, 1), (2, 1)):
+        write(tmp_path / "a.nii.gz", head(), oblique(), sform=sform, qform=qform)
+        record = intake.check_scan(tmp_path / "a.nii.gz")
+        assert record["placed_by"] == ("sform" if sform else "qform") and record["warnings"] == []
+
+
+def test_images_in_metres_lie_where_they_would_in_mm(tmp_path):
+    for case in ACCEPTED:
+        if case.name in ("metres", "micrometres", "metres-but-mm"):
+            t1w, _ = case.make(tmp_path)
+            np.testing.assert_allclose(images.read(t1w).affine, AFFINE, rtol=1e-4)
+
+
+def test_a_mirror_image_is_another_image():
+    data = head().astype(np.float32)
+    assert intake.fingerprint(Volume(data, AFFINE)) != intake.fingerprint(Volume(data[::-1], AFFINE))
+
+
+def scan(dataset, subject, person, sha256="a"):
+    file, role = f"{person}/{subject}.nii.gz", f"datasets.{dataset}: {subject}, which tests"
+    return {
+        "dataset": dataset, "subject": subject, "person": person, "file": file, "role": role, "sha256": sha256
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("twin", "refused"),
+    [
+        (scan("stroke", "02", "q"), True),  # another person
+        (scan("stroke", "02", "p"), False),  # two entries of one folder
+        (scan("cohort", "02", "p"), True),  # two visits, one image
+        (scan("stroke", "02", "q", "b"), False),
+    ],
+)
+def test_one_image_under_two_names_is_refused(twin, refused, tmp_path, run_script):
+    rows = [scan("cohort", "01", "p"), twin]
+    if not refused:
+        return intake.check_twins(rows)
+    with pytest.raises(UserError) as caught:
+        intake.check_twins(rows)
+    for named in ("p/01.nii.gz", twin["file"], "which tests", f"datasets.{twin['dataset']}.exclude"):
+        assert named in str(caught.value)
+
+
+def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_script):
+    scans = [row(Case(name, None), tmp_path) for name in ("a", "b")]
+    check_by_script(run_script, scans, tmp_path / "records.json")
+    about = [
+        {"dataset": "bad", "subject": name, "person": name, "role": f"{name} {use}"}
+        for name, use in (("a", "trains"), ("b", "tests"))
+    ]
+    with pytest.raises(SystemExit) as ended:
+        run_script("compare_scans", [tmp_path / "records.json"], {"scans": about}, [tmp_path / "images.tsv"])
+    assert "a/T1w.nii.gz (a trains) and" in ended.value.code and "b/T1w.nii.gz (b tests)" in ended.value.code
+    assert not (tmp_path / "images.tsv").exists()

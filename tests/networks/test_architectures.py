@@ -1,0 +1,228 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import headstart
+from headstart.networks.architectures import (
+    Architecture,
+    ClassificationHead,
+    Classifier,
+    Decoder,
+    Discriminator,
+    Encoder,
+    Segmenter,
+)
+
+SMALL = (8, 8, 8, 8, 4, 4, 4, 4, 4)
+
+
+def torchvision_resnet50_names():
+    """Parameters and buffers of torchvision's resnet50 without its fc, written from the paper's table 1."""
+
+    def norm(name):
+        return [f"{name}.{part}" for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")]
+
+    names = ["conv1.weight", *norm("bn1")]
+    for stage, blocks in enumerate((3, 4, 6, 3), start=1):
+        for block in range(blocks):
+            prefix = f"layer{stage}.{block}"
+            for part in (1, 2, 3):
+                names += [f"{prefix}.conv{part}.weight", *norm(f"{prefix}.bn{part}")]
+            if block == 0:
+                names += [f"{prefix}.downsample.0.weight", *norm(f"{prefix}.downsample.1")]
+    return names
+
+
+def shapes_of_convolutions(model, images):
+    shapes = []
+
+    def note(module, _, output):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            shapes.append(tuple(output.shape[1:]))
+
+    for module in model.modules():
+        module.register_forward_hook(note)
+    with torch.inference_mode():
+        model.eval()(images)
+    return shapes
+
+
+def parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.fixture(scope="module")
+def resnet50():
+    return Encoder("resnet50")
+
+
+def test_resnet50_takes_256_to_16x16x4_by_way_of_8x8x2048(resnet50):
+    images = torch.zeros(1, 1, 256, 256)
+    with torch.inference_mode():
+        assert resnet50.eval().forward_features(images).shape == (1, 2048, 8, 8)
+        assert resnet50(images).shape == (1, 4, 16, 16)
+
+
+def test_the_trunk_has_torchvisions_names(resnet50):
+    trunk = {name for name in resnet50.state_dict() if not name.startswith("compress.")}
+    assert trunk == set(torchvision_resnet50_names())
+
+
+def test_the_trunk_has_torchvisions_shapes(resnet50):
+    # torchvision documents 25,557,032 parameters; its fc holds 2048 * 1000 + 1000, its stem two more channels
+    trunk = parameters(resnet50) - parameters(resnet50.compress)
+    assert trunk == 25_557_032 - (2048 * 1000 + 1000) - 2 * 64 * 7 * 7
+    state = resnet50.state_dict()
+    assert state["conv1.weight"].shape == (64, 1, 7, 7)
+    assert state["layer1.0.downsample.0.weight"].shape == (256, 64, 1, 1)
+    assert state["layer4.2.conv3.weight"].shape == (2048, 512, 1, 1)
+
+
+def test_strides_stand_where_torchvision_has_them(resnet50):
+    strided = {name for name, module in resnet50.named_modules() if getattr(module, "stride", 1) == (2, 2)}
+    expected = {f"layer{stage}.0.{part}" for stage in (2, 3, 4) for part in ("conv2", "downsample.0")}
+    assert strided == expected | {"conv1", "compress.0"}
+
+
+def test_compression_is_one_transposed_convolution_normalised_and_rectified(resnet50):
+    transposed, norm, activation = resnet50.compress
+    assert isinstance(transposed, nn.ConvTranspose2d) and transposed.kernel_size == (3, 3)
+    assert parameters(transposed) == 2048 * 4 * 9
+    assert isinstance(norm, nn.BatchNorm2d) and isinstance(activation, nn.ReLU)
+
+
+@pytest.mark.parametrize(("name", "trunk"), [("resnet18", 11_689_512 - 513_000), ("resnet34", 21_797_672 - 513_000)])
+def test_smaller_encoders_are_torchvisions_too(name, trunk):
+    encoder = Encoder(name)
+    assert parameters(encoder) - parameters(encoder.compress) == trunk - 2 * 64 * 7 * 7
+    assert encoder.eval()(torch.zeros(1, 1, 64, 96)).shape == (1, 4, 4, 6)
+
+
+def test_slices_that_are_not_multiples_of_32_are_refused():
+    with pytest.raises(ValueError, match=r"\(48, 64\) are not multiples of 32"):
+        Encoder("resnet18")(torch.zeros(1, 1, 48, 64))
+
+
+def test_the_decoders_shape_at_every_level():
+    shapes = shapes_of_convolutions(Decoder(7), torch.zeros(1, 4, 16, 16))
+    assert shapes == [
+        (256, 16, 16), (128, 16, 16), (64, 32, 32), (64, 32, 32), (32, 64, 64), (32, 64, 64),
+        (16, 128, 128), (16, 128, 128), (16, 256, 256), (7, 256, 256),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "none"])
+def test_the_decoder_is_the_papers(normalisation):
+    decoder = Decoder(3, normalisation=normalisation)
+    kinds = [type(module) for module in decoder.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    assert kinds == [nn.Conv2d, nn.Conv2d] + 4 * [nn.ConvTranspose2d, nn.Conv2d]
+    convolutions = [module for module in decoder.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    assert all(module.kernel_size == (3, 3) for module in convolutions)
+    strides = [module.stride[0] for module in convolutions]
+    assert strides == [1, 1, 2, 1, 2, 1, 2, 1, 2, 1]
+    slopes = [module.negative_slope for module in decoder.modules() if isinstance(module, nn.LeakyReLU)]
+    assert slopes == [0.2] * 9
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in decoder.modules())
+    assert norms == (9 if normalisation == "batch" else 0)
+    assert isinstance(decoder.layers[-1], nn.Conv2d)
+
+
+def test_the_decoders_parameter_count():
+    channels = (4, 256, 128, 64, 64, 32, 32, 16, 16, 16, 2)
+    kernels = sum(9 * inputs * outputs for inputs, outputs in zip(channels, channels[1:], strict=False))
+    hidden = sum(channels[1:-1])
+    assert parameters(Decoder(2)) == kernels + 2 * hidden + 2
+    assert parameters(Decoder(2, normalisation="none")) == kernels + hidden + 2
+
+
+def test_the_discriminators_shape_at_every_level_and_its_patch():
+    discriminator = Discriminator()
+    both = [torch.zeros(1, 1, 256, 256)] * 2
+    shapes, convolutions = [], [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
+    for module in convolutions:
+        module.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
+    discriminator(*both)
+    assert shapes == [(64, 256, 256), (64, 64, 64), (128, 16, 16), (256, 17, 17), (1, 18, 18)]
+    assert [(module.kernel_size[0], module.stride[0]) for module in convolutions] == [
+        (5, 1), (5, 4), (5, 4), (4, 1), (4, 1),
+    ]  # fmt: skip
+    slopes = [module.negative_slope for module in discriminator.modules() if isinstance(module, nn.LeakyReLU)]
+    assert slopes == [0.2] * 4
+    image = torch.rand(1, 1, 256, 256, requires_grad=True)
+    discriminator(image, image)[0, 0, 9, 9].backward()
+    seen = image.grad[0, 0].abs().sum(dim=0).nonzero()
+    assert seen.max() - seen.min() + 1 == 121
+    kernels = sum(a * b * k * k for a, b, k in ((2, 64, 5), (64, 64, 5), (64, 128, 5), (128, 256, 4), (256, 1, 4)))
+    assert parameters(discriminator) == kernels + 64 + 64 + 128 + 256 + 1
+
+
+def test_the_discriminator_sees_both_images_and_takes_the_smallest_slices():
+    torch.manual_seed(0)
+    discriminator, (image, other) = Discriminator(), torch.rand(2, 1, 1, 32, 32)
+    answers = discriminator(image, other)
+    assert answers.shape == (1, 1, 4, 4)
+    assert not torch.equal(answers, discriminator(other, image))
+
+
+def test_the_classification_head_is_the_papers():
+    head = ClassificationHead(16)
+    flatten, first, norm, activation, second = head.layers
+    assert isinstance(flatten, nn.Flatten) and isinstance(norm, nn.BatchNorm1d) and isinstance(activation, nn.ReLU)
+    assert (first.in_features, first.out_features) == (16 * 16 * 4, 2048)
+    assert (second.in_features, second.out_features) == (2048, 16)
+    assert parameters(head) == 1024 * 2048 + 2 * 2048 + 2048 * 16 + 16
+    assert head(torch.rand(2, 4, 16, 16)).shape == (2, 16)
+
+
+def test_every_parameter_of_a_classifier_gets_a_gradient():
+    torch.manual_seed(0)
+    model = Classifier(Encoder("resnet18"), ClassificationHead(5, size=64))
+    scores = model(torch.rand(3, 1, 64, 64))
+    assert scores.shape == (3, 5)
+    scores.square().mean().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+
+
+def test_settings_that_are_not_a_decoder_are_refused():
+    with pytest.raises(ValueError, match="9 widths, not 2"):
+        Decoder(2, widths=(8, 8))
+    with pytest.raises(ValueError, match="'group'"):
+        Decoder(2, normalisation="group")
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "none"])
+def test_every_parameter_gets_a_gradient(normalisation):
+    torch.manual_seed(0)
+    model = Segmenter(Encoder("resnet18"), Decoder(3, widths=SMALL, normalisation=normalisation))
+    scores = model(torch.rand(2, 1, 64, 64))
+    assert scores.shape == (2, 3, 64, 64)
+    scores.square().mean().backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not silent
+
+
+def test_weights_follow_from_the_seed_alone():
+    architecture = Architecture("resnet18", decoder_widths=SMALL)
+    before = torch.get_rng_state()
+    first, again, other = (architecture.make_encoder(seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+    assert torch.equal(
+        architecture.make_decoder(2, 5).layers[0][0].weight, architecture.make_decoder(3, 5).layers[0][0].weight
+    )
+
+
+def test_training_and_evaluation_need_no_imaging_library():
+    absent = "import sys; sys.modules.update(dict.fromkeys(['nibabel', 'ants', 'nilearn', 'skimage', 'cc3d']))"
+    code = f"{absent}; from headstart import pretrain, finetune; from headstart.evaluate import model"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
+
+
+def test_an_architecture_is_read_from_a_studys_settings():
+    network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": list(SMALL), "normalisation": "none"}
+    assert Architecture.of(network) == Architecture("resnet18", 2, SMALL, "none")

@@ -1,0 +1,155 @@
+"""Weights from elsewhere through the door, against a ResNet-50 written from the paper (He 2016)."""
+
+import hashlib
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional
+
+from headstart.job import UserError
+from headstart.networks.architectures import Encoder
+from headstart.networks.external_weights import load_trunk
+
+
+@pytest.fixture(scope="module")
+def torchvision_like():
+    """A ResNet-50 as torchvision names it, with an RGB stem, a classifier, and random weights and statistics."""
+    generator = torch.Generator().manual_seed(0)
+    state = {name: tensor for name, tensor in Encoder("resnet50").state_dict().items() if "compress" not in name}
+    drawn = {}
+    for name, tensor in state.items():
+        if name.endswith("num_batches_tracked"):
+            drawn[name] = torch.tensor(7)
+        elif name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
+            drawn[name] = torch.rand(tensor.shape, generator=generator) + 0.5
+        else:
+            drawn[name] = torch.randn(tensor.shape, generator=generator) / max(1, tensor[0].numel()) ** 0.5
+    drawn["conv1.weight"] = torch.randn((64, 3, 7, 7), generator=generator) / 12
+    drawn["fc.weight"], drawn["fc.bias"] = torch.zeros(1000, 2048), torch.zeros(1000)
+    return drawn
+
+
+def features(state, images):
+    """The last map of a ResNet-50: (B, 3, H, W) -> (B, 2048, H/32, W/32), in evaluation mode."""
+
+    def normalised(x, name):
+        mean, var = state[f"{name}.running_mean"], state[f"{name}.running_var"]
+        return functional.batch_norm(x, mean, var, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    x = functional.conv2d(images, state["conv1.weight"], stride=2, padding=3)
+    x = functional.max_pool2d(functional.relu(normalised(x, "bn1")), 3, stride=2, padding=1)
+    for stage, blocks in enumerate((3, 4, 6, 3), start=1):
+        for block in range(blocks):
+            prefix, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            y = functional.relu(normalised(functional.conv2d(x, state[f"{prefix}.conv1.weight"]), f"{prefix}.bn1"))
+            y = functional.conv2d(y, state[f"{prefix}.conv2.weight"], stride=stride, padding=1)
+            y = functional.conv2d(functional.relu(normalised(y, f"{prefix}.bn2")), state[f"{prefix}.conv3.weight"])
+            if block == 0:
+                bias = state.get(f"{prefix}.downsample.0.bias")
+                x = functional.conv2d(x, state[f"{prefix}.downsample.0.weight"], bias, stride=stride)
+                x = normalised(x, f"{prefix}.downsample.1")
+            x = functional.relu(normalised(y, f"{prefix}.bn3") + x)
+    return x
+
+
+def same_features(encoder, state):
+    grey = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours, theirs = encoder.eval().forward_features(grey), features(state, grey.expand(-1, 3, -1, -1))
+    return torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_torchvisions_weights_give_the_same_features(torchvision_like, tmp_path, suffix):
+    path = tmp_path / f"resnet50{suffix}"
+    save_file(torchvision_like, path) if suffix == ".safetensors" else torch.save(torchvision_like, path)
+    encoder = Encoder("resnet50")
+    loaded = load_trunk(encoder, path, hashlib.sha256(path.read_bytes()).hexdigest().upper())
+    assert same_features(encoder, torchvision_like)
+    assert loaded.adapted == ("conv1.weight",) and set(loaded.unused) == {"fc.weight", "fc.bias"}
+    assert loaded.missing and all(name.startswith("compress.") for name in loaded.missing)
+    assert len(loaded.loaded) == len(torchvision_like) - 3
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        pytest.param(lambda state: {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, id="ddp"),
+        pytest.param(lambda state: {f"encoder.{k}": v for k, v in state.items()}, id="within a model"),
+        pytest.param(
+            lambda state: {"state_dict": {**state, "compress1.weight": torch.zeros(8, 2048, 3, 3)}}, id="Taskonomy"
+        ),
+        pytest.param(
+            lambda state: {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, id="uncounted"
+        ),
+    ],
+)
+def test_checkpoints_of_other_makers_are_read(torchvision_like, tmp_path, wrapped):
+    torch.save(wrapped(torchvision_like), tmp_path / "weights.pth")
+    encoder = Encoder("resnet50")
+    load_trunk(encoder, tmp_path / "weights.pth")
+    assert same_features(encoder, torchvision_like)
+
+
+def test_monais_biases_before_batch_norm_are_folded(torchvision_like, tmp_path):
+    state = dict(torchvision_like)
+    for stage, channels in enumerate((256, 512, 1024, 2048), start=1):
+        state[f"layer{stage}.0.downsample.0.bias"] = torch.linspace(-0.3, 0.3, channels)
+    torch.save(state, tmp_path / "monai.pt")
+    encoder = Encoder("resnet50")
+    loaded = load_trunk(encoder, tmp_path / "monai.pt")
+    assert same_features(encoder, state) and len(loaded.adapted) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("layer4.2.conv3.weight"), r"1 tensors missing \(layer4.2.conv3.weight\)"),
+        (lambda state: state.update(extra=torch.zeros(1)), r"1 tensors unknown \(extra\)"),
+        (
+            lambda state: state.update({"layer1.0.conv1.weight": torch.zeros(64, 64, 3, 3)}),
+            r"1 tensors of another shape \(layer1.0.conv1.weight\)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(torchvision_like, tmp_path, change, message):
+    state = dict(torchvision_like)
+    change(state)
+    torch.save(state, tmp_path / "weights.pth")
+    encoder = Encoder("resnet50")
+    before = encoder.conv1.weight.clone()
+    with pytest.raises(UserError, match=message):
+        load_trunk(encoder, tmp_path / "weights.pth")
+    assert torch.equal(encoder.conv1.weight, before)
+
+
+def test_another_depth_is_refused(torchvision_like, tmp_path):
+    torch.save(torchvision_like, tmp_path / "weights.pth")
+    with pytest.raises(UserError, match="is not the network.encoder of this study"):
+        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth")
+
+
+def test_files_that_are_not_what_they_should_be(tmp_path):
+    with pytest.raises(UserError, match=r"gone.pth does not exist"):
+        load_trunk(Encoder("resnet18"), tmp_path / "gone.pth")
+    (tmp_path / "weights.pth").write_bytes(b"not weights")
+    with pytest.raises(UserError, match=r"has the SHA-256 [0-9a-f]{64}, not 00"):
+        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth", "0" * 64)
+    with pytest.raises(UserError, match="is damaged or holds more than weights"):
+        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="list.pth holds list, not tensors by name"):
+        load_trunk(Encoder("resnet18"), tmp_path / "list.pth")
+
+
+def test_a_trunk_goes_out_as_it_came_in(torchvision_like, tmp_path):
+    """What docs/extending and the model card show: a plain ResNet takes the encoder's trunk, and gives its features."""
+    torch.save(torchvision_like, tmp_path / "weights.pth")
+    encoder = Encoder("resnet50")
+    load_trunk(encoder, tmp_path / "weights.pth")
+    grey = torch.rand(1, 1, 64, 64)
+    out = {name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith("compress.")}
+    with torch.inference_mode():
+        theirs = features(out, grey)
+        assert torch.allclose(encoder.eval().forward_features(grey), theirs, atol=1e-5 * theirs.abs().max().item())

@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from headstart.job import UserError, read_json
+from headstart.networks import model_files
+
+FACTS = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
+HISTORY = [
+    {"epoch": 1, "learning_rate": 1e-4, "loss": 1 / 3, "validation": None},
+    {"epoch": 2, "learning_rate": 1e-5, "loss": 0.25, "validation": 0.5},
+]
+
+
+def network(channels=3, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(1, channels, 3), nn.BatchNorm2d(channels))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "encoder.safetensors"
+    model_files.save(network(seed=1), path, FACTS, HISTORY)
+    return path
+
+
+def test_weights_come_back_bit_for_bit(saved):
+    model = network(seed=2)
+    report = model_files.load_state(model, saved, FACTS)
+    original = network(seed=1).state_dict()
+    assert all(torch.equal(tensor, original[name]) for name, tensor in model.state_dict().items())
+    assert report == model_files.LoadReport(tuple(original), (), (), ())
+
+
+def test_equal_weights_are_equal_files(tmp_path, saved):
+    model = network(seed=1).to(memory_format=torch.channels_last)
+    model_files.save(model, tmp_path / "again" / "encoder.safetensors", FACTS, HISTORY)
+    for name in ("encoder.safetensors", "model.json", "training.tsv"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_facts_and_history_lie_beside_the_weights(saved):
+    metadata = read_json(saved.with_name("model.json"))
+    assert {key: metadata[key] for key in FACTS} == FACTS and len(metadata["weights_sha256"]) == 64
+    lines = saved.with_name("training.tsv").read_text().splitlines()
+    assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation"
+    assert lines[1] == "1\t0.0001\t0.3333333333333333\t" and lines[2] == "2\t1e-05\t0.25\t0.5"
+
+
+def test_an_untrained_network_has_an_empty_history(tmp_path):
+    model_files.save(network(), tmp_path / "encoder.safetensors", FACTS)
+    assert (tmp_path / "training.tsv").read_text() == "epoch\tlearning_rate\tloss\tvalidation\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("template", "MNI305", "'MNI152NLin2009aSym' but this study needs 'MNI305'"),
+        ("voxel_mm", 2.5, "1.0 but this study needs 2.5"),
+        ("size", [96, 96], r"\[256, 256\] but this study needs \[96, 96\]"),
+        ("classes", 4, "None but this study needs 4"),
+    ],
+)
+def test_weights_made_for_another_study_are_refused(saved, key, value, said):
+    model = network()
+    before = model[0].weight.clone()
+    with pytest.raises(UserError, match=rf"model\.json says {key} is {said}"):
+        model_files.load_state(model, saved, {key: value})
+    assert torch.equal(model[0].weight, before)
+
+
+def test_weights_that_do_not_fit_are_refused(saved):
+    with pytest.raises(UserError, match=r"mismatched \(0\.weight, 0\.bias, 1\.weight, \.\.\.\)"):
+        model_files.load_state(network(channels=5), saved)
+    with pytest.raises(UserError, match=r"5 parameters unexpected \(1\."):
+        model_files.load_state(network()[:1], saved)
+    with pytest.raises(UserError, match=r"2 parameters missing \(2\."):
+        model_files.load_state(network().append(nn.Conv2d(3, 3, 1)), saved)
+
+
+def test_a_file_other_than_the_one_described_is_refused(saved):
+    description = saved.with_name("model.json").read_bytes()
+    model_files.save(network(seed=3), saved, FACTS)
+    saved.with_name("model.json").write_bytes(description)
+    with pytest.raises(UserError, match="is not the file that"):
+        model_files.load_state(network(), saved, FACTS)
+
+
+@pytest.mark.parametrize("gone", ["encoder.safetensors", "model.json"])
+def test_a_missing_file_is_named(saved, gone):
+    saved.with_name(gone).unlink()
+    with pytest.raises(UserError, match=f"{gone} does not exist"):
+        model_files.load_state(network(), saved, FACTS)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 200])
+def test_a_file_cut_short_is_named(saved, kept):
+    saved.write_bytes(saved.read_bytes()[:kept])
+    with pytest.raises(UserError, match=r"encoder\.safetensors is damaged"):
+        model_files.load_state(network(), saved)
+
+
+def test_torch_files_load_if_they_hold_nothing_but_weights(tmp_path):
+    torch.save(network(seed=1).state_dict(), tmp_path / "weights.pth")
+    model_files.load_state(network(), tmp_path / "weights.pth")
+    torch.save({"code": math.sin}, tmp_path / "code.pth")
+    with pytest.raises(UserError, match=r"code\.pth is damaged or holds more than weights"):
+        model_files.read_state(tmp_path / "code.pth")
+    with pytest.raises(UserError, match=r"none\.pth does not exist"):
+        model_files.read_state(tmp_path / "none.pth")
+
+
+def test_versions_name_what_computes():
+    assert set(model_files.versions()) == {"headstart", "torch", "monai"}

@@ -1,0 +1,197 @@
+import errno
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from headstart import job
+from headstart.job import UserError
+from headstart.networks import model_files
+from headstart.networks.architectures import Architecture
+from headstart.training import feed
+from headstart.training.augment import Augment
+from headstart.training.checkpoint import Checkpoint, identity_of
+from headstart.training.loop import train, train_together
+from headstart.training.tasks import AutoEncoding, Segmentation
+from headstart.training.trainer import Trainer, Training
+
+CPU = torch.device("cpu")
+SETTINGS = Training(3, batch_size=3, precision="float32")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As many as in the processes that are killed: how many there are is part of what gives the same bytes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def material():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 65536, (7, 32, 32), np.uint16), rng.integers(0, 2, (7, 32, 32), np.uint8)
+
+
+def small_model(outputs):
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, outputs, 1))
+
+
+def trainer(kind, checkpoint=None):
+    """A training of each kind of task, with all that may have a state."""
+    images, labels = material()
+    task = Segmentation(np.array([0.5, 2.0])) if kind == "segmentation" else AutoEncoding(Architecture(), 1)
+    targets = labels if kind == "segmentation" else None
+    model = small_model(2 if kind == "segmentation" else 1)
+    slices = feed.load(images, targets, CPU)
+    augment = Augment(degrees=10, mirror=True)
+    return Trainer(model, slices, task, SETTINGS, 3, augment=augment, validation=lambda _: 0.5, checkpoint=checkpoint)
+
+
+def ended(training):
+    return next(train_together([lambda: training], CPU, SETTINGS))
+
+
+def bytes_of(trained, folder):
+    model_files.save(trained.model, folder / "model.safetensors", {"kind": "test"}, trained.history)
+    return [(folder / name).read_bytes() for name in ("model.safetensors", "training.tsv")]
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "autoencoding"])
+def test_a_training_stopped_after_any_step_goes_on_to_the_same_bytes(kind, tmp_path):
+    whole = bytes_of(ended(trainer(kind)), tmp_path / "whole")
+    steps = len(list(trainer(kind).run()))
+    assert steps == 6  # three epochs of a batch of three and one of four
+    for stop in range(steps + 1):
+        state = tmp_path / f"{stop}.state"
+        list(itertools.islice(trainer(kind, Checkpoint(state, "one", 0)).run(), stop))
+        gone_on = trainer(kind, Checkpoint(state, "one", 0))
+        assert bytes_of(ended(gone_on), tmp_path / "whole") == whole
+        # and one that had ended is there at once
+        again = trainer(kind, Checkpoint(state, "one", 0))
+        assert list(again.run()) == [] and bytes_of(again, tmp_path / "whole") == whole
+
+
+KILLED = """
+import os, sys
+sys.path[:0] = {paths!r}
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+import test_resume as t
+from headstart.resume import Checkpoint
+
+# One process that has imported everything bears those that are killed, and says when each begins to train.
+folder = Path({folder!r})
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        training = t.trainer("autoencoding", Checkpoint(folder / "state", "one", 0))
+        print("began", os.getpid(), flush=True)
+        t.bytes_of(t.ended(training), folder / "killed")
+        os._exit(0)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
+    started = time.monotonic()
+    whole = bytes_of(ended(trainer("autoencoding")), tmp_path / "whole")
+    lasts = time.monotonic() - started
+    here = Path(__file__)
+    script = KILLED.format(paths=[str(here.parent), str(here.parents[1] / "workflow_scripts")], folder=str(tmp_path))
+    rng, kills = random.Random(1), 0
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as bearer:
+        for _ in range(200):
+            bearer.stdin.write("again\n")
+            pid = int(bearer.stdout.readline().split()[1])
+            time.sleep(rng.uniform(0, lasts / 8))
+            if kills < 20:
+                os.kill(pid, signal.SIGKILL)
+            status = int(bearer.stdout.readline().split()[1])
+            kills += status == -signal.SIGKILL
+            assert status in (0, -signal.SIGKILL)
+            if kills == 20 and status == 0:
+                break
+            if status == 0:  # it was quicker than the signal: the next one begins anew
+                (tmp_path / "state").unlink()
+        bearer.stdin.close()
+    assert kills == 20
+    assert [(tmp_path / "killed" / name).read_bytes() for name in ("model.safetensors", "training.tsv")] == whole
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: content[: len(content) // 2], id="cut short"),
+        pytest.param(lambda content: content[:-1] + bytes([content[-1] ^ 1]), id="one bit"),
+        pytest.param(lambda content: b"", id="empty"),
+        pytest.param(lambda content: b"something else altogether", id="foreign"),
+    ],
+)
+def test_a_damaged_state_is_noticed_and_the_training_starts_over(damage, tmp_path, caplog):
+    state = tmp_path / "state"
+    list(itertools.islice(trainer("segmentation", Checkpoint(state, "one", 0)).run(), 4))
+    state.write_bytes(damage(state.read_bytes()))
+    with caplog.at_level("WARNING", logger="headstart"):
+        anew = trainer("segmentation", Checkpoint(state, "one", 0))
+    assert anew.history == [] and "is damaged" in caplog.text
+    assert bytes_of(ended(anew), tmp_path) == bytes_of(ended(trainer("segmentation")), tmp_path)
+
+
+def test_the_state_of_another_training_is_left_alone(tmp_path, caplog):
+    state = tmp_path / "state"
+    list(itertools.islice(trainer("segmentation", Checkpoint(state, identity_of("data", 1), 0)).run(), 4))
+    with caplog.at_level("WARNING", logger="headstart"):
+        assert trainer("segmentation", Checkpoint(state, identity_of("data", 2), 0)).history == []
+    assert "another training" in caplog.text
+
+
+def test_a_state_is_kept_no_oftener_than_asked(tmp_path, monkeypatch):
+    clock = itertools.count(step=30)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    checkpoint = Checkpoint(tmp_path / "state", "one", 1)
+    assert [checkpoint.due() for _ in range(3)] == [False, True, True]
+    checkpoint.write({})
+    assert not checkpoint.due()
+
+
+def test_a_full_disk_is_said_and_the_older_state_is_intact(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "state", "one", 0)
+    checkpoint.write({"step": 1})
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(job.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 0}))
+    with pytest.raises(UserError, match=r"the disk is full: .*state could not be written; free some space"):
+        checkpoint.write({"step": 2})
+    assert checkpoint.read(CPU) == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_training_that_goes_on_tells_of_it(tmp_path, caplog):
+    images, labels = material()
+    checkpoint = Checkpoint(tmp_path / "state", "one", 0)
+    task = Segmentation(np.ones(2))
+    model = small_model(2)
+    train(model, images, labels, task, SETTINGS, 1, checkpoint=checkpoint)
+    with caplog.at_level("INFO", logger="headstart"):
+        assert len(train(model, images, labels, task, SETTINGS, 1, checkpoint=checkpoint)) == 3
+    assert "going on after epoch 3 of 3" in caplog.text
+    checkpoint.remove()
+    assert not checkpoint.path.exists()

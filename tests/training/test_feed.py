@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+
+from headstart.slices import store
+from headstart.training import feed
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def slices(tmp_path):
+    """Three scans of unlike length, and their labels, on disk."""
+    rng = np.random.default_rng(0)
+    paths = [[tmp_path / f"{kind}{n}.npy" for n in range(3)] for kind in ("image", "labels")]
+    for n, (image, labels) in enumerate(zip(*paths, strict=True)):
+        store.write_image(image, rng.random((n + 2, 8, 8)))
+        store.write_labels(labels, rng.integers(0, 5, (n + 2, 8, 8)))
+    return store.join_pairs(*paths)
+
+
+def test_every_bit_of_an_intensity_arrives():
+    values = np.array([[[0, 1, 32767], [32768, 40000, 65535]]], np.uint16)
+    scaled = feed.as_input(feed.on_device(values, CPU))
+    assert scaled.shape == (1, 1, 2, 3) and scaled.dtype == torch.float32
+    assert np.array_equal(scaled.numpy()[:, 0], values.astype(np.float32) / np.float32(65535))
+
+
+@pytest.mark.parametrize("piece", [1, 4, 1024])
+def test_pieces_carried_to_the_device_are_the_whole(slices, monkeypatch, piece):
+    monkeypatch.setattr(feed, "_PIECE", piece)
+    images, labels = slices
+    assert np.array_equal(feed.on_device(images, CPU).numpy().view(np.uint16), images[:])
+    assert np.array_equal(feed.on_device(labels, CPU).numpy(), labels[:])
+
+
+@pytest.mark.parametrize("batches", [[[0, 1]], [[8, 0, 3], [2], [5, 4, 7]], [[k] for k in range(9)]])
+def test_streamed_and_resident_slices_are_the_same(slices, batches):
+    numbers = [torch.tensor(batch) for batch in batches]
+    found = [list(kind(*slices, CPU).batches(numbers)) for kind in (feed.Resident, feed.Streamed)]
+    for resident, streamed, batch in zip(*found, batches, strict=True):
+        assert all(map(torch.equal, resident, streamed))
+        assert np.array_equal(resident[1].numpy(), slices[1][np.array(batch)])
+
+
+def test_what_has_no_targets_is_fed_without(slices):
+    for kind in (feed.Resident, feed.Streamed):
+        ((images, targets),) = kind(slices[0], None, CPU).batches([torch.tensor([1, 0])])
+        assert images.shape == (2, 1, 8, 8) and targets is None
+
+
+def test_more_than_may_lie_on_the_device_is_streamed(slices):
+    gigabytes = (slices[0].nbytes + slices[1].nbytes) / 1e9
+    assert isinstance(feed.load(*slices, CPU, gigabytes), feed.Resident)
+    assert isinstance(feed.load(*slices, CPU, gigabytes * 0.99), feed.Streamed)
+    assert isinstance(feed.load(*slices, CPU), feed.Resident)
+
+
+def test_a_stream_reads_no_more_than_it_is_asked_for(slices):
+    """A few batches ahead, not the cohort: what has not been asked for has not been read."""
+    read = []
+
+    class Watched:
+        def __init__(self, array):
+            self.array = array
+
+        def __len__(self):
+            return len(self.array)
+
+        def __getitem__(self, numbers):
+            read.extend(numbers.tolist())
+            return self.array[numbers]
+
+    stream = feed.Streamed(Watched(slices[0]), None, CPU).batches([torch.tensor([k]) for k in range(9)])
+    next(stream)
+    stream.close()
+    assert len(read) <= 1 + feed._AHEAD
+
+
+def test_images_and_targets_go_together(slices):
+    with pytest.raises(ValueError, match="9 images, but targets for 4"):
+        feed.load(slices[0], slices[1][:4], CPU)

@@ -1,0 +1,243 @@
+import logging
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from headstart.job import UserError
+from headstart.networks.architectures import Architecture, Segmenter
+from headstart.training import devices, trainer
+from headstart.training.loop import predict, train
+from headstart.training.tasks import Segmentation
+from headstart.training.trainer import Training
+
+SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
+HAS_BFLOAT16 = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
+WEIGHTS = np.array([0.5, 2.0])
+
+
+def squares(slices, size=32, seed=0):
+    """Bright squares on a dim noisy ground, and their masks."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((slices, size, size), np.uint8)
+    for label in labels:
+        row, column = rng.integers(0, size // 2, 2)
+        label[row : row + size // 2, column : column + size // 2] = 1
+    return (labels * np.uint16(40000) + rng.integers(0, 20000, labels.shape)).astype(np.uint16), labels
+
+
+def small_model(seed=1):
+    return Segmenter(SMALL.make_encoder(seed), SMALL.make_decoder(2, seed))
+
+
+def tiny_model():
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+
+def same_weights(first, second):
+    return all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
+
+
+@pytest.mark.parametrize(
+    "precision",
+    ["float32", pytest.param("bfloat16", marks=pytest.mark.skipif(not HAS_BFLOAT16, reason="no bfloat16 here"))],
+)
+def test_the_same_seed_gives_the_same_network_byte_for_byte(precision):
+    images, labels = squares(10)
+    settings = Training(2, batch_size=4, precision=precision)
+    trained = []
+    for noise in (0, 1):
+        torch.manual_seed(noise)
+        model = small_model()
+        history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=7)
+        trained.append((model, history))
+    assert same_weights(trained[0][0], trained[1][0])
+    assert trained[0][1] == trained[1][1]
+
+
+def test_another_seed_gives_another_order():
+    images, labels = squares(8)
+    models = [tiny_model(), tiny_model()]
+    for seed, model in enumerate(models):
+        train(model, images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed)
+    assert not same_weights(*models)
+
+
+def test_losses_are_those_of_a_plain_loop():
+    images, labels = squares(10)
+    settings = Training(4, batch_size=4, learning_rate=1e-2, weight_decay=1e-3, precision="float32")
+    model, reference = tiny_model(), tiny_model()
+    history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=5)
+
+    x = torch.tensor(images.astype(np.float32) / 65535)[:, None]
+    y = torch.tensor(labels.astype(np.int64))
+    optimiser = torch.optim.Adam(reference.parameters(), lr=1e-2, weight_decay=1e-3, foreach=False)
+    for epoch, row in enumerate(history):
+        optimiser.param_groups[0]["lr"] = 1e-2 if epoch < 2 else 1e-3
+        total = 0
+        for batch in trainer._batches(10, 4, trainer.seed_for(5, "epoch", epoch)):
+            loss = functional.cross_entropy(reference(x[batch]), y[batch], torch.tensor([0.5, 2.0]))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(batch)
+        assert row["loss"] == pytest.approx(total / 10, rel=1e-4)
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="no bfloat16 here")
+def test_bfloat16_learns_as_float32_does():
+    images, labels = squares(16)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        settings = Training(6, batch_size=8, learning_rate=1e-3, precision=precision)
+        losses[precision] = train(small_model(), images, labels, Segmentation(WEIGHTS), settings, seed=1)[-1]["loss"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
+
+
+def test_it_learns_to_segment():
+    images, labels = squares(24)
+    model = tiny_model()
+    history = train(
+        model, images, labels, Segmentation(np.ones(2)), Training(20, batch_size=8, learning_rate=3e-2), seed=1
+    )
+    assert history[-1]["loss"] < history[0]["loss"] / 3
+    unseen, truth = squares(4, seed=9)
+    assert (predict(model, unseen) == truth).mean() > 0.97
+
+
+def test_the_learning_rate_falls_by_ten_after_half_the_epochs():
+    assert [Training(4, learning_rate=1.0).rate(epoch) for epoch in range(4)] == [1, 1, 0.1, 0.1]
+    assert [Training(5, learning_rate=1.0).rate(epoch) for epoch in range(5)] == [1, 1, 1, 0.1, 0.1]
+    images, labels = squares(4)
+    history = train(
+        tiny_model(), images, labels, Segmentation(WEIGHTS), Training(2, batch_size=2, learning_rate=1e-3), seed=1
+    )
+    assert [row["learning_rate"] for row in history] == pytest.approx([1e-3, 1e-4])
+
+
+@pytest.mark.parametrize(("slices", "sizes"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (3, [3]), (1, [1])])
+def test_every_slice_is_visited_once_and_no_batch_of_one_trails(slices, sizes):
+    batches = trainer._batches(slices, 4, seed=1)
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(torch.cat(batches).tolist()) == list(range(slices))
+
+
+def test_a_trailing_slice_of_32_pixels_trains():
+    images, labels = squares(5)
+    history = train(small_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed=1)
+    assert math.isfinite(history[0]["loss"])
+
+
+@pytest.mark.parametrize(("slices", "batch_size"), [(1, 32), (4, 1)])
+def test_batches_of_one_are_refused(slices, batch_size):
+    with pytest.raises(UserError, match="needs 2 slices a batch"):
+        train(tiny_model(), *squares(slices), Segmentation(WEIGHTS), Training(1, batch_size=batch_size), seed=1)
+
+
+def test_read_only_slices_are_trained_on_and_left_alone():
+    images, labels = squares(4)
+    before = images.copy()
+    images.flags.writeable = labels.flags.writeable = False
+    train(tiny_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+    assert np.array_equal(images, before)
+
+
+def test_validation_sees_the_model_in_evaluation_mode_and_changes_nothing():
+    images, labels = squares(6)
+    modes, rows = [], []
+
+    def validation(model):
+        modes.append(model.training)
+        return float((predict(model, images) == labels).mean())
+
+    with_score, without = small_model(), small_model()
+    settings = Training(2, batch_size=3)
+    history = train(
+        with_score, images, labels, Segmentation(WEIGHTS), settings, 1, validation=validation, on_epoch=rows.append
+    )
+    plain = train(without, images, labels, Segmentation(WEIGHTS), settings, 1)
+    assert modes == [False, False] and rows == history
+    assert same_weights(with_score, without)
+    assert all(0 <= row["validation"] <= 1 for row in history)
+    assert [row["validation"] for row in plain] == [None, None]
+    assert [row["loss"] for row in plain] == [row["loss"] for row in history]
+
+
+def test_history_holds_nothing_of_the_clock():
+    history = train(tiny_model(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+    assert [set(row) for row in history] == [{"epoch", "learning_rate", "loss", "validation"}]
+
+
+def test_each_epoch_is_one_line_of_the_log(caplog):
+    with caplog.at_level(logging.INFO, logger="headstart"):
+        train(
+            tiny_model(),
+            *squares(4),
+            Segmentation(WEIGHTS),
+            Training(2, batch_size=2),
+            seed=1,
+            validation=lambda _: 0.5,
+        )
+    lines = [message for message in caplog.messages if message.startswith("epoch")]
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2: loss ") and "validation 0.500" in lines[0]
+    assert lines[1].endswith("0 s left")
+
+
+def test_divergence_stops_with_its_remedy():
+    class Diverging(nn.Conv2d):
+        def forward(self, images):
+            return super().forward(images) * math.inf
+
+    settings = Training(3, batch_size=2, learning_rate=0.5)
+    with pytest.raises(UserError, match=r"diverged in epoch 1 .* lower learning_rate, now 0\.5"):
+        train(Diverging(1, 2, 1), *squares(4), Segmentation(WEIGHTS), settings, seed=1)
+
+
+def test_global_state_is_left_as_it_was():
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    train(tiny_model_without_seeding(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+def tiny_model_without_seeding():
+    with torch.random.fork_rng():
+        return tiny_model()
+
+
+def test_precision_is_what_the_device_has(monkeypatch):
+    cpu = torch.device("cpu")
+    for abilities, precision in (
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}, "float32"),
+        ({"avx2": True}, "float32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=abilities: found, raising=False)
+        assert devices.choose_precision("auto", cpu) == precision
+        assert devices.choose_precision("float32", cpu) == "float32"
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert devices.choose_precision("auto", cpu) == "float32"
+
+
+def test_prediction_does_not_depend_on_batches_or_mode():
+    images, _ = squares(7)
+    model = small_model().train()
+    whole = predict(model, images)
+    assert model.training and whole.dtype == np.uint8 and whole.shape == images.shape
+    assert np.array_equal(predict(model.eval(), images, batch_size=3), whole)
+    assert not model.training
+
+
+def test_prediction_takes_the_likeliest_class():
+    model = nn.Conv2d(1, 3, 1)
+    model.weight.data = torch.tensor([0.0, 1.0, -1.0]).reshape(3, 1, 1, 1)
+    model.bias.data = torch.tensor([0.5, 0.0, 0.0])
+    assert predict(model, np.array([[[0, 65535]]], np.uint16)).tolist() == [[[0, 1]]]

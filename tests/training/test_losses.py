@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from headstart.job import UserError
+from headstart.training import losses
+
+
+def test_median_frequency_weights_worked_by_hand():
+    labels = np.zeros((2, 2, 4), np.uint8)
+    labels[0, 0, :2] = 1
+    labels[0, 0, 2] = 2
+    labels[1, 0, 0] = 2
+    # class 0: 5 + 7 pixels of the 16 in two slices = 3/4; class 1: 2 of the 8 in its one slice = 1/4;
+    # class 2: 2 of 16 = 1/8; the median is 1/4
+    assert losses.median_frequency_weights(labels, 3).tolist() == pytest.approx([1 / 3, 1, 2])
+
+
+def test_a_class_that_never_occurs_weighs_nothing_and_leaves_the_median_alone():
+    labels = np.zeros((1, 2, 4), np.uint8)
+    labels[0, 0, :2] = 2
+    # frequencies 6/8 and 2/8: the median of two is their mean, 1/2
+    assert losses.median_frequency_weights(labels, 4).tolist() == pytest.approx([2 / 3, 0, 2, 0])
+
+
+def test_weights_do_not_depend_on_chunks_or_on_memory_mapping(tmp_path, monkeypatch):
+    labels = np.random.default_rng(0).integers(0, 5, (70, 4, 4)).astype(np.uint8)
+    np.save(tmp_path / "labels.npy", labels)
+    whole = losses.median_frequency_weights(labels, 5)
+    monkeypatch.setattr(losses, "CHUNK", 7)
+    assert np.array_equal(losses.median_frequency_weights(np.load(tmp_path / "labels.npy", mmap_mode="r"), 5), whole)
+
+
+def test_a_label_beyond_the_classes_is_refused():
+    with pytest.raises(UserError, match=r"value 3 but the target has 3 classes \(0 to 2\)"):
+        losses.median_frequency_weights(np.full((1, 2, 2), 3, np.uint8), 3)
+
+
+def test_cross_entropy_worked_by_hand():
+    # two pixels with even odds cost log 2 each, whatever their weights, since the weights' sum divides
+    scores = torch.zeros(1, 2, 1, 2)
+    labels = torch.tensor([[[0, 1]]])
+    assert losses.cross_entropy(scores, labels, torch.tensor([1.0, 9.0])).item() == pytest.approx(np.log(2))
+    # the first pixel certain of its class (cost 0), the second undecided: 9 log 2 / (1 + 9)
+    scores[0, 0, 0, 0] = 100
+    assert losses.cross_entropy(scores, labels, torch.tensor([1.0, 9.0])).item() == pytest.approx(0.9 * np.log(2))
+
+
+def test_cross_entropy_is_torchs_weighted_mean():
+    torch.manual_seed(0)
+    scores = torch.randn(3, 4, 5, 6, requires_grad=True)
+    labels = torch.randint(0, 4, (3, 5, 6))
+    weights = torch.tensor([0.1, 1.0, 3.0, 0.0])
+    ours = losses.cross_entropy(scores, labels, weights)
+    torchs = functional.cross_entropy(scores, labels, weights)
+    assert ours.item() == pytest.approx(torchs.item(), rel=1e-5)
+    gradients = [torch.autograd.grad(loss, scores, retain_graph=True)[0] for loss in (ours, torchs)]
+    assert torch.allclose(*gradients, atol=1e-7)
+    assert losses.cross_entropy(scores, labels, 100 * weights).item() == pytest.approx(ours.item(), rel=1e-5)
+
+
+def test_weights_of_classes_that_count_from_one_leave_zeros_out():
+    labels = np.zeros((1, 2, 4), np.uint8)
+    labels[0, 0] = 1
+    labels[0, 1, :2] = 2
+    # of 8 pixels 4 and 2 are of a class: frequencies 1/2 and 1/4, their median 3/8
+    assert losses.median_frequency_weights(labels, 2, first=1).tolist() == pytest.approx([3 / 4, 3 / 2])
+
+
+def test_class_wise_cross_entropy_worked_by_hand():
+    scores, shown = torch.tensor([[0.0, np.log(3)]]), torch.tensor([[1, 1]])
+    # sigmoid: 1/2 and 3/4; soft-max: 1/4 and 3/4
+    sigmoid = -(np.log(1 / 2) + np.log(3 / 4)) / 2
+    softmax = -(np.log(1 / 4) + np.log(3 / 4)) / 2
+    assert losses.class_wise(scores, shown, "sigmoid").item() == pytest.approx(sigmoid, rel=1e-6)
+    assert losses.class_wise(scores, shown, "softmax").item() == pytest.approx(softmax, rel=1e-6)
+    # what a slice does not show costs too: 1 - 1/4 and 1 - 3/4
+    absent = -(np.log(3 / 4) + np.log(1 / 4)) / 2
+    assert losses.class_wise(scores, 0 * shown, "softmax").item() == pytest.approx(absent, rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_class_wise_cross_entropy_stays_finite_when_certain_and_wrong(activation):
+    scores = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    loss = losses.class_wise(scores, torch.tensor([[0, 1]]), activation)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(scores.grad).all()
+
+
+def test_adversarial_loss_worked_by_hand():
+    answers = torch.tensor([0.0, np.log(3)]).reshape(1, 1, 1, 2)
+    assert losses.adversarial(answers, real=True).item() == pytest.approx(-(np.log(1 / 2) + np.log(3 / 4)) / 2)
+    assert losses.adversarial(answers, real=False).item() == pytest.approx(-(np.log(1 / 2) + np.log(1 / 4)) / 2)

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from headstart import images, job
+from headstart.report import scan_pictures
+from headstart.template import template
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    brain = template.read(Path(snakemake.input.template).parent, "brain")
+    outline = images.resample_labels(brain, template.grid(snakemake.params.voxel_mm))
+    for subject, path in zip(snakemake.params.subjects, snakemake.input.t1w, strict=True):
+        scan_pictures.registration(f"{snakemake.output.pictures}/sub-{subject}.png", images.read(path), outline)

@@ -1,8 +1,0 @@
-import pandas as pd
-
-from headstart import figures, job, pictures
-
-with job.running(snakemake.rule, snakemake.log[0]):
-    truth = pd.read_csv(snakemake.input[0], sep="\t")
-    job.write_table(snakemake.output.numbers, truth.melt(["dataset", "subject"], var_name="measure"))
-    pictures.save_all(figures.truth_by_name(truth), snakemake.output.figure)

@@ -1,0 +1,167 @@
+"""Score against set size: a law for each source's curve, and the labelled scans that each source saves.
+
+Scans saved are read off the measured curves, made monotone; a law is fitted beside them (learning curves: Viering and
+Loog 2022, "The shape of learning curves: a review"). Nothing is extrapolated: what lies beyond the measured sizes is
+said to lie there.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from headstart.evaluate import bootstrap
+from headstart.evaluate.tables import BASELINE, CELL, Cell, by_target
+
+# Exponents c at which score = a - b * n^-c is fitted: from nearly a logarithm to nearly a step.
+EXPONENTS = np.geomspace(0.05, 5, 93)
+# Between two measured sizes, errors are taken to fall with this power of the size: the rate at which a mean's error
+# does, between a logarithm (0) and a simple fraction (-1).
+RATE = -0.5
+FITTED = "fitted"
+# Of scans saved: the number and the ends of its interval, and beside each where it lies.
+SAVED = ("saved", "saved_is", "low", "low_is", "high", "high_is")
+
+
+def monotone(scores: np.ndarray) -> np.ndarray:
+    """Curves (..., N) made to rise, by least squares (isotonic regression).
+
+    Its min-max form (Barlow 1972): the largest, over where a stretch begins, of the smallest mean of a stretch that
+    reaches as far as here.
+    """
+    count = scores.shape[-1]
+    risen = np.full(scores.shape, -np.inf)
+    for first in range(count):
+        means = np.cumsum(scores[..., first:], axis=-1) / np.arange(1, count - first + 1)
+        least = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+        risen[..., first:] = np.maximum(risen[..., first:], least)
+    return risen
+
+
+def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The set sizes at which curves that rise, (D, N) at ``sizes`` (N,), reach scores (D,): (D,) float64.
+
+    Between two sizes a curve is straight over size^-1/2 (RATE). Where it is flat at the score, the middle of the flat
+    stretch, on the same scale. -inf where the score lies below the whole curve, inf where it lies above.
+    """
+    places, last, rows = sizes**RATE, len(sizes) - 1, np.arange(len(curves))
+
+    def crossed(count: np.ndarray) -> np.ndarray:
+        """Where a curve passes a score, of which its first ``count`` points are on the near side."""
+        before, after = np.clip(count - 1, 0, last), np.clip(count, 0, last)
+        low, high = curves[rows, before], curves[rows, after]
+        share = np.divide(scores - low, high - low, out=np.zeros(len(curves)), where=high > low)
+        return places[before] + share * (places[after] - places[before])
+
+    below, not_above = ((curves < scores[:, None]).sum(axis=1), (curves <= scores[:, None]).sum(axis=1))
+    size = ((crossed(below) + crossed(not_above)) / 2) ** (1 / RATE)
+    return np.select([scores < curves[:, 0], scores > curves[:, -1], np.isnan(scores)], [-np.inf, np.inf, np.nan], size)
+
+
+def interval(sizes: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile interval of sizes drawn that may lie beyond those measured (inf); NaN where a draw is NaN."""
+    if np.isnan(sizes).any():
+        return float("nan"), float("nan")
+    low, high = (float(np.quantile(sizes, tail, method="inverted_cdf")) for tail in bootstrap.tails())
+    return low, high
+
+
+def saved(cells: Iterable[Cell]) -> pd.DataFrame:
+    """How many labelled scans each source is worth: the set size at which the baseline scores the same, less its own.
+
+    A row a target, size, level and source. Columns ``saved``, ``low`` and ``high`` (95 %, from the same draws as all
+    else); beside each ``_is`` says whether it is so many ("="), or lies beyond the baseline's measured curve: more than
+    (">") or less than ("<") the number given, n/a where nothing is known. ``saved_by_law``: the same by both fitted
+    laws, n/a beyond the measured sizes or where one was not fitted.
+    """
+    rows = []
+    for _, group in by_target(cells):
+        sources = group[0].sources
+        if BASELINE not in sources:
+            continue
+        sizes, means, drawn = _curves(group)
+        base = sources.index(BASELINE)
+        rising, rising_drawn = monotone(means), monotone(drawn)
+        fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
+        for k, source in enumerate(sources):
+            for i, size in enumerate(sizes) if k != base else ():
+                found = reaching(rising[base : base + 1], sizes, rising[k : k + 1, i])[0]
+                ends = interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
+                row = {**group[i].key, "source": source, "baseline": BASELINE}
+                for name, needed in zip(("saved", "low", "high"), (found, *ends), strict=True):
+                    row |= {name: np.clip(needed, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(needed)}
+                rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
+    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
+
+
+def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Least squares of score = a - b * n^-c with a <= 1, b >= 0 and c of EXPONENTS: (3, D) from scores (D, N).
+
+    For each c it is linear in a and b (variable projection, Golub and Pereyra 1973), so the best is found among all.
+    """
+    powers = sizes[None] ** -EXPONENTS[:, None]
+    mean, mean_power = scores.mean(axis=1)[:, None], powers.mean(axis=1)
+    centred = powers - mean_power[:, None]
+    b = np.maximum(0, -(scores @ centred.T) / (centred**2).sum(axis=1))
+    a = mean + b * mean_power
+    highest = (1 - scores) @ powers.T / (powers**2).sum(axis=1)
+    b = np.where(a > 1, np.maximum(0, highest), b)
+    a = np.minimum(a, 1)
+    residuals = (scores - (a[:, [j]] - b[:, [j]] * power) for j, power in enumerate(powers))
+    best = np.stack([(left**2).sum(axis=1) for left in residuals]).argmin(axis=0)
+    rows = np.arange(len(scores))
+    return np.stack([a[rows, best], b[rows, best], EXPONENTS[best]])
+
+
+def laws(cells: Iterable[Cell]) -> pd.DataFrame:
+    """The law score = a - b * n^-c of each source's curve, a row a target, level and source.
+
+    ``a``: the score that the curve tends to, with its 95 % interval ``a_low`` and ``a_high``; ``rmse``: how far the
+    measured scores lie from the law; ``status``: "fitted", or why there is none.
+    """
+    rows = []
+    for key, group in by_target(cells):
+        sizes, means, drawn = _curves(group)
+        for k, source in enumerate(group[0].sources):
+            row = {**key, "source": source, "sizes": len(sizes)}
+            row |= dict.fromkeys(["a", "a_low", "a_high", "b", "c", "rmse"], np.nan)
+            row["status"] = _status(sizes, means[k])
+            if row["status"] == FITTED:
+                a, b, c = fit_law(sizes, means[k : k + 1])[:, 0]
+                rmse = np.sqrt(np.mean((means[k] - (a - b * sizes**-c)) ** 2))
+                asymptotes = np.full(len(drawn), np.nan)
+                if not np.isnan(drawn[:, k]).any():
+                    asymptotes = fit_law(sizes, drawn[:, k])[0]
+                found = bootstrap.interval(a, asymptotes, 0, 1)
+                row |= {"a": a, "a_low": found.low, "a_high": found.high, "b": b, "c": c, "rmse": rmse}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _beyond(needed: float) -> str:
+    """Whether a set size was measured ("="), lies beyond what was (">", "<"), or is not known ("n/a")."""
+    return {np.inf: ">", -np.inf: "<"}.get(needed, "n/a" if np.isnan(needed) else "=")
+
+
+def _status(sizes: Sequence[int], scores: np.ndarray) -> str:
+    """Whether a law can be fitted to a curve, or why not."""
+    if np.isnan(scores).any():
+        return "no score at some size"
+    if len(sizes) < 3:
+        return f"{len(sizes)} set size{'s' * (len(sizes) > 1)}: a law takes three"
+    return FITTED if fit_law(sizes, scores[None])[1, 0] > 0 else "the score does not rise with the set size"
+
+
+def _saved_by_law(own: np.ndarray | None, base: np.ndarray | None, sizes: np.ndarray, size: float) -> float:
+    """Scans saved at a set size by two laws (a, b, c); NaN where there are none, or beyond the measured sizes."""
+    if own is None or base is None or not (base[1] > 0 and np.isfinite(own).all()):
+        return float("nan")
+    short = base[0] - (own[0] - own[1] * size ** -own[2])
+    needed = (short / base[1]) ** (-1 / base[2]) if short > 0 else np.inf
+    return needed - size if sizes[0] <= needed <= sizes[-1] else float("nan")
+
+
+def _curves(group: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Set sizes (N,), mean scores of K sources (K, N), and the same in each draw (draws, K, N)."""
+    sizes = np.array([cell.key["size"] for cell in group], float)
+    return sizes, np.stack([cell.means for cell in group], axis=-1), np.stack([cell.drawn for cell in group], axis=-1)

@@ -1,0 +1,70 @@
+"""Stage 7, evaluate: what a fine-tuned network gets right on each test scan."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from headstart.evaluate.scores import score_scan
+from headstart.job import atomic
+from headstart.metrics import lesions
+from headstart.networks import model_files
+from headstart.networks.architectures import Architecture, Segmenter
+from headstart.slices import store
+from headstart.training.loop import predict
+
+PathLike = str | os.PathLike
+
+
+def score_model(
+    model_path: PathLike,
+    architecture: Architecture,
+    class_names: Sequence[str],
+    scans: Mapping[str, tuple[store.Slices, store.Slices]],
+    *,
+    voxel_mm: float | None = None,
+    precision: str = "float32",
+    device: str = "auto",
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Score a fine-tuned model on its test scans, one after another.
+
+    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``;
+    ``voxel_mm``: side of a voxel, without which there are no distances. Returns the tables of
+    :func:`headstart.evaluate.scores.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    """
+    model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
+    model_files.load_state(model, model_path, {"classes": list(class_names)})
+    tables, predictions = [], {}
+    for scan, (image_path, label_path) in scans.items():
+        images, truth = store.gather_pairs([image_path], [label_path])
+        predictions[scan] = predict(model, images, precision=precision, device=device)
+        tables.append(score_scan(predictions[scan], truth, class_names, scan, voxel_mm))
+    return pd.concat(tables, ignore_index=True), predictions
+
+
+def find_lesions(
+    predictions: Mapping[str, np.ndarray], scans: Mapping[str, tuple[store.Slices, store.Slices]], voxel_mm: float
+) -> pd.DataFrame:
+    """The tables of :func:`headstart.metrics.lesions.of_scan` joined, of the predictions of :func:`score_model` on ``scans``.
+
+    Whatever is not background is lesion; ``voxel_mm``: side of a voxel.
+    """
+    voxel_ml = voxel_mm**3 / 1000
+    parts = [
+        lesions.of_scan(predictions[scan], store.read(labels), voxel_ml, scan) for scan, (_, labels) in scans.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_rows(table: pd.DataFrame, path: PathLike) -> None:
+    """Write a table as Parquet."""
+    with atomic(path) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def write(table: pd.DataFrame, predictions: Mapping[str, np.ndarray], metrics: PathLike, archive: PathLike) -> None:
+    """Write the table of scores as Parquet and the predictions as a compressed ``.npz``, one array a scan."""
+    write_rows(table, metrics)
+    with atomic(archive) as partial:
+        np.savez_compressed(partial, **predictions)

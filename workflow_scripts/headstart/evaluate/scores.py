@@ -1,0 +1,112 @@
+"""Scores of a segmentation: slice by slice and as a whole, class by class, with what is undefined said."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from headstart.job import UserError
+from headstart.metrics.distance import hausdorff95
+from headstart.metrics.overlap import Counts, Empty, counts
+
+
+def score_scan(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    class_names: Sequence[str],
+    scan: str,
+    voxel_mm: float | None = None,
+) -> pd.DataFrame:
+    """Score one scan: a row for each slice and class, and for the whole volume and each class.
+
+    ``prediction`` and ``truth`` are (N, H, W) integer labels of one grid; ``class_names[label]`` names each label,
+    the background (0) included. Columns: scan, level ("slice" or "volume"), slice (index, -1 for the volume), label,
+    class_name, true_voxels, predicted_voxels, common_voxels, dice, iou, hd95_mm, status. Dice and IoU are NaN where
+    truth and prediction are empty. Status is "defined" (both hold the class), "true-negative" (neither does),
+    "false-positive" (only the prediction does) or "missed" (only the truth does).
+
+    hd95_mm is the 95 % Hausdorff distance of the volume, on voxels of ``voxel_mm`` a side: NaN for a true negative,
+    infinite for a false positive and for what is missed. It is NaN, too, in rows of slices and of the background, and
+    everywhere without ``voxel_mm``.
+    """
+    by_slice = counts(prediction, truth, len(class_names))
+    parts = [
+        _rows(by_slice, "slice", np.arange(len(truth)), class_names),
+        _rows(by_slice.over_volume(), "volume", np.array([-1]), class_names),
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(0, "scan", scan)
+    table.insert(table.columns.get_loc("status"), "hd95_mm", np.nan)
+    if voxel_mm is not None:
+        for row in table.index[(table["level"] == "volume") & (table["label"] > 0)]:
+            label = table.at[row, "label"]
+            table.at[row, "hd95_mm"] = hausdorff95(prediction == label, truth == label, voxel_mm)
+    return table
+
+
+def scan_scores(table: pd.DataFrame, metric: Literal["dice", "miou"], empty: Empty = "skip") -> pd.DataFrame:
+    """Sum and number of each scan's scores, over its slices and over its volume (paper, section 4.4).
+
+    ``table``: rows of :func:`score_scan`. "dice" is averaged over the foreground classes and "miou" over all classes,
+    background included, within each slice (or volume). With ``empty="skip"`` classes that neither truth nor
+    prediction holds are left out, and slices without any other class too; with "one" they score 1. Columns: scan,
+    level ("slice" or "volume"), total, count; the mean score of a test set is the sum of totals over that of counts.
+    """
+    rows = table[table["label"] > 0] if metric == "dice" else table
+    scores = rows[{"dice": "dice", "miou": "iou"}[metric]]
+    scores = {"skip": scores, "one": scores.fillna(1.0)}[empty]
+    each = scores.groupby([rows["scan"], rows["level"], rows["slice"]]).mean()
+    return each.groupby(["scan", "level"]).agg(total="sum", count="count").reset_index()
+
+
+def check_complete(table: pd.DataFrame, expected_scans: Iterable[str]) -> None:
+    """Raise :class:`UserError` unless the scans scored are exactly those of the split."""
+    scored, expected = set(table["scan"]), set(expected_scans)
+    for what, scans in (("lacks", expected - scored), ("holds, beyond the split,", scored - expected)):
+        if scans:
+            raise UserError(f"the table {what} {', '.join(sorted(scans))}; delete it and evaluate the model again.")
+
+
+def read_run(
+    path: str | os.PathLike, run: str, tests: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, dict[str, str | int]]:
+    """A run's table of scan by scan, and what its name says: target, source, size and resample.
+
+    ``run``: ``target/source/size-n_resample-r``; ``tests``: the scans that each ``target/size-n_resample-r`` must hold.
+    Raises :class:`UserError` naming the file when the table lacks a scan, or holds another.
+    """
+    target, source, draw = run.split("/")
+    size, resample = (int(part.split("-")[1]) for part in draw.split("_"))
+    table = pd.read_parquet(path)
+    try:
+        check_complete(table, tests[f"{target}/{draw}"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return table, {"target": target, "source": source, "size": size, "resample": resample}
+
+
+def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+    """Long table of (n, classes) counts, class fastest."""
+    true = (found.true_positive + found.false_negative).ravel()
+    predicted = (found.true_positive + found.false_positive).ravel()
+    return pd.DataFrame(
+        {
+            "level": level,
+            "slice": np.repeat(slices, len(class_names)),
+            "label": np.tile(np.arange(len(class_names)), len(slices)),
+            "class_name": np.tile(np.asarray(class_names, dtype=object), len(slices)),
+            "true_voxels": true,
+            "predicted_voxels": predicted,
+            "common_voxels": found.true_positive.ravel(),
+            "dice": found.dice().ravel(),
+            "iou": found.iou().ravel(),
+            "status": _status(true > 0, predicted > 0),
+        }
+    )
+
+
+def _status(in_truth: np.ndarray, in_prediction: np.ndarray) -> np.ndarray:
+    names = np.array([["true-negative", "false-positive"], ["missed", "defined"]], dtype=object)
+    return names[in_truth.astype(int), in_prediction.astype(int)]

@@ -1,0 +1,1 @@
+"""Overlap, distance and lesion detection: pure functions of two arrays."""

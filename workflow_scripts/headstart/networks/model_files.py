@@ -1,0 +1,152 @@
+"""Weights on disk, and what they expect: ``<name>.safetensors`` with ``model.json`` and ``training.tsv`` beside it."""
+
+import importlib.metadata
+import os
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
+from headstart.version import __version__
+
+HISTORY = ("epoch", "learning_rate", "loss", "validation")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Parameter names: loaded into the model, missing from the file, of another shape, unknown to the model."""
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def save(model: nn.Module, path: str | os.PathLike, metadata: Mapping, history: Iterable[Mapping] = ()) -> None:
+    """Write a model's weights to ``path``, and ``model.json`` and ``training.tsv`` beside it.
+
+    ``metadata`` says what the weights expect (kind, encoder, template, size, intensities, classes, seed, source data);
+    the weights' SHA-256 is added to it. ``history`` holds :func:`headstart.training.loop.train`'s rows; it is empty for a
+    network that was not trained. Equal weights are equal bytes: nothing of the time or the machine is written.
+    """
+    path = Path(path)
+    save_weights(model, path)
+    history = list(history)
+    columns = list(dict.fromkeys((*HISTORY, *(name for row in history for name in row))))
+    rows = ["\t".join(columns), *("\t".join(map(_cell, map(row.get, columns))) for row in history)]
+    write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
+    write_json(path.with_name("model.json"), {**metadata, "weights_sha256": sha256(path)})
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
+    """Write a model's weights alone."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic(path) as partial:
+        save_file(state, partial)
+
+
+def write_card(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]) -> None:
+    """Write a model card: what an encoder is, what it has seen, and how to use it elsewhere."""
+    last = history[-1] if history else {}
+    size = " x ".join(map(str, metadata["size"]))
+    seen = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
+    score = last.get("validation")
+    lines = [
+        f"# Encoder: {metadata.get('source', metadata['kind'])}",
+        "",
+        f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__} on: {metadata['kind']}.",
+        "",
+        f"- trained on: {metadata.get('file', seen)}",
+        f"- epochs: {last.get('epoch', 0)}",
+        *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
+        f"- expects: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
+        "",
+        "`model.json` holds all settings, `training.tsv` each epoch. The trunk's tensors have torchvision's names:",
+        "",
+        "```python",
+        "from safetensors.torch import load_file",
+        "import torch, torchvision",
+        "",
+        f"network = torchvision.models.{metadata['encoder']}()",
+        "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
+        'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
+        "network.load_state_dict(weights, strict=False)  # all but fc",
+        "```",
+    ]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None) -> LoadReport:
+    """Load weights by name into ``model``; all of them, or none and a :class:`UserError`.
+
+    ``expect`` maps keys of ``model.json`` to what this study needs of them (template, voxel size, size, encoder):
+    a key that differs or is not there is refused, naming it and both values, and so is a file whose bytes are not
+    those ``model.json`` was written for. With None no ``model.json`` is asked for.
+    """
+    if expect is not None:
+        _check_metadata(Path(path), expect)
+    state = read_state(path)
+    report = _compare(model.state_dict(), state)
+    for what in ("mismatched", "unexpected", "missing"):
+        names = getattr(report, what)
+        if names:
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            raise UserError(
+                f"{path} does not fit the network: {len(names)} parameters {what} ({shown}); use weights made with "
+                "the same encoder and settings."
+            )
+    model.load_state_dict(state)
+    return report
+
+
+def read_state(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """Parameters by name, on the CPU, from safetensors or from a torch file that holds nothing but weights."""
+    try:
+        if Path(path).suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; check the path of the weights.") from None
+    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError, RuntimeError) as error:
+        raise UserError(f"{path} is damaged or holds more than weights ({error}); make or fetch it again.") from error
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a training computes."""
+    return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in ("torch", "monai")}}
+
+
+def _compare(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> LoadReport:
+    shared = [name for name in wanted if name in given]
+    return LoadReport(
+        loaded=tuple(name for name in shared if given[name].shape == wanted[name].shape),
+        missing=tuple(name for name in wanted if name not in given),
+        mismatched=tuple(name for name in shared if given[name].shape != wanted[name].shape),
+        unexpected=tuple(name for name in given if name not in wanted),
+    )
+
+
+def _check_metadata(path: Path, expect: Mapping) -> None:
+    beside = path.with_name("model.json")
+    if not path.exists() or not beside.exists():
+        gone = beside if path.exists() else path
+        raise UserError(f"{gone} does not exist; weights are used only with the model.json that describes them.")
+    metadata = read_json(beside)
+    for key, value in expect.items():
+        if metadata.get(key) != value:
+            raise UserError(
+                f"{beside} says {key} is {metadata.get(key)!r} but this study needs {value!r}; use weights made for it, "
+                "or change the study."
+            )
+    if metadata.get("weights_sha256") != sha256(path):
+        raise UserError(f"{path} is not the file that {beside} describes; make or fetch both again.")
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)

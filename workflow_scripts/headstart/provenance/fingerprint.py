@@ -1,0 +1,99 @@
+"""A fingerprint of the code that a script runs, so that a changed function reruns only the jobs that use it.
+
+What cannot change a result is left out: comments, docstrings and layout; what is said to the user, in log messages and
+in the arguments of ``raise UserError(...)``, since a job that raises leaves no result; and the version of headstart.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "headstart"
+_VERSION = "version.py"
+_LOGGERS = {"log", "logger"}
+_LOG_CALLS = {"debug", "info", "warning", "error", "exception"}
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def of_script(script: Path) -> str:
+    """Hash of a script and of the package modules that it imports, directly or through one another.
+
+    ``script`` lies in the folder that holds the package. Returns 16 hexadecimal digits.
+    """
+    root = script.parent
+    seen = {script}
+    waiting = set(_imports(script, root))
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting |= _imports(module, root)
+    digest = hashlib.sha256()
+    for module in sorted(seen):
+        digest.update(str(module.relative_to(root)).encode() + b"\0" + _essence(module).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def of_file(path: Path) -> str:
+    """Hash of one file: of its syntax tree without what is left out if it is Python, else of its bytes."""
+    essence = _essence(path).encode() if path.suffix == ".py" else path.read_bytes()
+    return hashlib.sha256(essence).hexdigest()[:16]
+
+
+class _Silent(ast.NodeTransformer):
+    """Takes docstrings, log messages and the arguments of user errors out of a syntax tree."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        if getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # noqa: N802, the name that ast asks for
+        return None if _is_log_call(node.value) else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:  # noqa: N802
+        if isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", None) == "UserError":
+            node.exc.args, node.exc.keywords = [], []
+        return self.generic_visit(node)
+
+
+def _is_log_call(value: ast.expr) -> bool:
+    """Whether an expression is a call such as ``logger.info(...)``."""
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
+        return False
+    return value.func.attr in _LOG_CALLS and getattr(value.func.value, "id", None) in _LOGGERS
+
+
+@cache
+def _essence(path: Path) -> str:
+    """The syntax tree of a module as text, without what cannot change a result."""
+    if path.name == _VERSION and path.parent.name == PACKAGE:
+        return ""
+    return ast.dump(_Silent().visit(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def _imports(path: Path, root: Path) -> frozenset[Path]:
+    """Files of the package's modules that a file imports, at any depth of nesting."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(file for name in names if name.split(".")[0] == PACKAGE for file in _files(name, root))
+
+
+def _files(name: str, root: Path) -> list[Path]:
+    """A dotted name's module file and the packages on the way to it; names that are no module have none."""
+    parts = name.split(".")
+    found = []
+    for depth in range(1, len(parts) + 1):
+        path = root.joinpath(*parts[:depth])
+        found += [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.exists()]
+    return found

@@ -1,0 +1,70 @@
+"""What registration and resampling did to one scan, in numbers; :mod:`headstart.register.quality_table` judges them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from headstart import images
+from headstart.images import Volume
+
+_NEIGHBOURS = np.ones((3, 3, 3), bool)
+
+
+def contrast(t1: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
+    """How much brighter white matter is than grey and than CSF, where the template has them.
+
+    ``t1``: a registered scan, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. On a T1
+    both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels weigh by the square of the probability, so that
+    the cores of tissues decide.
+    """
+    weights = {name: images.resample(tissue, t1.grid).data ** 2 for name, tissue in tissues.items()}
+    mean = {name: float(np.average(t1.data, weights=weight)) for name, weight in weights.items()}
+    return {"wm_minus_gm": mean["wm"] - mean["gm"], "wm_minus_csf": mean["wm"] - mean["csf"]}
+
+
+def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Sequence[str]) -> dict:
+    """What resampling did to manual labels: before and after, in all and by class.
+
+    ``native``, ``moved``: labels 1, 2, ... named ``names``, on the scan's grid and the study's; ``transform``: (4, 4)
+    from RAS+ mm of the study's space to the scan's. ``label_native_ml``, ``label_ml`` (both in mL of the scan's space),
+    ``label_native_voxels``, ``label_voxels``; ``parts_native``, ``parts`` (26-connected, of all classes together);
+    ``parts_lost``, native ones that no voxel of the study's grid shows; ``classes_lost``, names of classes.
+    """
+    native_parts, count = ndimage.label(native.data > 0, _NEIGHBOURS)
+    volume = moved.grid.voxel_ml * abs(float(np.linalg.det(transform[:3, :3])))
+    voxels = {"native": int((native.data > 0).sum()), "moved": int((moved.data > 0).sum())}
+    return {
+        "label_native_voxels": voxels["native"],
+        "label_voxels": voxels["moved"],
+        "label_native_ml": voxels["native"] * native.grid.voxel_ml,
+        "label_ml": voxels["moved"] * volume,
+        "parts_native": int(count),
+        "parts": int(ndimage.label(moved.data > 0, _NEIGHBOURS)[1]),
+        "parts_lost": int(count - len(_parts_shown(native_parts, native, moved, transform))),
+        "classes_lost": [
+            name for k, name in enumerate(names, 1) if (native.data == k).any() and not (moved.data == k).any()
+        ],
+    }
+
+
+def _parts_shown(parts: np.ndarray, native: Volume, moved: Volume, transform: np.ndarray) -> np.ndarray:
+    """Numbers of the native ``parts`` that meet a labelled voxel of ``moved``.
+
+    Looked at from both sides, since either grid may be the finer one: voxels of parts that fall into labelled voxels,
+    and centres of labelled voxels that fall into parts.
+    """
+    there = np.linalg.inv(native.affine) @ transform @ moved.affine
+    of_parts, labelled = np.argwhere(parts), np.argwhere(moved.data)
+    inside = _at(moved.data, of_parts, np.linalg.inv(there)) > 0
+    shown = parts[tuple(of_parts[inside].T)]
+    return np.union1d(shown, np.setdiff1d(_at(parts, labelled, there), [0]))
+
+
+def _at(data: np.ndarray, voxels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Values of ``data`` at the voxels nearest to ``matrix`` times ``voxels`` (N, 3); 0 outside."""
+    there = np.rint(voxels @ matrix[:3, :3].T + matrix[:3, 3]).astype(int)
+    within = np.all((there >= 0) & (there < data.shape), axis=1)
+    found = np.zeros(len(voxels), data.dtype)
+    found[within] = data[tuple(there[within].T)]
+    return found

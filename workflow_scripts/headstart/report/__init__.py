@@ -1,0 +1,10 @@
+"""Stage 8, report: figures, tables and text for readers.
+
+- ``verdict_page``: the answer as one figure
+- ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022
+- ``scan_pictures``: pictures of single scans
+- ``sources``: order, names and styles of the sources
+- ``methods``: the methods as text for a paper
+- ``runtimes``: time and memory by rule, versions
+- ``html``: reStructuredText and pages of HTML
+"""

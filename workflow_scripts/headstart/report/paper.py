@@ -1,0 +1,220 @@
+"""The figures and tables of Zoetmulder 2022 for any study: sources by domain, the paper's numbers beside a study's.
+
+Figs. 3 and 4: score against set size, and below it lesion detection against the volume cutoff, a panel a domain. Tables
+1 and 2: the score of each source at the one set size.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.lines import Line2D
+
+from headstart.evaluate.tables import METRICS
+from headstart.report import html, sources
+
+RESULTS = Path(__file__).with_name("paper_results.tsv")
+# As in the paper: scores are means over slices, lesions are components of a slice.
+LEVEL, CONNECTIVITY = "slice", "slice8"
+_COLUMNS = ["panel", "measure", "source", "domain", "size", "overlap", "volume_ml", "value", "low", "high"]
+_LINES = ("-", "--", ":", "-.")
+
+
+def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None) -> pd.DataFrame:
+    """What the figure of one target shows, from its rows of the tables of these names.
+
+    A row a point: ``panel``, ``measure`` (the metric against ``size``, or ``sensitivity`` at the largest set size
+    against ``volume_ml``, at each ``overlap``), ``source``, ``domain``, ``value`` and its 95 % interval, ``low`` and
+    ``high``. Scores at a single set size are no curve: they are left to :func:`table`, and without ``detection`` there
+    are then no rows.
+    """
+    scores = summary[summary["level"] == LEVEL]
+    parts = []
+    if scores["size"].nunique() > 1:
+        curve = scores.rename(columns={"metric": "measure", "score": "value"})
+        parts.append(curve[["measure", "source", "size", "value", "low", "high"]])
+    if detection is not None:
+        largest = detection["size"] == detection["size"].max()
+        found = detection[largest & (detection["connectivity"] == CONNECTIVITY)]
+        named = {"sensitivity": "value", "sensitivity_low": "low", "sensitivity_high": "high"}
+        found = found.rename(columns=named).assign(measure="sensitivity")
+        parts.append(found[["measure", "source", "size", "overlap", "volume_ml", "value", "low", "high"]])
+    shown = [
+        part[part["source"].isin(listed)].assign(panel=panel)
+        for panel, listed in panels(scores).items()
+        for part in parts
+    ]
+    if not shown:
+        return pd.DataFrame(columns=_COLUMNS)
+    table = pd.concat(shown, ignore_index=True).reindex(columns=_COLUMNS)
+    return table.assign(domain=table["source"].map(sources.domain_of))
+
+
+def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
+    """The panels of Fig. 3, each with its sources in order, of those that have scores.
+
+    The third holds ImageNet against the best source of the equal domain, by the mean over the set sizes. The baseline,
+    which the paper lacks, is in all. A panel without a source of its own is left out.
+    """
+    means = scores.groupby("source")["score"].mean()
+    by_domain = {name: [s for s in means.index if sources.domain_of(s) == name] for name in sources.DOMAINS}
+    best = means[by_domain["equal"]].dropna().nlargest(1).index
+    own = {
+        sources.DOMAINS["equal"]: by_domain["equal"],
+        sources.DOMAINS["unequal"]: by_domain["unequal"],
+        "All of ImageNet against the best equal": [*best, *by_domain["reference"]] if by_domain["reference"] else [],
+    }
+    return {name: sources.in_order([*listed, *by_domain["baseline"]]) for name, listed in own.items() if listed}
+
+
+def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
+    """Figs. 3 and 4 from :func:`numbers`: a column a panel, a row a measure; intervals as bars."""
+    names, measures = list(dict.fromkeys(shown["panel"])), list(dict.fromkeys(shown["measure"]))
+    if not names:
+        drawn = plt.figure(figsize=(6, 1))
+        drawn.text(0.5, 0.5, f"{target}: no source of any domain has a score", ha="center", va="center")
+        return drawn
+    drawn, axes = plt.subplots(
+        len(measures), len(names), figsize=(4.3 * len(names), 3.3 * len(measures) + 0.9),
+        squeeze=False, sharey="row", layout="constrained",
+    )  # fmt: skip
+    for row, measure in zip(axes, measures, strict=True):
+        for axis, panel in zip(row, names, strict=True):
+            part = shown[(shown["panel"] == panel) & (shown["measure"] == measure)]
+            (_detection if measure == "sensitivity" else _scores)(axis, part)
+            axis.spines[["top", "right"]].set_visible(False)
+    for letter, axis, panel in zip("abc", axes[0], names, strict=False):
+        axis.set_title(f"({letter}) {panel}", fontsize=10)
+    for axis, panel in zip(axes[-1], names, strict=True):
+        _legend(axis, shown[shown["panel"] == panel])
+    for axis, measure in zip(axes[:, 0], measures, strict=True):
+        size = int(shown.loc[shown["measure"] == measure, "size"].max())
+        axis.set_ylabel(f"{METRICS[measure]} of a slice" if measure in METRICS else f"lesions found, {size} scans")
+    drawn.suptitle(target, fontsize=11)
+    return drawn
+
+
+def _scores(axis: plt.Axes, part: pd.DataFrame) -> None:
+    """Score against set size, a line a source."""
+    sizes = sorted(part["size"].unique())
+    for source, shift in _beside(part["source"]):
+        line = part[part["source"] == source].sort_values("size")
+        _bars(axis, np.searchsorted(sizes, line["size"]) + shift, line, source, "-")
+    _places(axis, sizes)
+    axis.set_xlabel("labelled scans")
+
+
+def _detection(axis: plt.Axes, part: pd.DataFrame) -> None:
+    """Sensitivity against volume cutoff, a line a source and overlap."""
+    cutoffs, overlaps = (sorted(part[name].unique()) for name in ("volume_ml", "overlap"))
+    for source, shift in _beside(part["source"]):
+        for k, overlap in enumerate(overlaps):
+            line = part[(part["source"] == source) & (part["overlap"] == overlap)].sort_values("volume_ml")
+            _bars(axis, np.searchsorted(cutoffs, line["volume_ml"]) + shift, line, source, _LINES[k % len(_LINES)])
+    _places(axis, [f"{cutoff:g}" for cutoff in cutoffs])
+    axis.set_xlabel("volume cutoff (mL)")
+    axis.set_ylim(-0.02, 1.02)
+
+
+def _places(axis: plt.Axes, names: Sequence[object]) -> None:
+    """A tick for each name, with room around all, also around those at which nothing is drawn."""
+    axis.set_xticks(range(len(names)), names)
+    axis.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _beside(listed: Sequence[str]) -> list[tuple[str, float]]:
+    """The sources in order, and how far each is shifted so that bars do not cover each other."""
+    ordered = sources.in_order(listed)
+    return [(source, (k - (len(ordered) - 1) / 2) * 0.09) for k, source in enumerate(ordered)]
+
+
+def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, source: str, dashes: str) -> None:
+    """A line with its intervals; markers are hollow where the line is not solid."""
+    style = sources.style_of(source)
+    reach = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
+    axis.errorbar(
+        at, line["value"], yerr=reach, color=style.color, marker=style.marker, ms=6, lw=1.4, ls=dashes,
+        elinewidth=0.7, capsize=2, mfc=style.color if dashes == "-" else "white",
+    )  # fmt: skip
+
+
+def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
+    """The sources of a panel, and its overlaps, below its axes."""
+    handles = [
+        Line2D([], [], color=style.color, marker=style.marker, label=source)
+        for source in sources.in_order(part["source"])
+        for style in [sources.style_of(source)]
+    ]
+    for k, overlap in enumerate(sorted(part["overlap"].dropna().unique())):
+        dashes = _LINES[k % len(_LINES)]
+        handles.append(Line2D([], [], color="black", ls=dashes, label=f"overlap over {100 * overlap:g} %"))
+    axis.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, frameon=False, fontsize=8,
+        handlelength=3,
+    )  # fmt: skip
+
+
+def table(summary: pd.DataFrame, reference: str | None) -> pd.DataFrame:
+    """Tables 1 and 2: each source at the one set size of a target, laid out as in the paper.
+
+    ``summary``: the target's rows of that table; ``reference``: which of the paper's targets stands beside it (``ms``,
+    ``anatomy``), or None. Columns: domain, task, source, size, metric, then ``slice`` and ``volume``: mean score over
+    slices (the paper's measure) and over volumes, each with its 95 % interval (``_low``, ``_high``); ``best``: whether
+    no source has a higher mean over slices (the paper underlines it); ``paper`` and ``paper_place``: the paper's own
+    number, of its scans, and where it stands there, n/a if the paper has none. A row for each source of the study, and
+    for each of the paper that it lacks.
+    """
+    known = _of_paper(reference)
+    levels = {level: part.set_index("source") for level, part in summary.groupby("level")}
+    rows = []
+    for source in sources.in_order([*summary["source"], *known.index]):
+        row = {"domain": sources.domain_of(source), "task": sources.task_of(source), "source": source,
+               "size": summary["size"].iloc[0], "metric": summary["metric"].iloc[0]}  # fmt: skip
+        for level in ("slice", "volume"):
+            score, low, high = levels[level].reindex([source])[["score", "low", "high"]].to_numpy(float)[0]
+            row |= {level: score, f"{level}_low": low, f"{level}_high": high}
+        rows.append(row | {"paper": known["score"].get(source, np.nan), "paper_place": known["place"].get(source)})
+    made = pd.DataFrame(rows)
+    made.insert(made.columns.get_loc("paper"), "best", made["slice"] == made["slice"].max())
+    return made
+
+
+def _of_paper(reference: str | None) -> pd.DataFrame:
+    """The paper's numbers of one of its targets: score and place by source; none of None."""
+    known = pd.read_csv(RESULTS, sep="\t")
+    return known[known["target"] == reference].set_index("source")[["score", "place"]]
+
+
+def page(made: pd.DataFrame, target: str) -> str:
+    """A table of :func:`table` as a page of HTML, with a heading for each domain."""
+    metric, size = METRICS[made["metric"].iloc[0]], made["size"].iloc[0]
+    header = ["", f"{metric}, slices [95 %]", f"{metric}, volumes [95 %]", "The paper's"]
+    shown = [name for name in header if name != "The paper's" or made["paper"].notna().any()]
+    rows = []
+    for domain, part in made.groupby("domain", sort=False):
+        if domain not in ("reference", "baseline"):
+            rows.append([f"**{sources.DOMAINS[domain]}**"] + [""] * (len(shown) - 1))
+        for row in part.to_dict("records"):
+            name = "ImageNet classification" if domain == "reference" else row["task"]
+            best = "**{}**" if row["best"] else "{}"
+            paper = "n/a" if np.isnan(row["paper"]) else f"{row['paper']:.2f}"
+            rows.append([name, best.format(_with_interval(row, "slice")), _with_interval(row, "volume"), paper])
+    rows = [row[: len(shown)] for row in rows]
+    places = ", ".join(made["paper_place"].dropna().unique())
+    said = f"{metric} of each source with {size} labelled scans; the highest mean over slices is bold."
+    if places:
+        said += f" The paper's own numbers, of its scans and its scale, are those of {places} (Zoetmulder 2022)."
+    return html.html(f"{target}: {metric} by source", f"{said}\n\n{html.table(shown, rows)}")
+
+
+def _with_interval(row: dict, level: str) -> str:
+    """A score with its interval, as text."""
+    if np.isnan(row[level]):
+        return "n/a"
+    return f"{row[level]:.3f} [{row[f'{level}_low']:.3f}, {row[f'{level}_high']:.3f}]"

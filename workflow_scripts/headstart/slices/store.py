@@ -1,0 +1,213 @@
+"""Slices on disk: memory-mappable ``.npy`` of several scans, of which a job reads those that it asks for.
+
+Images are uint16 (N, H, W) with value ``round(65535 * x)`` for an intensity ``x`` in [0, 1]; labels are uint8
+(N, H, W); presence labels are uint8 (N, C), 1 where slice n shows the c-th of :data:`headstart.slices.cut.PRESENT`.
+N counts axial slices, scan after scan; an index beside the files says where each scan begins and ends.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from headstart.job import UserError, atomic, write_table
+
+IMAGE = np.dtype(np.uint16)
+LABEL = np.dtype(np.uint8)
+SCALE = 65535
+
+PathLike = str | os.PathLike
+
+
+class SliceRange(NamedTuple):
+    """One scan's slices in a file of several: those from ``first`` to ``last``, the latter left out."""
+
+    path: PathLike
+    first: int
+    last: int
+
+
+Slices = PathLike | SliceRange
+
+
+def to_uint16(image: np.ndarray) -> np.ndarray:
+    """Intensities in [0, 1] as they are stored: uint16, kept to 1/65535."""
+    return np.rint(np.asarray(image, np.float64) * SCALE).astype(IMAGE)
+
+
+def write_image(path: PathLike, array: np.ndarray) -> None:
+    """Write slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
+    if not np.all((array >= 0) & (array <= 1)):
+        raise ValueError(f"{path}: intensities must lie in [0, 1] and be finite before they are stored")
+    _write(path, to_uint16(array), "NHW")
+
+
+def write_labels(path: PathLike, array: np.ndarray) -> None:
+    """Write label slices atomically; ``array`` (N, H, W) of integers in [0, 255]."""
+    if not np.issubdtype(array.dtype, np.integer) or (array.size and not 0 <= array.min() <= array.max() <= 255):
+        raise ValueError(f"{path}: labels must be integers from 0 to 255 before they are stored")
+    _write(path, array.astype(LABEL), "NHW")
+
+
+def write_presence(path: PathLike, array: np.ndarray) -> None:
+    """Write what slices show atomically; ``array`` (N, C) of 0 and 1."""
+    if not np.isin(array, (0, 1)).all():
+        raise ValueError(f"{path}: presence labels must be 0 or 1 before they are stored")
+    _write(path, array.astype(LABEL), "NC")
+
+
+def write_index(path: PathLike, subjects: Sequence[str], counts: Sequence[int]) -> None:
+    """Write where each scan lies in files of slices: the ``subjects``, in their order, with so many slices each."""
+    ends = np.cumsum(counts)
+    write_table(path, pd.DataFrame({"subject": list(subjects), "first": ends - counts, "last": ends}))
+
+
+def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Sequence[str]) -> list[SliceRange]:
+    """Where the slices of the ``subjects`` lie in files of slices, whose ``indices`` come in the same order.
+
+    Raises :class:`UserError` naming the first subject that is in none of them.
+    """
+    found = {}
+    for index, path in zip(indices, paths, strict=True):
+        for row in pd.read_csv(index, sep="\t", dtype={"subject": str}).itertuples(index=False):
+            found[row.subject] = SliceRange(path, row.first, row.last)
+    for subject in subjects:
+        if subject not in found:
+            raise UserError(f"{subject} has no slices in {', '.join(map(str, indices))}; delete these and run again.")
+    return [found[subject] for subject in subjects]
+
+
+def read(where: Slices) -> np.ndarray:
+    """Memory-map slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
+
+    ``where``: a file, or a scan in it. Raises :class:`UserError` naming the file if it is missing, cut short, or not
+    such an array.
+    """
+    path, *rows = where if isinstance(where, SliceRange) else (where,)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; make the slices first (snakemake slice).") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path} is damaged or cut short ({error}); delete it and make the slices again.") from error
+    if (array.dtype, array.ndim) not in ((IMAGE, 3), (LABEL, 3), (LABEL, 2)):
+        raise UserError(
+            f"{path} holds {array.dtype} of shape {array.shape}, not uint16 or uint8 of shape (N, H, W), or uint8 of "
+            "shape (N, C); delete it and make the slices again."
+        )
+    return array[slice(*rows)] if rows else array
+
+
+class SliceArray:
+    """Slices of several scans as one array (sum of N, ...), in the order given; only what is asked for is read.
+
+    Raises :class:`UserError` if there is no scan, or naming the first scan whose slices have another type or size
+    than the first one's.
+    """
+
+    def __init__(self, paths: Sequence[Slices]) -> None:
+        if not paths:
+            raise UserError("no scan was given to read slices of; check the split's table and the set size.")
+        self._scans = [read(path) for path in paths]
+        first = self._scans[0]
+        for path, scan in zip(paths, self._scans, strict=True):
+            if scan.dtype != first.dtype or scan.shape[1:] != first.shape[1:]:
+                raise UserError(
+                    f"{_file(path)} holds {scan.dtype} slices of {scan.shape[1:]}, but {_file(paths[0])} {first.dtype} "
+                    f"of {first.shape[1:]}; make both with the same settings."
+                )
+        self._ends = np.cumsum([len(scan) for scan in self._scans])
+        self.dtype = first.dtype
+        self.shape = (int(self._ends[-1]), *first.shape[1:])
+        self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """The slices with these numbers, read into memory."""
+        numbers = np.arange(len(self))[rows]
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        places = np.searchsorted(self._ends, numbers, "right")
+        for place in np.unique(places):
+            here = places == place
+            first = self._ends[place] - len(self._scans[place])
+            found[here] = self._scans[place][numbers[here] - first]
+        return found
+
+    def rows(self, place: int) -> np.ndarray:
+        """The numbers of the slices of the scan at this place among those given."""
+        return np.arange(self._ends[place] - len(self._scans[place]), self._ends[place])
+
+
+def gather(paths: Sequence[Slices]) -> np.ndarray:
+    """Read the given slices, and only these, into one array (sum of N, H, W); see :class:`SliceArray`."""
+    return SliceArray(paths)[:]
+
+
+def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[SliceArray, SliceArray]:
+    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8, slice by slice, to be read from.
+
+    Raises :class:`UserError` naming the pair of files that disagree in shape, or the file with the wrong type.
+    """
+    if len(image_paths) != len(label_paths):
+        raise UserError(f"{len(image_paths)} image files were given with {len(label_paths)} label files; pair them.")
+    for image_path, label_path in zip(image_paths, label_paths, strict=True):
+        _check_pair(image_path, label_path)
+    return SliceArray(image_paths), SliceArray(label_paths)
+
+
+def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
+    """The same, read into memory."""
+    images, labels = join_pairs(image_paths, label_paths)
+    return images[:], labels[:]
+
+
+def fingerprint(paths: Sequence[Slices]) -> str:
+    """SHA-256 of files' names and contents, or of scans' slices, in the order given: what data a network has seen."""
+    digest = hashlib.sha256()
+    for path in paths:
+        if not isinstance(path, SliceRange):
+            digest.update(f"{Path(path).name}\0".encode())
+        digest.update(_digest(path, os.stat(_file(path)).st_mtime_ns))
+    return digest.hexdigest()
+
+
+@cache
+def _digest(where: Slices, changed: int) -> bytes:
+    """SHA-256 of a file that was last ``changed`` then, or of a scan's slices in it.
+
+    One job asks for the same data more than once: its resamples share scans, and its state and its result name them.
+    """
+    if isinstance(where, SliceRange):
+        return hashlib.sha256(np.ascontiguousarray(read(where))).digest()
+    with open(where, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _write(path: PathLike, array: np.ndarray, axes: str) -> None:
+    if array.ndim != len(axes):
+        raise ValueError(f"{path}: slices must have shape ({', '.join(axes)}), not {array.shape}")
+    with atomic(path) as partial, open(partial, "wb") as file:
+        np.save(file, array)  # an open file: given a name, np.save may append ".npy" to it
+
+
+def _file(where: Slices) -> PathLike:
+    return where.path if isinstance(where, SliceRange) else where
+
+
+def _check_pair(image_path: Slices, label_path: Slices) -> None:
+    image, labels = read(image_path), read(label_path)
+    for path, array, dtype in ((image_path, image, IMAGE), (label_path, labels, LABEL)):
+        if array.dtype != dtype:
+            raise UserError(f"{_file(path)} holds {array.dtype}, not {dtype}; were images and labels swapped?")
+    if labels.shape != (image.shape if labels.ndim == 3 else (len(image), labels.shape[1])):
+        raise UserError(
+            f"{_file(image_path)} has shape {image.shape} but its labels {_file(label_path)} {labels.shape}; "
+            "make the slices of both again."
+        )
