@@ -1,12 +1,18 @@
-# make run    the default study (or STUDY=studies/oasis.yaml), then its report; REPAIR=1 makes anew what is damaged or gone
-# make test   every test; make test-fast leaves out those that run the workflow; make test-slurm, as root on Debian, is apart
-# make verify  whether the results and what they were made from are still the same; REPAIR=1 deletes what is damaged
-# make missing  names the files that the study makes and that are gone
-# make bench-registration, make bench-labels   how good and how quick, on the real scans in HEADSTART_DATA
-# make bench-lesions, make bench-scaling   what evaluation, and Snakemake's bookkeeping, cost at the size of the paper's study
-# make bench-faults   what happens at each fault that is tried, as root
-# make bad-inputs   what headstart says of every kind of broken scan; they are written to results/bad-inputs
-# Both set up .venv from the lock first; a second call installs nothing anew.
+# make run           run the default study (or STUDY=studies/oasis.yaml) and write its report; REPAIR=1 also restores
+#                    results that are damaged or missing
+# make report        write the report of a finished study
+# make verify        check that results, code, packages and configuration are unchanged; REPAIR=1 deletes damaged results
+# make missing       list the study's missing files
+# make test          run all tests; test-fast: without those that run the workflow; test-slurm: on a real Slurm, as root
+# make lint, format  check, or apply, the code style
+# make docs          generate docs/configuration.md and docs/workflow.md
+# make lock          resolve envs/requirements.in again
+# make bench         time and memory of each stage of a finished study
+# make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
+# make bench-lesions, bench-scaling, bench-training       cost of evaluation, scheduling and training; no data needed
+# make bench-faults  what happens at each simulated fault, as root
+# make bad-inputs    print the message for each kind of broken scan; the scans go to results/bad-inputs
+# Each target first installs the packages of the lock into .venv if they are not there yet.
 
 PYTHON ?= python3
 CORES ?= all
@@ -20,15 +26,15 @@ SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores 
 VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.provenance.verify $(if $(STUDY),--configfile $(STUDY)) \
 	$(if $(REPAIR),--repair)
 MISSING = $(SNAKEMAKE) --summary | awk -F '\t' '$$5 == "missing" { print $$1 }'
-# By itself Snakemake makes anew only what `all`, or a job to run, asks for.
+# Without --forcerun Snakemake only recreates missing files that `all` or a job to run needs.
 FORCED = (echo write_provenance; $(MISSING)) | tr '\n' '\0' | xargs -0
 
-.PHONY: setup run report verify missing test test-fast test-slurm bad-inputs lint format lock bench clean
+.PHONY: setup run report verify missing test test-fast test-slurm bad-inputs docs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: envs/requirements.txt
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'headstart needs Python 3.11 or later; call make PYTHON=python3.11')"
+	@$(PYTHON) -c "import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit('headstart runs on Python 3.11 to 3.13 and $(PYTHON) is %d.%d; call make PYTHON=python3.13, for instance.' % v[:2])"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
 	touch $@
@@ -40,7 +46,7 @@ run: setup
 
 report: setup
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
-	@echo "read results/$(NAME)/report.html"
+	@echo "read results/$(NAME)/index.html first; it links to the full report, report.html, beside it"
 
 verify: setup
 	$(VERIFY)
@@ -61,6 +67,10 @@ test-slurm: setup
 bad-inputs: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_inputs.py results/bad-inputs
 
+docs: setup
+	$(BIN)/python docs/generate/configuration.py
+	$(BIN)/python docs/generate/workflow.py
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,7 +82,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-# Resolved afresh; torch's local version (+cpu) is left off, so that each machine takes the build that fits it.
+# Torch's local version (+cpu) is dropped, so that each machine installs the build that fits it.
 lock:
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet --requirement envs/requirements.in

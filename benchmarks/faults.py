@@ -1,9 +1,9 @@
-"""What happened at each fault, and whether the study then ended in the same bytes: tests of faults, as a table.
+"""A table of the tests of faults: what happens at each fault, and whether the study then ends in the same bytes.
 
     python benchmarks/faults.py
 
-Runs the tests of ``TESTS``, those on Slurm where root may start its daemons. Each test's docstring says what goes
-wrong and, after a colon, what happens; where it says ``SAME``, the test asserts that weights, evaluations, tables and
+Runs the tests in ``TESTS``; those on Slurm need root, to start its daemons. The docstring of each test says what goes
+wrong and, after a colon, what happens. If it contains ``SAME``, the test asserts that weights, evaluations, tables and
 figures are those of the undisturbed study, byte for byte.
 """
 
@@ -22,22 +22,23 @@ TESTS = ("test_killed.py", "test_faults.py", "test_qsub.py", "test_slurm.py")
 SAME = "same bytes"
 
 
-def told(path: Path) -> dict[str, str]:
-    """The docstrings, of those tests in a file that have one, in one line each."""
+def docstrings(path: Path) -> dict[str, str]:
+    """The docstrings of a file's tests, by name, each in one line."""
     functions = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef))
     return {each.name: " ".join(text.split()) for each in functions if (text := ast.get_docstring(each))}
 
 
 def measure() -> pd.DataFrame:
-    """A row for each fault."""
+    """Run the tests; returns one row per fault."""
     with tempfile.TemporaryDirectory() as scratch:
         outcome = Path(scratch, "outcome.xml")
         files = [ROOT / "tests/workflow" / name for name in TESTS]
         command = [sys.executable, "-m", "pytest", "-q", "-m", "workflow or slurm", f"--junit-xml={outcome}", *files]
         subprocess.run(command, cwd=ROOT, check=False)
         cases = {case.get("name"): case for case in ElementTree.parse(outcome).iter("testcase")}
+    texts = {name: text for path in files for name, text in docstrings(path).items() if name in cases}
     rows = []
-    for name, text in {name: text for path in files for name, text in told(path).items() if name in cases}.items():
+    for name, text in texts.items():
         fault, _, happened = text.partition(": ")
         failed = next((child.tag for child in cases[name] if child.tag in ("failure", "error", "skipped")), None)
         same = "n/a" if SAME not in text else "not tried" if failed == "skipped" else "no" if failed else "yes"

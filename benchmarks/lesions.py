@@ -1,10 +1,11 @@
-"""Evaluate 104 made-up predictions of the size of the paper's stroke test set: 160 slices of 233 x 197 at 1 mm.
+"""Evaluate 104 synthetic predictions of the size of the paper's stroke test set: 160 slices of 233 x 197 at 1 mm.
 
     python benchmarks/lesions.py
 
 Scores, 95 % Hausdorff distance, lesions of both connectivities, and their numbers at every cutoff of the default study,
-in one process. The truth is a stroke with satellites, their borders roughened by smooth noise; the prediction is the
-same moved and cut, with false lesions all over the brain. Making them is not timed. Overwrites benchmarks/lesions.tsv.
+in one process. The ground truth is a stroke with satellites whose borders are roughened by smooth noise; the prediction
+is the same shifted and cut, with false positives all over the brain. The time to generate them is not included.
+Overwrites benchmarks/lesions.tsv.
 """
 
 import argparse
@@ -29,20 +30,20 @@ SHAPE = (160, 233, 197)
 VOXEL_MM = 1.0
 NAMES = ["background", "lesion"]
 COARSE = 4
-# Radii of the lesions, in mm, and how many there are beside the one stroke.
+# Radii of stroke, satellites and false positives, in mm, and the numbers of the latter two.
 STROKE_MM, SATELLITE_MM, FALSE_MM = (12, 32), (3, 7), (1, 5)
 SATELLITES, FALSE = 3, 30
 
 
 def smooth_noise(rng: np.random.Generator) -> np.ndarray:
-    """Noise of standard deviation 1 that varies over a few voxels: float32, ``SHAPE``."""
+    """Noise of standard deviation 1, smooth over a few voxels: float32, ``SHAPE``."""
     coarse = ndimage.gaussian_filter(rng.standard_normal([-(-n // COARSE) for n in SHAPE], np.float32), 1)
     fine = ndimage.zoom(coarse, COARSE, order=1)[tuple(slice(n) for n in SHAPE)]
     return fine / fine.std()
 
 
 def balls(rng: np.random.Generator, count: int, radii_mm: tuple[float, float], noise: np.ndarray) -> np.ndarray:
-    """Lesions, made uneven by the noise, in the middle half of the grid: bool, ``SHAPE``."""
+    """Balls with borders roughened by the noise, in the middle half of the grid: bool, ``SHAPE``."""
     mask = np.zeros(SHAPE, bool)
     for _ in range(count):
         centre, radius = rng.uniform(0.25, 0.75, 3) * SHAPE, rng.uniform(*radii_mm)
@@ -56,7 +57,7 @@ def balls(rng: np.random.Generator, count: int, radii_mm: tuple[float, float], n
 
 
 def pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A prediction and its truth, each ``SHAPE`` uint8."""
+    """A prediction and its ground truth, each ``SHAPE`` uint8."""
     rng = np.random.default_rng(seed)
     noise = smooth_noise(rng)
     truth = balls(rng, 1, STROKE_MM, noise) | balls(rng, SATELLITES, SATELLITE_MM, noise)
@@ -65,18 +66,18 @@ def pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def at_cutoffs(table: pd.DataFrame, cutoffs: dict) -> pd.DataFrame:
-    """Numbers of lesions at every cutoff."""
+    """Numbers of lesions and false positives at every cutoff."""
     pairs = [(overlap, volume_ml) for overlap in cutoffs["overlap"] for volume_ml in cutoffs["volume_ml"]]
     return pd.concat([lesions.count(table, *cutoff) for cutoff in pairs])
 
 
 def now() -> np.ndarray:
-    """Seconds that have passed, and seconds of a processor that this process has had."""
+    """Wall-clock time and processor time of this process, in seconds."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
-    """A row a step: seconds of all scans, and those of a processor; and how many lesions there were."""
+    """One row per step: wall-clock and processor time in seconds for all scans, and the numbers of lesions."""
     taken = {step: np.zeros(2) for step in ("scores and distances", "lesions", "cutoffs")}
     tables = []
     for scan in range(scans):

@@ -1,18 +1,25 @@
-"""The real scans that benchmarks and tests measure on; docs/data.md says where to get them."""
+"""The real scans of the benchmarks, and the settings of the default study; docs/data.md has sources of the scans."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 
 @dataclass(frozen=True)
 class RealScan:
-    """A T1 scan: its ``name``, its file, and its manual labels and FAST's tissues where it has them."""
+    """A T1 scan: its name, its file, and its manual labels and tissues from FAST if it has any."""
 
     name: str
     t1w: Path
     labels: Path | None = None
     fast: Path | None = None
+
+
+def default_study() -> dict:
+    """The configuration of the default study."""
+    return yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
 
 
 def scans(folder: Path) -> Iterator[RealScan]:

@@ -1,4 +1,4 @@
-"""Where benchmarks keep their last numbers, with the machine that they came from."""
+"""Writes the results of benchmarks, with the date and the machine."""
 
 import datetime
 import os
@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def keep(table: pd.DataFrame, script: str) -> None:
-    """Print a table of numbers and write it beside the script that measured it."""
+    """Print a table of results and write it beside the script that measured them."""
     print(table.to_string(index=False))
     machine = f"{os.cpu_count()} cores {platform.machine()}"
     table.assign(date=datetime.date.today().isoformat(), machine=machine).to_csv(

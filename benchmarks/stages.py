@@ -1,4 +1,4 @@
-"""Print where a study's time went: jobs, median and total seconds, and memory of each rule.
+"""Print the run time of a study: jobs, median and total seconds, and memory of each rule.
 
 Run by ``make bench`` after ``make run``.
 """

@@ -1,4 +1,4 @@
-"""The conda environment that holds what the lock holds: ``python envs/environment.py`` prints it, for ``make lock``."""
+"""Print the conda environment with the packages of the lock: ``python envs/environment.py``, for ``make lock``."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ dependencies:
 
 
 def environment(lock: str) -> str:
-    """The environment, YAML, of a lock with one ``name==version`` a line.
+    """Return the environment, YAML, of a lock with one ``name==version`` per line.
 
-    The very same wheels as everywhere else: several packages of the lock are not on conda's channels.
+    Packages come from PyPI, as everywhere else: several of them are not on conda's channels.
     """
     pinned = [line for line in lock.splitlines() if line and not line.startswith("#")]
     return HEAD + "".join(f"      - {line}\n" for line in pinned)

@@ -1,4 +1,4 @@
-# What the rules share: the study's configuration, its scans and draws, and the names of its files.
+# Shared by all rules: the study's configuration, its scans and splits, and the names of its files.
 
 import gc
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# Planning makes millions of small objects that live to its end: looking them through over and over for garbage takes an
-# eighth of its time.
+# Planning creates millions of small objects that live to its end; searching them again and again for garbage would take
+# an eighth of its time.
 gc.set_threshold(50_000, 20, 100)
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
@@ -64,10 +64,12 @@ LEFT_OUT = settings.left_out(config["pretrain"])
 SOURCES = [source for source in config["pretrain"]["sources"] if source not in LEFT_OUT]
 T1_SOURCE = config["pretrain"]["dataset"]
 LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
+# Scans in each numbered part: of the jobs that check, compare and draw scans, and of the files of slices.
+SCANS_PER_PART = {"check": config["check"]["scans_per_job"], "slice": config["slice"]["scans_per_file"]}
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
 
 TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
-# All of its files are made together: jobs name one, since each file named costs time in planning thousands of them.
+# All files of the template are made together. Jobs name only one, since each named file costs time in planning.
 A_TEMPLATE = TEMPLATE[0]
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
@@ -91,7 +93,7 @@ wildcard_constraints:
 
 onstart:
     try:
-        # Of a prediction, the results may be another study's.
+        # The results of a prediction may belong to another study.
         job.check_writable(PREDICT_HOME)
         clock.set_back(RESULTS)
         clock.check(
@@ -102,7 +104,7 @@ onstart:
 
 
 def code_of(script):
-    """Fingerprint of the package code that a script runs; in a rule's params it reruns the rule when code changes."""
+    """Fingerprint of the code that a script runs; as a rule's parameter, it reruns the rule when the code changes."""
     return fingerprint.of_script(SCRIPTS / f"{script}.py")
 
 
@@ -117,18 +119,23 @@ def classes_of(dataset):
     return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
 
 
-def reading_of(scan):
-    """How a scan's manual labels are read, see headstart.datasets.intake.read_labels."""
+def class_names(target):
+    """Names of a target's classes in the order of their values: the background, 0, comes first."""
+    return ["background", *TARGETS[target]["classes"]]
+
+
+def label_format(scan):
+    """How a scan's manual labels are read, see headstart.datasets.intake.LabelFormat."""
     return {"masks": scan.masks, "mask_above": config["datasets"][scan.dataset].get("mask_above")}
 
 
-def masks_of(wildcards):
-    """The same for the scan that the wildcards name."""
-    return reading_of(scan_of(wildcards))
+def label_format_of(wildcards):
+    """How the manual labels of the scan that the wildcards name are read."""
+    return label_format(scan_of(wildcards))
 
 
 def role_of(dataset, subject):
-    """What the study does with a scan, in words."""
+    """A text that says what the study uses a scan for."""
     tests = any(
         subject in split.test for (target, _, _), split in SPLITS.items() if TARGETS[target]["dataset"] == dataset
     )
@@ -142,20 +149,20 @@ def scan_paths(pattern, *names):
 
 
 def numbered_parts(pattern, dataset, count, each):
-    """A pattern with dataset and part filled in for every part of so many things, so many in each."""
+    """A pattern with dataset and part filled in for every part of ``count`` things with ``each`` in a part."""
     return [pattern.format(dataset=dataset, part=f"{number:04d}") for number in range(-(-count // each))]
 
 
 def part_range(count, each, part):
-    """First and last thing of a part, the latter left out."""
+    """Number of the first thing of a part, and of the one after its last."""
     first = int(part) * each
     return [first, min(first + each, count)]
 
 
 def scans_of_part(wildcards, stage):
-    """The scans of a part, of which ``stage`` takes so many at once."""
+    """The scans of a part of a stage, see SCANS_PER_PART."""
     scans = list(SCANS[wildcards.dataset].values())
-    return scans[slice(*part_range(len(scans), config[stage]["scans"], wildcards.part))]
+    return scans[slice(*part_range(len(scans), SCANS_PER_PART[stage], wildcards.part))]
 
 
 def paths_of_part(pattern, stage):
@@ -167,19 +174,19 @@ def paths_of_part(pattern, stage):
 
 def part_paths(pattern, stage, *names):
     """A pattern with dataset and part filled in for every part of the scans of the datasets named."""
-    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), config[stage]["scans"])]
+    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), SCANS_PER_PART[stage])]
 
 
 def parts_holding(pattern, target, subjects):
-    """A pattern with dataset and part filled in for the files in which the slices of these scans of a target lie."""
+    """A pattern with dataset and part filled in for the files with the slices of these scans of a target."""
     dataset = TARGETS[target]["dataset"]
     files = part_paths(pattern, "slice", dataset)
-    places = {files[number // config["slice"]["scans"]] for number, s in enumerate(SCANS[dataset]) if s in subjects}
+    places = {files[number // SCANS_PER_PART["slice"]] for number, s in enumerate(SCANS[dataset]) if s in subjects}
     return sorted(places)
 
 
 def scan_pictures(kind):
-    """The folder with a picture of each scan of a part; ``kind`` names also the caption."""
+    """The folder with a picture of each scan of a part; ``kind`` is also the name of the caption."""
     return report(
         directory(f"{RESULTS}/figures/{kind}/{{dataset}}/part-{{part}}"),
         patterns=["sub-{subject}.png"],
@@ -192,12 +199,13 @@ def scan_pictures(kind):
 
 def image_part_paths(pattern, *names):
     """A pattern with dataset and part filled in for every file of the natural images of the datasets named."""
-    each = config["slice"]["pictures"]
-    return [path for name in names for path in numbered_parts(pattern, name, config["datasets"][name]["pictures"], each)]
+    each = config["slice"]["images_per_file"]
+    counts = {name: config["datasets"][name]["pictures"] for name in names}
+    return [path for name, count in counts.items() for path in numbered_parts(pattern, name, count, each)]
 
 
 def run_paths(pattern, targets=TARGETS):
-    """A pattern with target, source, size and resample filled in for every fine-tuning of the study on these targets."""
+    """A pattern with target, source, size and resample filled in for every fine-tuning on these targets."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
         for target, size, resample in SPLITS
@@ -207,7 +215,7 @@ def run_paths(pattern, targets=TARGETS):
 
 
 def tests_of(targets):
-    """Who tests in each draw of these targets, by the draw's name."""
+    """The test scans of each draw of these targets, by the name of the draw."""
     return {
         f"{name}/size-{size}_resample-{resample}": list(split.test)
         for (name, size, resample), split in SPLITS.items()
@@ -216,7 +224,7 @@ def tests_of(targets):
 
 
 def split_of(wildcards):
-    """Who trains and who tests in the draw that the wildcards name."""
+    """Training and test scans of the draw that the wildcards name."""
     return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
 
 
@@ -226,37 +234,37 @@ def resamples_of(target):
 
 
 def subjects_drawn(wildcards, role):
-    """Who trains or tests in each resample of the target and size that the wildcards name."""
+    """The training or test scans of each resample of the target and size that the wildcards name."""
     draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
     return [list(getattr(split, role)) for split in draws]
 
 
 def drawn_slices(pattern, role):
-    """Input function: the files with the slices of those who train or test in any of these resamples."""
+    """Input function: the files with the slices of the training or test scans of any of these resamples."""
     return lambda wildcards: parts_holding(pattern, wildcards.target, set().union(*subjects_drawn(wildcards, role)))
 
 
-# Settings of trainings that change how they run, not what comes of them.
-MEANS = ("threads", "together", "checkpoint_minutes", "resident_gb")
-# Where a training's state lies while it runs, see headstart.training.checkpoint.
+# Keys of the section training that do not change the result of a training.
+RUN_KEYS = ("threads", "runs_per_gpu", "checkpoint_minutes", "resident_gb")
+# Folder of the states of running trainings, see headstart.training.checkpoint.
 STATE = f"{RESULTS}/states"
 
 
 def training_of(epochs):
-    """Settings of a training with the given number of epochs."""
-    return {key: value for key, value in config["training"].items() if key not in MEANS} | {"epochs": epochs}
+    """Settings of a training, see headstart.training.trainer.TrainingSettings."""
+    return {key: value for key, value in config["training"].items() if key not in RUN_KEYS} | {"epochs": epochs}
 
 
 def expected_input():
-    """What weights must have been made for to be used in this study."""
+    """The input for which weights must have been made to be used in this study."""
     return {
         "template": template.SPACE,
         "voxel_mm": config["template"]["voxel_mm"],
         "size": [config["slice"]["size"]] * 2,
-        "percentiles": config["slice"]["percentiles"],
+        "percentiles": config["register"]["percentiles"],
     }
 
 
 def per_attempt(base):
-    """Resource that grows with each attempt of a job; of small jobs it is a number, which is planned in less time."""
+    """A resource that grows with each attempt of a job; small jobs have plain numbers, which are planned faster."""
     return lambda wildcards, attempt: base * attempt

@@ -1,4 +1,4 @@
-# Stage 1, datasets: the template, made-up people where the study asks for them, and a look at every scan.
+# Stage 1, datasets: the template, the study's synthetic subjects if it has any, and checks of every scan.
 
 
 rule prepare_template:
@@ -47,7 +47,7 @@ rule describe_subjects:
         participants=f"{RESULTS}/datasets/{{dataset}}/participants.tsv",
         columns=f"{RESULTS}/datasets/{{dataset}}/participants.json",
         readme=f"{RESULTS}/datasets/{{dataset}}/README",
-        truth=f"{RESULTS}/datasets/{{dataset}}/derivatives/ground_truth/dataset_description.json",
+        ground_truth=f"{RESULTS}/datasets/{{dataset}}/derivatives/ground_truth/dataset_description.json",
         ignore=f"{RESULTS}/datasets/{{dataset}}/derivatives/ground_truth/.bidsignore",
     log:
         f"{RESULTS}/logs/describe_subjects/{{dataset}}.log",
@@ -64,8 +64,8 @@ rule describe_subjects:
         "../workflow_scripts/describe_subjects.py"
 
 
-def to_check(wildcards):
-    """A row a scan: its T1 and, where its dataset is a target, the files of its labels and how they are read."""
+def scans_to_check(wildcards):
+    """One row per scan of a part: its T1 and, if its dataset is a target, the files of its labels and their format."""
     labelled = wildcards.dataset in LABELLED
     return [
         {
@@ -73,29 +73,29 @@ def to_check(wildcards):
             "subject": scan.subject,
             "t1w": str(scan.t1w),
             "labels": [str(path) for path in scan.target] if labelled else None,
-            "how": reading_of(scan),
+            "label_format": label_format(scan),
         }
         for scan in scans_of_part(wildcards, "check")
     ]
 
 
-# Several scans a job, since a look takes less time than its start. Of the scans' own files none hangs on what is found,
-# so that a new scan leaves those beside it as they are: registering a scan mends and refuses the same again.
+# Several scans per job, since a check takes less time than the start of a job. No file of a scan depends on its record,
+# so that a new scan does not rerun the other scans of its part: registration repairs and refuses in the same way.
 rule check_scans:
     input:
-        lambda wildcards: [path for row in to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],
+        lambda wildcards: [path for row in scans_to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],
     output:
         f"{RESULTS}/intake/{{dataset}}/part-{{part}}.json",
     log:
         f"{RESULTS}/logs/check_scans/{{dataset}}/part-{{part}}.log",
-    # Before costlier work on other scans: what is wrong with the data should be known soon.
+    # Before expensive work on other scans: problems with the data should be known early.
     priority: 3
     resources:
         mem_mb=3000,
         runtime=30,
     params:
         code=code_of("check_scans"),
-        scans=to_check,
+        scans=scans_to_check,
         classes=lambda wildcards: classes_of(wildcards.dataset) if wildcards.dataset in LABELLED else {},
     script:
         "../workflow_scripts/check_scans.py"

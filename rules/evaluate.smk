@@ -1,20 +1,20 @@
-# Stage 7, evaluate: each model on its test scans, then the study's tables.
+# Stage 7, evaluate: predictions and scores of each model on its test scans, then the tables of the study.
 
 
 METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
 LESIONS = f"{RESULTS}/evaluate/{RUN}/lesions.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
-# Parts of the anatomy are in every scan, and none of them is one of many: only lesions are detected.
+# Lesion detection applies to lesions alone: anatomical structures are present in every scan, once each.
 LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dice"]
 BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
 def source_paths(pattern, target):
-    """A pattern with the sources, and the resamples of a target, filled in: all resamples of one source, then the next."""
+    """A pattern with sources and resamples of a target filled in: all resamples of the first source, then the next."""
     return expand(pattern, source=SOURCES, resample=resamples_of(target), allow_missing=True)
 
 
-# All models of a target and set size are evaluated in one job: each takes less time than a job's start.
+# All models of a target and set size are evaluated in one job, because each takes less time than the start of a job.
 for name in TARGETS:
 
     rule:
@@ -49,13 +49,13 @@ for name in TARGETS:
             scans=lambda wildcards: subjects_drawn(wildcards, "test") * len(SOURCES),
             precision=config["training"]["precision"],
             voxel_mm=config["template"]["voxel_mm"],
-            classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
+            classes=lambda wildcards: class_names(wildcards.target),
         script:
             "../workflow_scripts/evaluate_target.py"
 
 
 def answer_table(name, label, subcategory="3 Tables"):
-    """A table of the report's first part, under a caption of its own name."""
+    """A table of the report's first category, with the caption of the same name."""
     return report(
         f"{RESULTS}/tables/{name}.tsv",
         caption=f"../rules/report/{name}.rst",
@@ -72,8 +72,7 @@ rule tabulate_scores:
     output:
         scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
-        summary=answer_table("summary", "scores with intervals"),
-        gains=answer_table("gains", "gain over scratch"),
+        summary=answer_table("summary", "mean scores with 95 % CI"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
@@ -97,8 +96,9 @@ rule compare_sources:
     output:
         verdict=answer_table("verdict", "verdict", "1 Verdict"),
         saved=answer_table("saved", "labelled scans saved", "1 Verdict"),
-        comparisons=answer_table("comparisons", "every pair of sources"),
-        curves=answer_table("curves", "laws of score against set size"),
+        gains=answer_table("gains", "gain over scratch"),
+        comparisons=answer_table("comparisons", "pairwise comparisons of sources"),
+        curves=answer_table("curves", "fitted learning curves"),
         mixed=answer_table("mixed_model", "mixed model of the gains"),
     log:
         f"{RESULTS}/logs/compare_sources.log",
@@ -118,7 +118,7 @@ rule tabulate_detection:
         lesions=run_paths(LESIONS, LESIONED),
         gate=rules.gate_quality.output,
     output:
-        table=answer_table("detection", "lesions found"),
+        table=answer_table("detection", "lesion detection"),
     log:
         f"{RESULTS}/logs/tabulate_detection.log",
     resources:

@@ -1,4 +1,4 @@
-# Stage 6, finetune: every source on every target, set size and resample, with the same draws for each source.
+# Stage 6, finetune: a model of each source for each target, set size and resample, with the same draws for all sources.
 
 
 rule draw_split:
@@ -23,8 +23,8 @@ def resample_paths(pattern, target):
     return expand(pattern, resample=resamples_of(target), allow_missing=True)
 
 
-# All resamples of a target, source and set size train in one job, whose start would else cost as much as a small one of
-# them. How many there are is the target's own, hence a rule for each target.
+# All resamples of a target, source and set size train in one job, since starting a job takes as long as a small
+# training. Their number depends on the target; therefore each target has its own rule.
 for name in TARGETS:
 
     rule:
@@ -56,7 +56,7 @@ for name in TARGETS:
             code=code_of("finetune_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
-            together=config["training"]["together"],
+            runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
             minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
@@ -64,15 +64,17 @@ for name in TARGETS:
                 for resample in resamples_of(wildcards.target)
             ],
             training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
-            classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
+            classes=lambda wildcards: class_names(wildcards.target),
             expects=expected_input(),
-            # What else its scans went through, so that the model's folder is all that a prediction needs.
-            prepared=lambda wildcards: {
+            # Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder.
+            about=lambda wildcards: {
+                "source": wildcards.source,
+                "target": wildcards.target,
                 "register": REGISTER,
                 "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
             },
             scans=lambda wildcards: subjects_drawn(wildcards, "train"),
-            # The source is left out, so that decoder and order of slices are the same for every source.
+            # Without the source, so that the decoder and the order of the slices are the same for every source.
             seeds=lambda wildcards: [
                 seeds.seed_for(config["seed"], "finetune", wildcards.target, wildcards.size, str(resample))
                 for resample in resamples_of(wildcards.target)

@@ -1,10 +1,10 @@
-# Stage 3, label: tissues and deep structures for the T1 sources, and how good they are where the truth is known.
+# Stage 3, label: tissues and deep structures for the T1 sources, and their accuracy where the ground truth is known.
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-# What labels each dataset, settled where the study is planned: on a cluster the jobs' machines may have other tools.
+# The back end of each dataset, chosen where the study is planned: other machines of a cluster may have other tools.
 BACKENDS = {
-    name: labels.choose(entry.get("backend", config["label"]["backend"]), fsl.found())
+    name: labels.choose_backend(entry.get("backend", config["label"]["backend"]), fsl.is_installed())
     for name, entry in config["datasets"].items()
 }
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
@@ -21,19 +21,21 @@ LABELS = {
 
 
 def labelled_by(backend):
-    """Regular expression for the datasets of a back end; for all in a job's own process, which is told its rule."""
+    """Regular expression of the datasets of a back end; in the process of a job, whose rule is given, of all."""
     names = [name for name in SCANS if BACKENDS[name] == backend or not workflow.is_main_process]
     return "|".join(names) or "(?!)"
 
 
-# A study's own labeller learns from some of its scans (the split's train), is compared on others (its test), and labels
-# the rest; without it, all are labelled by the back end.
-LEARN = config["label"]["learn"]
+# A study's labeller is trained on some scans of the cohort, tested on others, and labels the rest; the back end labels
+# the first two. Without a labeller, the back end labels all scans.
+LEARN = config["label"]["learn"] if config["label"]["learn"]["scans"] else None
 try:
-    TEACHERS = splits.draw_teachers(list(SCANS[T1_SOURCE].values()), LEARN, config["seed"]) if LEARN else None
+    LABELLER_SPLIT = (
+        splits.draw_labeller_split(list(SCANS[T1_SOURCE].values()), LEARN, config["seed"]) if LEARN else None
+    )
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
-BY_BACKEND = "|".join([*TEACHERS.train, *TEACHERS.test]) if LEARN else "[A-Za-z0-9]+"
+BY_BACKEND = "|".join([*LABELLER_SPLIT.train, *LABELLER_SPLIT.test]) if LEARN else "[A-Za-z0-9]+"
 
 
 rule label_scan:
@@ -58,11 +60,7 @@ rule label_scan:
     params:
         code=code_of("label_scan"),
         voxel_mm=config["template"]["voxel_mm"],
-        settings={
-            key: config["label"][key]
-            for key in config["label"]
-            if key not in ("backend", "atlases", "fsl", "learn", "threads")
-        },
+        settings={key: config["label"][key] for key in ("warp_mm", "warp_iterations", "bias_mm", "smoothness", "steps")},
     script:
         "../workflow_scripts/label_scan.py"
 
@@ -95,17 +93,17 @@ rule label_scan_fsl:
         "../workflow_scripts/label_scan_fsl.py"
 
 
-def teacher_paths(pattern, role):
-    """A pattern filled in for the scans that the labeller learns from (train) or is compared on (test)."""
-    subjects = getattr(TEACHERS, role) if LEARN else ()
+def labeller_paths(pattern, role):
+    """A pattern filled in for the scans on which the labeller is trained (train) or tested (test)."""
+    subjects = getattr(LABELLER_SPLIT, role) if LEARN else ()
     return [pattern.format(dataset=T1_SOURCE, subject=subject) for subject in subjects]
 
 
 rule train_labeller:
     input:
-        t1w=teacher_paths(rules.register_scan.output.t1w, "train"),
-        tissue=teacher_paths(LABELS["tissue"], "train"),
-        structures=teacher_paths(LABELS["structures"], "train"),
+        t1w=labeller_paths(rules.register_scan.output.t1w, "train"),
+        tissue=labeller_paths(LABELS["tissue"], "train"),
+        structures=labeller_paths(LABELS["structures"], "train"),
     output:
         model=f"{RESULTS}/labeller/labeller.safetensors",
         metadata=f"{RESULTS}/labeller/model.json",
@@ -132,9 +130,10 @@ rule train_labeller:
             if LEARN
             else {}
         ),
+        resident_gb=config["training"]["resident_gb"],
         minutes=config["training"]["checkpoint_minutes"],
         state=f"{STATE}/labeller.state",
-        scans=list(TEACHERS.train) if LEARN else [],
+        scans=list(LABELLER_SPLIT.train) if LEARN else [],
         backend=BACKENDS[T1_SOURCE],
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "labeller"),
@@ -201,7 +200,7 @@ rule compare_labeller:
 
 rule tabulate_labeller:
     input:
-        teacher_paths(rules.compare_labeller.output[0], "test"),
+        labeller_paths(rules.compare_labeller.output[0], "test"),
     output:
         table=report(
             f"{RESULTS}/tables/labeller.tsv",
@@ -213,7 +212,7 @@ rule tabulate_labeller:
         f"{RESULTS}/logs/tabulate_labeller.log",
     params:
         code=code_of("tabulate_checks"),
-        scans=[(T1_SOURCE, subject) for subject in TEACHERS.test] if LEARN else [],
+        scans=[(T1_SOURCE, subject) for subject in LABELLER_SPLIT.test] if LEARN else [],
     script:
         "../workflow_scripts/tabulate_checks.py"
 
@@ -240,7 +239,7 @@ rule draw_labels:
 
 
 def made_labels(name):
-    """Input function: one of the made labels of each scan of a part of a T1 source; other scans have none."""
+    """Input function: the automatic labels of one kind for the scans of a part, if its dataset is the T1 source."""
     return lambda wildcards: paths_of_part(LABELS[name], "check")(wildcards) if wildcards.dataset == T1_SOURCE else []
 
 

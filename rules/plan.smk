@@ -1,21 +1,21 @@
-# What a study's trainings will cost, before they begin: `snakemake plan`. No stage, and nothing of the study hangs on it.
+# How long a study's trainings will take: `snakemake plan`. Not a stage; nothing in the study depends on it.
 
 
-def slices_a_scan(dataset):
-    """Slices that are kept of each scan of a dataset."""
+def slices_per_scan(dataset):
+    """Number of slices that are kept of each scan of a dataset."""
     return cut.count(template.grid(config["template"]["voxel_mm"]), config["datasets"][dataset]["discard_mm"])
 
 
 def training_slices(source):
-    """Slices that a source learns from in an epoch."""
+    """Number of slices that a source is trained on in an epoch."""
     dataset, held_out = training_dataset(source), config["pretrain"]["held_out"]
     if dataset in NATURAL:
-        return config["datasets"][dataset]["pictures"] - held_out * config["slice"]["pictures"]
-    return (len(SCANS[dataset]) - held_out) * slices_a_scan(dataset)
+        return config["datasets"][dataset]["pictures"] - held_out * config["slice"]["images_per_file"]
+    return (len(SCANS[dataset]) - held_out) * slices_per_scan(dataset)
 
 
 def trainings_to_do():
-    """A row for each pre-training, and for each source's fine-tunings of a target and set size."""
+    """One row per pre-training, and one per source, target and set size of the fine-tunings."""
     rows = [
         {"stage": "pretrain", "source": source, "jobs": 1, "images": training_slices(source) * source_epochs(source)}
         for source in SOURCES
@@ -23,14 +23,14 @@ def trainings_to_do():
     ]
     for name, target in TARGETS.items():
         for size in target["sizes"]:
-            images = size * slices_a_scan(target["dataset"]) * target["epochs"] * target["resamples"]
+            images = size * slices_per_scan(target["dataset"]) * target["epochs"] * target["resamples"]
             row = {"stage": "finetune", "target": name, "size": size, "jobs": 1, "images": images}
             rows += [{**row, "source": source} for source in SOURCES]
     columns = ("stage", "target", "source", "size", "jobs", "images")
     return [{column: row.get(column, "") for column in columns} for row in rows]
 
 
-# Without output, so that it answers whenever it is asked.
+# Without output, so that it runs each time it is asked for.
 rule plan:
     log:
         f"{RESULTS}/logs/plan.log",
@@ -44,9 +44,9 @@ rule plan:
         network=config["network"],
         size=config["slice"]["size"],
         torch_threads=config["training"]["threads"],
-        together=config["training"]["together"],
+        runs_per_gpu=config["training"]["runs_per_gpu"],
         training=training_of(1),
-        classes=max(len(target["classes"]) for target in TARGETS.values()) + 1,
+        classes=max(len(class_names(name)) for name in TARGETS),
         trainings=lambda wildcards: trainings_to_do(),
     script:
         "../workflow_scripts/plan_study.py"

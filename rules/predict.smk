@@ -1,22 +1,22 @@
-# Beside the road, predict: a finished model segments new scans. The model is read as it lies, as a parameter and not as an
-# input, so that Snakemake never trains it for a prediction; no rule here asks for any file of the study.
+# Predict, outside the pipeline: a finished model segments new scans. The model is a parameter and not an input, so that
+# Snakemake never trains it for a prediction; no rule here needs any file of the study.
 
 import functools
 
 from headstart.predict import request
 
-PREDICT_HOME, PREDICT_NAME = request.place(config["predict"], RESULTS)
+PREDICT_HOME, PREDICT_NAME = request.output_place(config["predict"], RESULTS)
 PREDICTED = f"{PREDICT_HOME}/predict/{PREDICT_NAME}"
 PREDICT_LOGS = f"{PREDICT_HOME}/logs/predict/{PREDICT_NAME}"
 
 
 @functools.cache
 def requested():
-    """The model and the new scans, looked for only where a prediction is wanted; a mistake ends all in one sentence."""
+    """The model and the new scans, read only when a prediction is asked for; an error ends the run in one sentence."""
     try:
-        return request.requested(config["predict"])
+        return request.read_request(config["predict"])
     except job.UserError as error:
-        # Snakemake would put a traceback around the error of an input function.
+        # Snakemake would add a traceback to the error of an input function.
         sys.exit(f"headstart: predict: {error}")
 
 
@@ -24,7 +24,7 @@ rule predict_scan:
     input:
         t1w=lambda wildcards: requested().scans[wildcards.subject].t1w,
     output:
-        # A folder, since a scan that is refused leaves a record and no mask.
+        # A folder, since a scan that failed gets a record and no mask.
         directory(f"{PREDICTED}/sub-{{subject}}"),
     log:
         f"{PREDICT_LOGS}/sub-{{subject}}.log",
@@ -61,7 +61,7 @@ rule tabulate_predictions:
         "../workflow_scripts/tabulate_predictions.py"
 
 
-# Apart from the table, which is there to be read when scans were refused.
+# A rule of its own, so that the table is there even if scans failed.
 rule gate_predictions:
     input:
         rules.tabulate_predictions.output.table,

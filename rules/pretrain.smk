@@ -1,11 +1,11 @@
-# Stage 5, pretrain: one encoder a source.
+# Stage 5, pretrain: one encoder per source.
 
-# What answers a task's question, slice by slice.
-ANSWERS = {"segmentation": "labels", "classification": "presence", "autoencoding": None}
+# The kind of file with the targets of each task.
+TARGET_KINDS = {"segmentation": "labels", "classification": "presence", "autoencoding": None}
 
 
 def training_dataset(source):
-    """The dataset that a source learns from; None if it is not trained here."""
+    """The dataset that a source is trained on; None if it is not trained here."""
     domain, _, task = source.partition("-")
     if domain == "t1":
         return T1_SOURCE
@@ -13,7 +13,7 @@ def training_dataset(source):
 
 
 def source_slices(source, kind):
-    """One kind of file (image, labels, presence; None: no file) of all that a source learns from."""
+    """Files of one kind (image, labels, presence; None: no files) with the slices that a source is trained on."""
     dataset = training_dataset(source)
     if dataset is None or kind is None:
         return []
@@ -22,28 +22,38 @@ def source_slices(source, kind):
     return part_paths(rules.slice_source.output[kind], "slice", dataset)
 
 
+def target_kind(source):
+    """The kind of file with the targets of a source's task; None if it has none."""
+    return TARGET_KINDS.get(source.rpartition("-")[2])
+
+
 def uses_scans(source):
-    """Whether a source learns from scans, rather than from pictures or from nothing."""
+    """Whether a source is trained on scans, and not on natural images or not at all."""
     return training_dataset(source) == T1_SOURCE
 
 
+def uses_images(source):
+    """Whether a source is trained on natural images."""
+    return training_dataset(source) in NATURAL
+
+
 def source_epochs(source):
-    """Epochs of a source's training."""
+    """Number of epochs of a source's training."""
     epochs = config["pretrain"]["epochs"]
     return epochs if isinstance(epochs, int) else epochs["t1" if uses_scans(source) else "natural"]
 
 
 def spec_of(source):
-    """What a source asks of its slices, see headstart.pretrain.SourceTaskSpec; None if it is not trained here."""
+    """The task of a source, see headstart.pretrain.SourceTaskSpec; None if it is not trained here."""
     dataset, kind = training_dataset(source), source.rpartition("-")[2]
     if dataset is None:
         return None
     entry = config["datasets"][dataset]
     if kind == "classification":
-        classes = natural.class_names(entry).values() if dataset in NATURAL else cut.PRESENT
+        classes = natural.class_names(entry).values() if dataset in NATURAL else cut.PRESENCE_NAMES
         return {"kind": kind, "classes": list(classes), "activation": config["pretrain"]["activation"]}
     if kind == "segmentation" and dataset in NATURAL:
-        return {"kind": kind, "classes": list(natural.thing_names(entry)), "first": 1}
+        return {"kind": kind, "classes": list(natural.label_names(entry)), "first": 1}
     return {"kind": kind, "classes": ["background", *template.TISSUES] if kind == "segmentation" else []}
 
 
@@ -51,7 +61,7 @@ rule pretrain_source:
     input:
         index=lambda wildcards: part_paths(PART_INDEX, "slice", T1_SOURCE) if uses_scans(wildcards.source) else [],
         images=lambda wildcards: source_slices(wildcards.source, "image"),
-        targets=lambda wildcards: source_slices(wildcards.source, ANSWERS.get(wildcards.source.rpartition("-")[2])),
+        targets=lambda wildcards: source_slices(wildcards.source, target_kind(wildcards.source)),
         weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
     output:
         encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
@@ -81,7 +91,9 @@ rule pretrain_source:
         sha256=config["pretrain"]["weights"]["sha256"],
         subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if uses_scans(wildcards.source) else [],
         held_out=config["pretrain"]["held_out"],
-        augment=lambda wildcards: config["pretrain"]["augment"] if training_dataset(wildcards.source) in NATURAL else None,
+        augment=lambda wildcards: config["pretrain"]["augment"] if uses_images(wildcards.source) else None,
+        # Where row 0 of a slice is: rows run from posterior to anterior in scans, from top to bottom in natural images.
+        origin=lambda wildcards: "upper" if uses_images(wildcards.source) else "lower",
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
     script:
@@ -106,7 +118,7 @@ rule tabulate_sources:
                 "source": source,
                 "dataset": training_dataset(source),
                 "classes": len((spec_of(source) or {}).get("classes", [])),
-                # scans, or files of pictures: what may be held out
+                # Scans, or files of natural images: what may be held out.
                 "files": len(SCANS[T1_SOURCE]) if uses_scans(source) else len(source_slices(source, "image")),
                 "left_out": LEFT_OUT.get(source, ""),
             }

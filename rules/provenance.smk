@@ -1,37 +1,37 @@
-# What the study's results were made from, in one file: code, packages, configuration, seeds, and each file that went in
-# and came out. `make verify` compares it with what is there.
+# The provenance of a study in one file: code, packages, configuration, seeds, and every input and output file.
+# `make verify` compares it with the present state.
 
 PLACES = record.Places(RESULTS, DATA)
 LISTED = [name for name in NATURAL if NATURAL[name]]
 
 
 def study_outputs():
-    """What counts of the results: tables, encoders and fine-tuned models with what they say of themselves, splits."""
+    """The results proper: tables, encoders and fine-tuned models with their metadata, and splits."""
     kept = tuple(f"{RESULTS}/{folder}/" for folder in ("tables", "pretrain", "finetune"))
     named = [str(path) for path in rules.report.input if str(path).startswith(kept)]
     splits_drawn = [SPLIT.format(target=target, size=size, resample=resample) for target, size, resample in SPLITS]
-    truths = rules.tabulate_ground_truth.output if PHANTOMS else []
-    return list(dict.fromkeys([*named, *truths, *run_paths(MODEL_METADATA), *splits_drawn]))
+    ground_truth = rules.tabulate_ground_truth.output if PHANTOMS else []
+    return list(dict.fromkeys([*named, *ground_truth, *run_paths(MODEL_METADATA), *splits_drawn]))
 
 
 def other_inputs():
-    """Files that went in and that no look at scans covers: given weights, and lesions that only registration reads."""
+    """Input files that checks of scans do not cover: external weights, and lesions that only registration reads."""
     given = [str(WEIGHTS)] if "imagenet-classification" in SOURCES else []
     masked = [name for name in SCANS if name not in LABELLED and config["datasets"][name]["mask_lesions"]]
     return given + [str(path) for name in masked for scan in SCANS[name].values() for path in scan.target]
 
 
 def all_seeds():
-    """Every seed of the study, by what it is for."""
-    drawn_for = lambda *what: seeds.seed_for(config["seed"], *what)
+    """Every seed of the study, by purpose."""
+    seed_for = lambda *what: seeds.seed_for(config["seed"], *what)
     return {
         "study": config["seed"],
-        "pretrain": drawn_for("pretrain"),
-        "bootstrap": drawn_for("bootstrap"),
-        "people": {name: {subject: drawn_for("person", name, subject) for subject in SCANS[name]} for name in PHANTOMS},
-        "pictures": {name: drawn_for("pictures" if NATURAL[name] else "scenes", name) for name in NATURAL},
+        "pretrain": seed_for("pretrain"),
+        "bootstrap": seed_for("bootstrap"),
+        "people": {name: {subject: seed_for("person", name, subject) for subject in SCANS[name]} for name in PHANTOMS},
+        "pictures": {name: seed_for("pictures" if NATURAL[name] else "scenes", name) for name in NATURAL},
         "finetune": {
-            f"{target}/size-{size}_resample-{resample}": drawn_for("finetune", target, str(size), str(resample))
+            f"{target}/size-{size}_resample-{resample}": seed_for("finetune", target, str(size), str(resample))
             for target, size, resample in SPLITS
         },
     }
@@ -43,7 +43,7 @@ rule write_provenance:
         others=other_inputs(),
         pictures=expand(rules.list_pictures.output, dataset=LISTED),
         outputs=study_outputs(),
-        # Sliced for no source that the study has: listed nevertheless.
+        # Slices that no source of the study uses are listed as well.
         slices=rules.slice.input,
     output:
         f"{RESULTS}/provenance.json",

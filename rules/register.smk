@@ -1,16 +1,16 @@
-# Stage 2, register: each scan, and its manual labels, in template space; how that went, and whether to go on.
+# Stage 2, register: each scan, and its manual labels, in template space; and quality control.
 
 
-def made_participants(wildcards):
-    """The table of made-up people, whose age and sex are known once they are made; other datasets need none."""
+def synthetic_participants(wildcards):
+    """The table of a dataset's synthetic subjects, whose age and sex are drawn by a job; other datasets need none."""
     if wildcards.dataset not in PHANTOMS:
         return {}
-    return {"made": rules.describe_subjects.output.participants.format(**wildcards)}
+    return {"participants": rules.describe_subjects.output.participants.format(**wildcards)}
 
 
 rule describe_derivatives:
     input:
-        unpack(made_participants),
+        unpack(synthetic_participants),
     output:
         description=f"{RESULTS}/derivatives/{{dataset}}/dataset_description.json",
         participants=f"{RESULTS}/derivatives/{{dataset}}/participants.tsv",
@@ -26,10 +26,11 @@ rule describe_derivatives:
 
 
 def lesions_of(wildcards):
-    """The labels that a scan's registration leaves out, where its dataset asks for that."""
+    """The labels that the registration of a scan leaves out, if its dataset has mask_lesions."""
     return scan_of(wildcards).target if config["datasets"][wildcards.dataset]["mask_lesions"] else []
 
 
+# What decides how scans are registered: the number of threads does not.
 REGISTER = {key: value for key, value in config["register"].items() if key != "threads"}
 
 
@@ -48,7 +49,7 @@ rule register_scan:
         f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
-    # Before labels and trainings: a registration that failed stops the study.
+    # Before labels and trainings: a failed registration stops the study.
     priority: 1
     threads: config["register"]["threads"]
     resources:
@@ -57,8 +58,7 @@ rule register_scan:
     params:
         code=code_of("register_scan"),
         voxel_mm=config["template"]["voxel_mm"],
-        percentiles=config["slice"]["percentiles"],
-        masks=masks_of,
+        label_format=label_format_of,
         settings=REGISTER,
     script:
         "../workflow_scripts/register_scan.py"
@@ -72,7 +72,7 @@ rule draw_registrations:
         pictures=scan_pictures("registration"),
     log:
         f"{RESULTS}/logs/draw_registrations/{{dataset}}/part-{{part}}.log",
-    # Before the gate: whoever reads that a registration failed wants to see it.
+    # Before the gate: who reads that a registration failed wants to see its picture.
     priority: 2
     resources:
         mem_mb=per_attempt(2000),
@@ -103,7 +103,7 @@ rule resample_target:
         code=code_of("resample_target"),
         voxel_mm=config["template"]["voxel_mm"],
         classes=lambda wildcards: classes_of(wildcards.dataset),
-        masks=masks_of,
+        label_format=label_format_of,
     script:
         "../workflow_scripts/resample_target.py"
 
@@ -133,8 +133,8 @@ rule tabulate_quality:
         "../workflow_scripts/tabulate_quality.py"
 
 
-# Stops the study where a registration failed. Only the study's answer hangs on it, since Snakemake would else make the
-# files of every scan anew whenever one of them is excluded; its priority puts it before the trainings all the same.
+# Stops the study if a registration failed. Only the study's final results depend on it: or else Snakemake would make
+# the files of all scans again whenever one of them is excluded. Its priority still puts it before the trainings.
 rule gate_quality:
     input:
         quality=rules.tabulate_quality.output.table,

@@ -1,15 +1,16 @@
-# Stage 8, report: the figures. `make report` gathers them, with captions, in one HTML file.
+# Stage 8, report: the figures and index.html, the page to read first. `make report` adds report.html, which holds all
+# figures and tables with their captions.
 
 
 # Subcategories of the report's first part, which lists them in this order.
 VERDICT, FIGURES = "1 Verdict", "2 Figures"
-# Score against set size is a curve where there are several sizes, else a row of a table.
+# Scores at several set sizes are a learning curve, those at a single one a table.
 CURVED = [name for name, target in TARGETS.items() if len(target["sizes"]) > 1]
 BY_DOMAIN = [name for name in TARGETS if name in CURVED or name in LESIONED]
 
 
 def report_figure(name, caption, category, subcategory=None, **labels):
-    """A figure as PNG in the report and as SVG beside it."""
+    """A figure as PNG, which the report includes, and as SVG."""
     png = f"{RESULTS}/figures/{name}.png"
     shown = report(
         png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
@@ -71,11 +72,11 @@ rule tabulate_domains:
 
 rule draw_scores:
     input:
-        rules.tabulate_scores.output.scores,
-        rules.tabulate_scores.output.summary,
-        rules.tabulate_scores.output.gains,
+        scores=rules.tabulate_scores.output.scores,
+        summary=rules.tabulate_scores.output.summary,
+        verdict=rules.compare_sources.output.verdict,
     output:
-        figure=report_figure("scores", "scores", "1 Answer", FIGURES, figure="score against set size"),
+        figure=report_figure("scores", "scores", "1 Answer", FIGURES, figure="learning curves: score against set size"),
         numbers=f"{RESULTS}/figures/scores.tsv",
     log:
         f"{RESULTS}/logs/draw_scores.log",
@@ -86,7 +87,7 @@ rule draw_scores:
 
 
 def shown_run(pattern):
-    """Input function: a file of each source's run that the examples show, at the largest set size, first resample."""
+    """Input function: a file of the run of each source that the examples show: largest set size, first resample."""
     return lambda wildcards: [
         pattern.format(target=wildcards.target, source=source, size=max(TARGETS[wildcards.target]["sizes"]), resample=1)
         for source in SOURCES
@@ -94,12 +95,12 @@ def shown_run(pattern):
 
 
 def shown_tests(wildcards):
-    """The scans tested by the runs that the examples show."""
+    """The test scans of the runs that the examples show."""
     return SPLITS[wildcards.target, max(TARGETS[wildcards.target]["sizes"]), 1].test
 
 
 def shown_slices(pattern):
-    """Input function: the files with the slices of the scans tested by the runs that the examples show."""
+    """Input function: the files with the slices of the test scans of the runs that the examples show."""
     return lambda wildcards: parts_holding(pattern, wildcards.target, shown_tests(wildcards))
 
 
@@ -119,7 +120,7 @@ rule draw_examples:
         code=code_of("draw_examples"),
         scans=lambda wildcards: list(shown_tests(wildcards)),
         sources=SOURCES,
-        classes=lambda wildcards: ["background", *TARGETS[wildcards.target]["classes"]],
+        classes=lambda wildcards: class_names(wildcards.target),
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
     script:
         "../workflow_scripts/draw_examples.py"
@@ -182,7 +183,7 @@ rule tabulate_ground_truth:
             f"{RESULTS}/tables/ground_truth.tsv",
             caption="../rules/report/ground_truth.rst",
             category="3 Quality control",
-            labels={"table": "against exact truth"},
+            labels={"table": "agreement with ground truth"},
         ),
     log:
         f"{RESULTS}/logs/tabulate_ground_truth.log",
@@ -196,7 +197,7 @@ rule draw_ground_truth:
     input:
         rules.tabulate_ground_truth.output,
     output:
-        figure=report_figure("ground_truth", "ground_truth", "3 Quality control", figure="against the ground truth"),
+        figure=report_figure("ground_truth", "ground_truth", "3 Quality control", figure="agreement with ground truth"),
         numbers=f"{RESULTS}/figures/ground_truth.tsv",
     log:
         f"{RESULTS}/logs/draw_ground_truth.log",
@@ -212,15 +213,24 @@ def methods_page(name, label):
     return report(page, caption=f"../rules/report/{name}.rst", category="4 Methods", labels={"page": label})
 
 
-# What differs from run to run, and what the predictions of new scans take, is no part of the study's results.
+def labelled_by_fsl():
+    """The sidecar of one scan that FSL labelled, which has FSL's version; none without labels by FSL."""
+    if BACKENDS[T1_SOURCE] != "fsl" or not any(uses_scans(source) for source in SOURCES):
+        return []
+    subject = (LABELLER_SPLIT.train if LEARN else list(SCANS[T1_SOURCE]))[0]
+    return [LABELS["sidecars"][0].format(dataset=T1_SOURCE, subject=subject)]
+
+
+# Neither what differs from run to run nor the settings for predicting new scans are part of the study's results.
 rule describe_study:
     input:
         participants=rules.tabulate_participants.output.table,
+        labelled=labelled_by_fsl(),
         # The last of the jobs whose times are listed.
         evaluated=rules.compare_sources.output.verdict,
     output:
         text=f"{RESULTS}/methods/methods.rst",
-        methods=methods_page("methods", "methods, ready for a paper"),
+        methods=methods_page("methods", "methods text for a paper"),
         settings=f"{RESULTS}/methods/configuration.yaml",
         configuration=methods_page("configuration", "configuration"),
         tables=expand(f"{RESULTS}/methods/{{name}}.tsv", name=["runtimes", "versions"]),
@@ -231,10 +241,66 @@ rule describe_study:
         code=code_of("describe_study"),
         config={key: value for key, value in config.items() if key != "predict"},
         sources=SOURCES,
-        backends=[BACKENDS[T1_SOURCE]] if any(uses_scans(source) for source in SOURCES) else [],
+        backend=BACKENDS[T1_SOURCE],
         benchmarks=f"{RESULTS}/benchmarks",
     script:
         "../workflow_scripts/describe_study.py"
+
+
+def dataset_size(name):
+    """What the first page says about a dataset: whether it is synthetic, and how many images or scans it has."""
+    entry = config["datasets"][name]
+    known = {"synthetic": entry["layout"] in ("phantom", "scenes")}
+    if name in NATURAL:
+        return known | {"images": entry["pictures"]}
+    return known | {"scans": len(SCANS[name]), "subjects": len({scan.person for scan in SCANS[name].values()})}
+
+
+def report_files(folder, suffixes):
+    """The report's files in one folder of the results, as paths relative to the results."""
+    paths = [Path(str(path)) for path in rules.report.input]
+    return [
+        str(path.relative_to(RESULTS))
+        for path in paths
+        if path.parent == Path(RESULTS, folder) and path.suffix in suffixes
+    ]
+
+
+def study_description(wildcards):
+    """The study as the first page describes it, see headstart.report.answer_page."""
+    pretraining = [name for name in dict.fromkeys(map(training_dataset, SOURCES)) if name]
+    return {
+        "name": config["study"],
+        "sources": SOURCES,
+        "datasets": {name: dataset_size(name) for name in dict.fromkeys([*pretraining, *LABELLED])},
+        "pretraining": pretraining,
+        "targets": {
+            name: {key: target[key] for key in ("dataset", "sizes", "resamples")}
+            | {"tested": len(SPLITS[name, target["sizes"][0], 1].test)}
+            for name, target in TARGETS.items()
+        },
+        "files": {
+            "Methods": report_files("methods", [".html"]),
+            "Tables": report_files("tables", [".html", ".tsv", ".parquet"]),
+            "Figures": report_files("figures", [".png"]),
+        },
+    }
+
+
+rule write_answer:
+    input:
+        rules.compare_sources.output.verdict,
+        rules.tabulate_scores.output.summary,
+        rules.draw_verdict.output.numbers,
+    output:
+        f"{RESULTS}/index.html",
+    log:
+        f"{RESULTS}/logs/write_answer.log",
+    params:
+        code=code_of("write_answer"),
+        study=study_description,
+    script:
+        "../workflow_scripts/write_answer.py"
 
 
 rule report:
@@ -255,5 +321,6 @@ rule report:
         expand(rules.draw_source.output, source=[source for source in SOURCES if training_dataset(source)]),
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
-        rules.draw_ground_truth.output if PHANTOMS else [],
+        [rules.tabulate_ground_truth.output, rules.draw_ground_truth.output] if PHANTOMS else [],
         rules.describe_study.output,
+        rules.write_answer.output,

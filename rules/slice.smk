@@ -1,4 +1,4 @@
-# Stage 4, slice: axial slices in memory-mappable arrays of several scans; a dataset is a source or a target, never both.
+# Stage 4, slice: axial slices in memory-mapped arrays of several scans; a dataset is a source or a target, never both.
 
 SLICES = {
     "image": f"{PART}_T1w.npy",
@@ -19,11 +19,12 @@ def datasets_with_layout(*layouts):
 
 
 def picture_range(wildcards):
-    """First and last picture of a file, the latter left out."""
-    return part_range(config["datasets"][wildcards.dataset]["pictures"], config["slice"]["pictures"], wildcards.part)
+    """Numbers of the first image of a file and of the one after the last."""
+    count = config["datasets"][wildcards.dataset]["pictures"]
+    return part_range(count, config["slice"]["images_per_file"], wildcards.part)
 
 
-# Several scans a job, since cutting one takes less time than the job's start.
+# Several scans per job, since slicing one takes less time than the start of a job.
 rule slice_source:
     input:
         image=paths_of_part(rules.register_scan.output.t1w, "slice"),
@@ -126,6 +127,6 @@ rule slice:
         [part_paths(SLICES[kind], "slice", T1_SOURCE) for kind in ("image", "tissue", "presence")],
         [part_paths(SLICES[kind], "slice", *LABELLED) for kind in ("image", "target")],
         image_part_paths(PICTURES["image"], *NATURAL),
-        image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.MAPPED)),
-        image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.CLASSED)),
+        image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.WITH_LABEL_MAPS)),
+        image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.WITH_CLASSES)),
         rules.gate_quality.output,

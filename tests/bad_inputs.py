@@ -1,6 +1,6 @@
-"""Every way in which a scan or its labels are known to arrive broken: ``make bad-inputs`` writes and tries them all.
+"""All known faults of scans and labels: ``make bad-inputs`` writes an example of each and prints what headstart says.
 
-The tests of intake take the same inputs.
+The tests of intake use the same examples.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from headstart.datasets import intake
+from headstart.datasets.intake import LabelFormat
 from headstart.job import UserError
 
 CLASSES = {"lesion": [1]}
@@ -21,7 +22,7 @@ MM, METRES, MICROMETRES = 2, 1, 3
 
 
 def head(shape=(20, 24, 18)):
-    """A bright ball with a gradient and a skull, int16: small, but of a head's size at 6 mm."""
+    """A bright ball with a gradient, int16: few voxels, but the size of a head at 6 mm."""
     place = np.moveaxis(np.indices(shape), 0, -1) / (np.array(shape) - 1) * 2 - 1
     inside = np.linalg.norm(place, axis=-1) < 0.8
     return (inside * (400 + 300 * place[..., 0] + 200 * place[..., 2])).astype(np.int16)
@@ -34,7 +35,7 @@ def lesion(shape=(20, 24, 18)):
 
 
 def write(path, data, affine=AFFINE, sform=1, qform=1, units=MM, **fields):
-    """Write a NIfTI image whose header then gets ``fields`` as they are, however wrong."""
+    """Write a NIfTI image and then overwrite fields of its header, with any values."""
     image = nib.Nifti1Image(data, affine)
     image.set_sform(affine, sform)
     image.set_qform(affine, qform)
@@ -48,19 +49,19 @@ def write(path, data, affine=AFFINE, sform=1, qform=1, units=MM, **fields):
 
 @dataclass(frozen=True)
 class Case:
-    """A broken input: how its T1 and, where they matter, its labels are written, and what headstart says of it.
+    """A faulty input: functions that write its T1 and its labels, if these matter, and what headstart says about it.
 
-    ``says``: part of the sentence that refuses it, or of a repair or a warning in its record (None: nothing is said).
+    ``message``: part of the error, or of a repair or a warning in its record; None if there is no message.
     """
 
     name: str
-    says: str | None
+    message: str | None
     t1w: Callable[[Path], None] = lambda path: write(path, head())
     labels: Callable[[Path], None] | None = None
-    how: dict = field(default_factory=dict)
+    label_format: dict = field(default_factory=lambda: {"masks": False, "mask_above": None})
 
     def make(self, folder: Path) -> tuple[Path, list[Path]]:
-        """Write the input into a folder of its own; paths of its T1 and labels."""
+        """Write the input into a folder of its own; returns the paths of its T1 and labels."""
         (folder / self.name).mkdir(parents=True, exist_ok=True)
         t1w, labels = (folder / self.name / f"{suffix}.nii.gz" for suffix in ("T1w", "labels"))
         self.t1w(t1w)
@@ -69,9 +70,14 @@ class Case:
         self.labels(labels)
         return t1w, [labels]
 
+    @property
+    def read_as(self) -> LabelFormat:
+        """The format of its labels."""
+        return LabelFormat(**self.label_format)
+
 
 def with_voxels(value, share, dtype=np.float32):
-    """A head in which a share of the voxels has another value."""
+    """A head with ``value`` in a share of its voxels."""
     data = head().astype(dtype)
     data.ravel()[: max(1, int(share * data.size))] = value
     return data
@@ -94,9 +100,9 @@ MIRRORED = np.diag([-1.0, 1, 1, 1]) @ AFFINE
 COLOUR = np.zeros((20, 24, 18), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
 SHIFTED = AFFINE + [[0, 0, 0, 12], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 GRADED = lesion() * np.linspace(0, 255, 18).astype(np.uint8)
-DUSTY = lesion() * np.float32(0.9999) + np.float32(1e-7)
-FLAT, NO_NUMBERS = AFFINE * [[1], [1], [0], [1]], AFFINE * np.nan
-MASK = {"masks": True}
+ROUNDED = lesion() * np.float32(0.9999) + np.float32(1e-7)
+FLAT, NOT_FINITE = AFFINE * [[1], [1], [0], [1]], AFFINE * np.nan
+MASK = {"masks": True, "mask_above": None}
 
 REFUSED = [
     Case("truncated", "cannot be read as an image", truncated),
@@ -104,75 +110,71 @@ REFUSED = [
     Case("empty-file", "cannot be read as an image", lambda path: path.write_bytes(b"")),
     Case("absent", "does not exist", lambda path: path.unlink(missing_ok=True)),
     Case("intercept-nan", "cannot be read as an image", t1(head(), scl_slope=2, scl_inter=np.nan)),
-    Case("colour", "not one number a voxel", t1(COLOUR)),
+    Case("colour", "not one number per voxel", t1(COLOUR)),
     Case("series", "has 4 dimensions, not 3", t1(np.stack([head()] * 2, -1))),
     Case("two-dimensional", "has 2 dimensions, not 3", t1(head()[:, :, 9])),
     Case("one-slice", "not that of a head", t1(head()[:, :, 9:10])),
-    Case("many-nan", "2.0 % of voxels that are not numbers", t1(with_voxels(np.nan, 0.02))),
+    Case("many-nan", "2.0 % of voxels that are NaN or infinite", t1(with_voxels(np.nan, 0.02))),
     Case("constant", "has the same value everywhere", t1(np.full((20, 24, 18), 7, np.int16))),
     Case("all-zero", "has the same value everywhere", t1(np.zeros((20, 24, 18), np.int16))),
-    Case("no-place", "left cannot be told from right", t1(head(), sform_code=0, qform_code=0)),
+    Case("no-affine", "left and right cannot be distinguished", t1(head(), sform_code=0, qform_code=0)),
     Case("forms-mirrored", "sform and qform that are mirror images", t1(head(), srow_x=MIRRORED[0])),
     Case("sform-flat", "has an sform that is flat", t1(head(), srow_z=FLAT[2], qform_code=0)),
-    Case("sform-nan", "flat or not made of numbers", t1(head(), srow_y=NO_NUMBERS[1])),
-    Case("qform-nan", "flat or not made of numbers", t1(head(), sform=0, quatern_b=np.nan)),
+    Case("sform-nan", "flat or not finite", t1(head(), srow_y=NOT_FINITE[1])),
+    Case("qform-nan", "flat or not finite", t1(head(), sform=0, quatern_b=np.nan)),
     Case("qform-no-rotation", "image", t1(head(), sform=0, quatern_b=1, quatern_c=1)),
-    Case("voxels-zero", "gives its voxels the size 0 x 6 x 6 mm", t1(head(), sform=0, pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
-    Case("voxels-negative", "the size 6 x -6 x 6 mm", t1(head(), sform=0, pixdim=[1, 6, -6, 6, 0, 0, 0, 0])),
-    Case("metres-unsaid", "not that of a head", t1(head(), scaled(1e-3))),
+    Case("voxels-zero", "has voxels of 0 x 6 x 6 mm", t1(head(), sform=0, pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
+    Case("voxels-negative", "voxels of 6 x -6 x 6 mm", t1(head(), sform=0, pixdim=[1, 6, -6, 6, 0, 0, 0, 0])),
+    Case("metres-without-unit", "not that of a head", t1(head(), scaled(1e-3))),
     Case("giant", "is 1200 x 1440 x 1080 mm in size", t1(head(), scaled(10))),
-    Case("mask-elsewhere", "does not lie on the grid of", labels=t1(lesion(), SHIFTED), how=MASK),
-    Case("mask-other-shape", "does not lie on the grid of", labels=t1(lesion()[:-1]), how=MASK),
-    Case("mask-empty", "is empty; add its labels", labels=t1(lesion() * 0), how=MASK),
-    Case("mask-graded", "is no mask", labels=t1(GRADED), how=MASK),
-    Case("mask-nan", "voxels that are not numbers", labels=t1(lesion() + np.float32(np.nan)), how=MASK),
-    Case("mask-truncated", "cannot be read as an image", labels=truncated, how=MASK),
-    Case("labels-between", "is no label map", labels=t1(lesion() * np.float32(0.4))),
-    Case("labels-of-no-class", "holds none of the labels", labels=t1(lesion() * np.uint8(4))),
+    Case("mask-shifted", "is not on the grid of", labels=t1(lesion(), SHIFTED), label_format=MASK),
+    Case("mask-other-shape", "is not on the grid of", labels=t1(lesion()[:-1]), label_format=MASK),
+    Case("mask-empty", "is empty; add its labels", labels=t1(lesion() * 0), label_format=MASK),
+    Case("mask-graded", "is not a mask", labels=t1(GRADED), label_format=MASK),
+    Case("mask-nan", "voxels that are NaN or infinite", labels=t1(lesion() + np.float32(np.nan)), label_format=MASK),
+    Case("mask-truncated", "cannot be read as an image", labels=truncated, label_format=MASK),
+    Case("labels-between", "is not a label map", labels=t1(lesion() * np.float32(0.4))),
+    Case("labels-of-no-class", "has none of the labels", labels=t1(lesion() * np.uint8(4))),
 ]
 
 ACCEPTED = [
     Case("trailing-axis", None, t1(head()[..., None])),
     Case("slope-zero", None, t1(head(), scl_slope=0)),
-    Case("slope-nan", "taken as stored", t1(head(), scl_slope=np.nan, scl_inter=np.nan)),
-    Case("one-nan", "that were not numbers set to 0: 1", t1(with_voxels(np.nan, 0))),
-    Case("few-infinite", "that were not numbers set to 0: 43", t1(with_voxels(-np.inf, 0.005))),
-    Case("overflow", "integers that overflowed?", t1(with_voxels(-32000, 0.05, np.int16))),
+    Case("slope-nan", "used as stored", t1(head(), scl_slope=np.nan, scl_inter=np.nan)),
+    Case("one-nan", "that were NaN or infinite set to 0: 1", t1(with_voxels(np.nan, 0))),
+    Case("few-infinite", "that were NaN or infinite set to 0: 43", t1(with_voxels(-np.inf, 0.005))),
+    Case("overflow", "did integers overflow?", t1(with_voxels(-32000, 0.05, np.int16))),
     Case("metres", "converted from metres to mm", t1(head(), scaled(1e-3), units=METRES)),
     Case("micrometres", "converted from micrometres to mm", t1(head(), scaled(1e3), units=MICROMETRES)),
-    Case("metres-but-mm", "header names another unit than mm", t1(head(), units=METRES)),
-    Case("forms-apart", "part by up to 12 mm", t1(head(), srow_x=SHIFTED[0])),
-    Case("qform-nan-beside-sform", "the sform was taken", t1(head(), quatern_b=np.nan)),
-    Case("qform-no-rotation-beside-sform", "qform is no rotation", t1(head(), quatern_b=1, quatern_c=1)),
-    Case("voxels-zero-beside-sform", "the sform's was taken", t1(head(), pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
-    Case("mask-of-255", None, labels=t1(lesion() * np.uint8(255)), how=MASK),
-    Case(
-        "mask-dust",
-        "voxels of labels rounded: 8604",
-        labels=t1(lesion() * np.float32(0.9999) + np.float32(1e-7)),
-        how=MASK,
-    ),
-    Case("mask-graded-above", None, labels=t1(GRADED), how={**MASK, "mask_above": 100}),
-    Case("labels-dust", "voxels of labels rounded: 36", labels=t1(lesion() * np.float32(0.9999))),
+    Case("metres-but-mm", "header names a unit other than mm", t1(head(), units=METRES)),
+    Case("forms-differ", "differ by up to 12 mm", t1(head(), srow_x=SHIFTED[0])),
+    Case("qform-nan-beside-sform", "the sform was used", t1(head(), quatern_b=np.nan)),
+    Case("qform-no-rotation-beside-sform", "qform is not a rotation", t1(head(), quatern_b=1, quatern_c=1)),
+    Case("voxels-zero-beside-sform", "those of the sform were used", t1(head(), pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
+    Case("mask-of-255", None, labels=t1(lesion() * np.uint8(255)), label_format=MASK),
+    Case("mask-rounded", "voxels of labels rounded: 8604", labels=t1(ROUNDED), label_format=MASK),
+    Case("mask-graded-above", None, labels=t1(GRADED), label_format={**MASK, "mask_above": 100}),
+    Case("labels-rounded", "voxels of labels rounded: 36", labels=t1(lesion() * np.float32(0.9999))),
     Case("labels-of-another-class-too", None, labels=t1(lesion() + np.uint8(2) * (head() > 600))),
 ]
 
 
 def row(case: Case, folder: Path) -> dict:
-    """Write a case; its row for :func:`headstart.datasets.intake.check`."""
+    """Write a case; returns its row for :func:`headstart.datasets.intake.check`."""
     t1w, labels = case.make(folder)
     labels = [str(path) for path in labels] or None
-    return {"dataset": "bad", "subject": case.name, "t1w": str(t1w), "labels": labels, "how": case.how}
+    about = {"dataset": "bad", "subject": case.name, "t1w": str(t1w)}
+    return {**about, "labels": labels, "label_format": case.label_format}
 
 
 def show(folder: Path, cases: Sequence[Case]) -> None:
-    """Print what headstart says of each case."""
+    """Print what headstart says about each case."""
     for case in cases:
         try:
             (record,) = intake.check([row(case, folder)], CLASSES)
             parts = [record[name] for name in ("scan", "labels") if name in record]
-            said = [sentence for part in parts for sentence in part["repairs"] + part["warnings"]]
-            print(f"{case.name}: accepted: {'; '.join(said) or 'nothing to say'}")
+            messages = [sentence for part in parts for sentence in part["repairs"] + part["warnings"]]
+            print(f"{case.name}: accepted: {'; '.join(messages) or 'no message'}")
         except UserError as error:
             print(f"{case.name}: refused: {error}")
 

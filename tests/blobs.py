@@ -1,4 +1,4 @@
-"""A made-up picture on which registrations are tried."""
+"""A synthetic image for tests of registration."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from headstart.images import Volume
 
 
 def blobs(grid, transform=None, bend=None):
-    """A picture without symmetry, sampled where ``transform`` says; ``bend`` then adds steps, in mm, to the points."""
+    """An image without symmetry, sampled at the points of ``grid`` under ``transform`` plus displacements ``bend``."""
     points = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     if transform is not None:
         points = points @ transform[:3, :3].T + transform[:3, 3]

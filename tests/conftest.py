@@ -1,14 +1,15 @@
 import os
-import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from headstart import debug
+
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 
-# Before anything imports torch. Tests run side by side: with more threads than cores each waits busily for the others,
-# and all of them take some ten times as long.
+# Before anything imports torch. Tests run in parallel: with more threads than cores each waits busily for the others,
+# and all of them take about ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -27,8 +28,6 @@ def run_script(tmp_path):
 
     def run(rule: str, input: object, params: dict, output: object) -> None:
         job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output, "threads": 1}
-        runpy.run_path(
-            str(SCRIPTS / f"{rule}.py"), {"snakemake": SimpleNamespace(**job, params=SimpleNamespace(**params))}
-        )
+        debug.run_script(SCRIPTS / f"{rule}.py", SimpleNamespace(**job, params=SimpleNamespace(**params)))
 
     return run

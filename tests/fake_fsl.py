@@ -1,4 +1,4 @@
-"""FSL as far as headstart sees it: shell scripts that note how they are called and lay out recorded outputs."""
+"""A stand-in for FSL: shell scripts that record how they are called and write prepared outputs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from headstart.template.template import STRUCTURES
 
-# The grid on which FSL is handed every scan of these tests, and stores its outputs: axes left, anterior, superior.
+# Grid of the scan that FSL gets in these tests, and of its outputs: axes left, anterior, superior.
 SHAPE = (20, 24, 18)
 LAS = np.array([[-8.0, 0, 0, 76], [0, 8, 0, -100], [0, 0, 8, -60], [0, 0, 0, 1]])
 SIDES = ("L", "R")
@@ -16,7 +16,7 @@ PARTS = ("Accu", "Amyg", "Caud", "Hipp", "Pall", "Puta", "Thal")
 
 
 def recorded_labels() -> dict[str, np.ndarray]:
-    """What BET, FAST and FIRST found in a made-up head: 15 cubes of 2 x 2 x 2 voxels, left ones on its left."""
+    """Outputs of BET, FAST and FIRST for a synthetic head: 15 cubes of 2 x 2 x 2 voxels, left ones on its left."""
     brain, tissue, structures = (np.zeros(SHAPE, np.int16) for _ in range(3))
     brain[3:17, 3:21, 3:15] = 1
     tissue[brain > 0] = 1
@@ -33,7 +33,7 @@ def recorded_labels() -> dict[str, np.ndarray]:
 
 @dataclass
 class FakeFsl:
-    """An FSLDIR of scripts; ``recorded/<tool>`` is what they lay out, ``seen.nii.gz`` what they were given."""
+    """An FSLDIR with scripts; ``recorded/<tool>`` has their outputs, ``seen.nii.gz`` is the scan that they got."""
 
     root: Path
 
@@ -47,20 +47,20 @@ class FakeFsl:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def record(self, tool: str, name: str, data: np.ndarray, affine: np.ndarray = LAS) -> None:
-        """Add an image to what a tool lays out, stored as FSL stores it."""
+        """Add an image to the outputs of a tool."""
         path = self.root / "recorded" / tool / name
         path.parent.mkdir(parents=True, exist_ok=True)
         nib.save(nib.Nifti1Image(data, affine), path)
 
     def script(self, tool: str, body: str) -> None:
-        """Replace a tool by a script of its own."""
+        """Replace a tool by another script."""
         path = self.root / "bin" / tool
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
 
 
 def install(root: Path) -> FakeFsl:
-    """Lay out FSL 6.0.7.4 of scripts in the folder ``root``."""
+    """Install the scripts as FSL 6.0.7.4 in the folder ``root``."""
     fake = FakeFsl(root)
     for folder in ("bin", "etc", "data/standard"):
         (fake.root / folder).mkdir(parents=True)

@@ -4,20 +4,19 @@ import re
 from pathlib import Path
 
 import numpy as np
+import small
 import torch
 import yaml
 
 from headstart import pretrain, settings
 from headstart.datasets import layouts
 from headstart.networks import architectures
-from headstart.networks.architectures import Architecture
 from headstart.slices import store
-from headstart.training.loop import Training
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 PAGE = (ROOT / "docs/extending.md").read_text()
-SMALL = Architecture("resnet18", 4, (16, 16, 8, 8, 8, 8, 8, 8, 8))
+SMALL = small.architecture(decoder_widths=(16, 16, 8, 8, 8, 8, 8, 8, 8))
 
 
 def block(title, language):
@@ -61,8 +60,18 @@ def test_a_source_task(tmp_path, monkeypatch):
     for number in range(2):
         paths.append(tmp_path / f"{number}.npy")
         np.save(paths[-1], rng.integers(0, store.SCALE, (4, 64, 64), dtype=np.uint16))
-    spec, training = pretrain.SourceTaskSpec("inpainting"), Training(epochs=1, batch_size=4)
-    made = pretrain.pretrain(spec, paths, [], SMALL, training, 0, held_out_files=1, device="cpu")
+    spec = pretrain.SourceTaskSpec("inpainting")
+    settings = pretrain.PretrainSettings(
+        spec=spec,
+        architecture=SMALL,
+        training=small.training(1, batch_size=4),
+        seed=0,
+        held_out=1,
+        augment=None,
+        origin="lower",
+        resident_gb=None,
+    )
+    made = pretrain.pretrain(paths, [], settings, device="cpu")
     assert made.metadata["kind"] == "inpainting" and made.history[0]["validation"] < 1
     network = spec.task(None, SMALL, 0).network(made.encoder, SMALL, 64, 0).eval()
     slices = torch.rand(1, 1, 64, 64)

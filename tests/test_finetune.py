@@ -1,18 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import small
 import torch
 
-from headstart import finetune as room
-from headstart.finetune import Draw, finetune
+from headstart import finetune as module
+from headstart.finetune import Draw, FinetuneSettings, finetune
 from headstart.job import UserError
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture
 from headstart.pretrain import scratch
 from headstart.slices import store
-from headstart.training.trainer import Training
 
-SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
-SETTINGS = Training(1, batch_size=4, precision="float32")
+SMALL = small.architecture()
+SETTINGS = FinetuneSettings(
+    architecture=SMALL,
+    training=small.training(1, batch_size=4, precision="float32"),
+    classes=("background", "lesion"),
+    expects={},
+    runs_per_gpu=1,
+    resident_gb=None,
+)
 
 
 @pytest.fixture
@@ -35,60 +43,61 @@ def scan(tmp_path):
     return [tmp_path / "image.npy"], [tmp_path / "labels.npy"]
 
 
-def tuned(encoder, scans, *draws, architecture=SMALL, **options):
-    return list(finetune(encoder, *scans, draws, 2, architecture, SETTINGS, **options))
+def tuned(encoder, scans, *draws, device="auto", **changes):
+    return list(finetune(encoder, *scans, draws, replace(SETTINGS, **changes), device=device))
 
 
-def watched(monkeypatch, look):
-    """Tell ``look(model, task)`` of each training that begins."""
+def observe(monkeypatch, look):
+    """Call ``look(model, task)`` for each training that starts."""
 
-    class Watched(room.Trainer):
+    class Observed(module.Trainer):
         def __init__(self, model, slices, task, *arguments, **options):
             super().__init__(model, slices, task, *arguments, **options)
             look(model, task)
 
-    monkeypatch.setattr(room, "Trainer", Watched)
+    monkeypatch.setattr(module, "Trainer", Observed)
 
 
-def test_training_starts_from_the_sources_encoder_and_a_decoder_of_its_own(source, scan, monkeypatch):
+def test_training_starts_from_the_encoder_of_the_source_and_the_same_decoder_for_all(source, scan, monkeypatch):
     starts = []
-    watched(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
+    observe(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
     for seed in (1, 2):
         tuned(source(seed), scan, Draw([0], 9))
     given = [model_files.read_state(source(seed)) for seed in (1, 2)]
     for start, encoder in zip(starts, given, strict=True):
         assert all(torch.equal(start[f"encoder.{name}"], tensor) for name, tensor in encoder.items())
     decoders = [{name: t for name, t in start.items() if name.startswith("decoder.")} for start in starts]
-    assert decoders[0] and all(torch.equal(decoders[0][name], decoders[1][name]) for name in decoders[0])
+    assert decoders[0]
+    assert all(torch.equal(decoders[0][name], decoders[1][name]) for name in decoders[0])
 
 
 def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, scan, monkeypatch):
     seen = []
-    watched(monkeypatch, lambda _, task: seen.append(task.weights.tolist()))
+    observe(monkeypatch, lambda _, task: seen.append(task.weights.tolist()))
     tuned(source(1), scan, Draw([0], 9))
-    # frequencies 960/1024 and 64/1024: the median of two is 1/2
+    # Frequencies 960/1024 and 64/1024: the median of two is their mean, 1/2.
     assert seen == [pytest.approx([8 / 15, 8])]
 
 
-def test_everything_is_trained_and_the_seed_decides(source, scan):
+def test_all_of_the_encoder_is_trained_and_the_seed_determines_the_model(source, scan):
     path = source(1)
     (first, history), (again, _), (other, _) = tuned(path, scan, Draw([0], 9), Draw([0], 9), Draw([0], 10))
     assert all(map(torch.equal, first.state_dict().values(), again.state_dict().values()))
-    assert len(history) == 1 and not first.training
+    assert len(history) == 1
+    assert not first.training
     given = model_files.read_state(path)
-    still = [name for name, p in first.encoder.named_parameters() if torch.equal(p, given[name])]
-    assert not still
+    unchanged = [name for name, p in first.encoder.named_parameters() if torch.equal(p, given[name])]
+    assert not unchanged
     assert not torch.equal(first.decoder.layers[0][0].weight, other.decoder.layers[0][0].weight)
 
 
-def test_draws_of_one_job_are_what_each_is_alone(source, tmp_path):
-    """Each learns from its own scans of those that the job reads, and from nothing that ran before it."""
+def test_the_draws_of_one_job_do_not_influence_each_other(source, tmp_path):
     rng = np.random.default_rng(0)
     paths = [[tmp_path / f"{kind}{n}.npy" for n in range(3)] for kind in ("image", "labels")]
     for image, labels in zip(*paths, strict=True):
         store.write_image(image, rng.random((3, 32, 32)))
         store.write_labels(labels, rng.integers(0, 2, (3, 32, 32)))
-    together = tuned(source(1), paths, Draw([0, 2], 1), Draw([1, 2], 2), device="cpu", together=2)
+    together = tuned(source(1), paths, Draw([0, 2], 1), Draw([1, 2], 2), device="cpu", runs_per_gpu=2)
     for (model, history), scans, seed in zip(together, ([0, 2], [1, 2]), (1, 2), strict=True):
         ((alone, rows),) = tuned(source(1), [[kind[n] for n in scans] for kind in paths], Draw([0, 1], seed))
         assert history == rows
@@ -97,6 +106,21 @@ def test_draws_of_one_job_are_what_each_is_alone(source, tmp_path):
 
 def test_a_source_made_for_another_study_is_refused(source, scan):
     with pytest.raises(UserError, match="template is 'phantom' but this study needs 'MNI'"):
-        tuned(source(1), scan, Draw([0], 9), expect={"template": "MNI"})
+        tuned(source(1), scan, Draw([0], 9), expects={"template": "MNI"})
     with pytest.raises(UserError, match="encoder is 'resnet18' but this study needs 'resnet34'"):
-        tuned(source(1), scan, Draw([0], 9), architecture=Architecture("resnet34"))
+        tuned(source(1), scan, Draw([0], 9), architecture=small.architecture(encoder="resnet34"))
+
+
+def test_metadata_describe_the_draw_and_what_a_prediction_needs(scan):
+    images, labels = (paths * 2 for paths in scan)
+    about = {"source": "scratch", "target": "stroke", "discard_mm": {"top": 0, "bottom": 0}}
+    settings = replace(SETTINGS, expects={"size": [32, 32]})
+    found = module.metadata(settings, Draw([1], 9), images, labels, about)
+    assert found["kind"] == "segmentation"
+    assert found["classes"] == ["background", "lesion"]
+    assert found["training"]["epochs"] == 1
+    assert found["network"]["encoder"] == "resnet18"
+    assert found["seed"] == 9
+    assert found["size"] == [32, 32]
+    assert found["data_sha256"] == store.fingerprint([images[1], labels[1]])
+    assert {key: found[key] for key in about} == about

@@ -11,11 +11,11 @@ from headstart.job import UserError
 
 def rotation(axis, degrees):
     angle = np.deg2rad(degrees)
-    turned = np.eye(4)
+    matrix = np.eye(4)
     i, j = [k for k in range(3) if k != axis]
-    turned[i, i] = turned[j, j] = np.cos(angle)
-    turned[i, j], turned[j, i] = -np.sin(angle), np.sin(angle)
-    return turned
+    matrix[i, i] = matrix[j, j] = np.cos(angle)
+    matrix[i, j], matrix[j, i] = -np.sin(angle), np.sin(angle)
+    return matrix
 
 
 def ball(shape=(40, 44, 48), centre=(20, 20, 24), radius=9, affine=None):
@@ -38,8 +38,8 @@ def test_coarsened_grid_covers_the_same_box():
 @pytest.mark.parametrize(
     "code", ["".join(c) for p in itertools.permutations(["RL", "AP", "SI"]) for c in itertools.product(*p)]
 )
-def test_every_orientation_arrives_at_the_same_place(code):
-    """48 axis codes: an image stored in any of them is sampled unflipped."""
+def test_every_orientation_is_sampled_at_the_same_place(code):
+    """48 axis codes: an image is sampled in the same way whichever it is stored with."""
     rng = np.random.default_rng(0)
     affine = np.diag([1.0, 1.2, 1.5, 1])
     affine[:3, 3] = (-10, 5, 3)
@@ -51,7 +51,7 @@ def test_every_orientation_arrives_at_the_same_place(code):
     np.testing.assert_allclose(sampled.data, upright.dataobj, atol=1e-5)
 
 
-def test_resampling_agrees_with_simpler_arithmetic_under_a_transform():
+def test_resampling_under_a_shift_is_a_slice_of_the_array():
     rng = np.random.default_rng(1)
     volume = Volume(rng.random((20, 21, 22)).astype(np.float32), np.diag([1.0, 1, 1, 1]))
     shift = np.eye(4)
@@ -69,47 +69,49 @@ def test_coarse_sampling_averages_instead_of_aliasing():
 
 
 @pytest.mark.parametrize("voxel_mm", [1, 2, 3, 4])
-def test_labels_keep_their_volume_and_place(voxel_mm):
+def test_labels_keep_their_volume_and_position(voxel_mm):
     rng = np.random.default_rng(3)
     kept = []
     for centre in rng.uniform(16, 24, (8, 3)):
         fine = ball(centre=centre)
-        # A head lies askew in its scan, which also breaks ties.
-        turned = rotation(0, 7) @ rotation(2, 11)
-        coarse = images.resample_labels(fine, fine.grid.coarsened(voxel_mm), turned)
+        # Heads are rotated in their scans, which also breaks ties.
+        rotated = rotation(0, 7) @ rotation(2, 11)
+        coarse = images.resample_labels(fine, fine.grid.coarsened(voxel_mm), rotated)
         kept.append(coarse.data.sum() * coarse.grid.voxel_ml / (fine.data.sum() * fine.grid.voxel_ml))
         found = coarse.affine[:3, :3] @ np.argwhere(coarse.data).mean(0) + coarse.affine[:3, 3]
-        np.testing.assert_allclose((turned @ [*found, 1])[:3], centre, atol=0.5)
+        np.testing.assert_allclose((rotated @ [*found, 1])[:3], centre, atol=0.5)
     assert np.mean(kept) == pytest.approx(1, abs=0.03)
 
 
-def test_labels_turned_and_turned_back_are_the_labels():
+def test_labels_rotated_and_rotated_back_are_the_labels():
     fine = ball(radius=12)
-    turned = rotation(2, 17) @ rotation(0, 9)
-    there = images.resample_labels(fine, fine.grid, turned)
-    back = images.resample_labels(there, fine.grid, np.linalg.inv(turned))
+    rotated = rotation(2, 17) @ rotation(0, 9)
+    there = images.resample_labels(fine, fine.grid, rotated)
+    back = images.resample_labels(there, fine.grid, np.linalg.inv(rotated))
     overlap = 2 * (back.data & fine.data).sum() / (back.data.sum() + fine.data.sum())
     assert overlap > 0.97
 
 
-def test_labels_are_only_those_given_and_outside_is_background():
+def test_labels_keep_their_values_and_outside_is_background():
     rng = np.random.default_rng(2)
     labels = rng.choice(np.array([0, 3, 58, 207], np.uint16), (12, 12, 12))
     grid = Grid((20, 20, 20), rotation(1, 20) @ np.diag([0.9, 0.9, 0.9, 1]))
     sampled = images.resample_labels(Volume(labels, np.eye(4)), grid)
-    assert sampled.data.dtype == np.uint16 and set(np.unique(sampled.data)) <= {0, 3, 58, 207}
+    assert sampled.data.dtype == np.uint16
+    assert set(np.unique(sampled.data)) <= {0, 3, 58, 207}
     same = images.resample_labels(Volume(labels, np.eye(4)), Grid((12, 12, 12), np.eye(4)))
     np.testing.assert_array_equal(same.data, labels)
 
 
-def test_what_is_written_comes_back_with_its_place(tmp_path):
+def test_a_written_image_is_read_back_with_its_affine(tmp_path):
     affine = rotation(2, 12) @ np.diag([-1.0, 1, 3, 1])
     affine[:3, 3] = (40, -260, 12)
     volume = Volume(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), affine)
     images.write(tmp_path / "a.nii.gz", volume, np.uint8)
     back = images.read(tmp_path / "a.nii.gz", None)
     np.testing.assert_array_equal(back.data, volume.data)
-    assert back.grid.matches(volume.grid) and back.data.dtype == np.uint8
+    assert back.grid.matches(volume.grid)
+    assert back.data.dtype == np.uint8
     header = nib.load(tmp_path / "a.nii.gz").header
     assert header["qform_code"] == header["sform_code"] == 1
     np.testing.assert_allclose(header.get_qform(), header.get_sform(), atol=1e-4)
@@ -143,8 +145,8 @@ def test_a_trailing_axis_of_one_is_squeezed(tmp_path):
         (2, [(0, 1, 0), (0, 0, 1.5), (-2, 0, 0)]),
     ],
 )
-def test_analyze_images_lie_as_their_slices_do(tmp_path, slices, columns):
-    """Of sagittal slices OASIS-1 says the same: x is minus the third axis, y the first, z the second."""
+def test_analyze_images_are_placed_by_the_direction_of_their_slices(tmp_path, slices, columns):
+    """OASIS-1 documents the same for its sagittal slices: x is minus the third axis, y the first, z the second."""
     image = nib.Spm2AnalyzeImage(np.zeros((6, 5, 4, 1), np.int16), None)
     image.header.set_zooms((1, 1.5, 2, 1))
     image.header["orient"] = bytes([slices])

@@ -1,9 +1,11 @@
-"""A study's own labeller: it learns the labels it is shown, and gives them back on the scan's grid."""
+"""A study's own labeller: it learns the labels that it is trained on, and returns labels on the scan's grid."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import small
 import torch
 
 from headstart import images, job, labeller
@@ -11,19 +13,23 @@ from headstart.images import Grid, Volume
 from headstart.job import UserError, read_json
 from headstart.metrics import overlap
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture
 from headstart.slices import cut
 from headstart.template import template
-from headstart.training.trainer import Training
 
 GRID = template.grid(8)
 SIZE = 32
-SMALL = Architecture("resnet18", decoder_widths=(8,) * 9)
-TRAINING = Training(epochs=24, batch_size=8, learning_rate=3e-3, decay_after=0.8)
+SMALL = small.architecture(decoder_widths=(8,) * 9)
+EXPECTS = {"size": [SIZE, SIZE]}
+SETTINGS = labeller.LabellerSettings(
+    architecture=SMALL,
+    training=small.training(24, batch_size=8, learning_rate=3e-3, decay_after=0.8),
+    expects=EXPECTS,
+    resident_gb=None,
+)
 
 
 def head(seed):
-    """A made-up scan on a coarse grid whose tissues and two structures can be told by brightness and place."""
+    """A synthetic scan on a coarse grid whose tissues and two structures differ in brightness and place."""
     rng = np.random.default_rng(seed)
     centre = np.array([12, 14.5, 11.5]) + rng.uniform(-1, 1, 3)
     place = np.moveaxis(np.indices(GRID.shape), 0, -1) - centre
@@ -48,51 +54,61 @@ def scans(tmp_path_factory):
     return made
 
 
+def labelled(scans):
+    return labeller.LabelledScans(*([scan[name] for scan in scans] for name in ("t1w", "tissue", "structures")))
+
+
 @pytest.fixture(scope="module")
 def trained(scans, tmp_path_factory):
-    shown = [[scan[name] for scan in scans[:3]] for name in ("t1w", "tissue", "structures")]
-    network, history = labeller.learn(*shown, SMALL, TRAINING, SIZE, seed=1)
+    network, history = labeller.train(labelled(scans[:3]), SETTINGS, seed=1)
     path = tmp_path_factory.mktemp("labeller") / "labeller.safetensors"
-    model_files.save(network, path, {"encoder": "resnet18", "size": [SIZE, SIZE]}, history)
+    metadata = labeller.metadata(SETTINGS, labelled(scans[:3]), 1, {"scans": ["0", "1", "2"], "backend": "ants"})
+    model_files.save(network, path, metadata, history)
     return path
 
 
 def test_it_labels_a_scan_that_it_has_not_seen(scans, trained):
-    made = labeller.label(scans[3]["t1w"], trained, SMALL, SIZE, expect={"size": [SIZE, SIZE]})
+    made = labeller.label(scans[3]["t1w"], trained, SMALL, EXPECTS, "float32")
     _, tissue, structures = head(3)
     assert overlap.mean_iou(made.tissue.data, tissue, 4) > 0.5
     assert set(np.unique(made.structures.data)) <= {0, *template.STRUCTURES}
-    for value in (10, 49):  # left and right stay apart
+    for value in (10, 49):  # left and right are distinguished
         assert overlap.dice(made.structures.data == value, structures == value) > 0.5
     np.testing.assert_array_equal(made.brain.data, made.tissue.data > 0)
-    assert made.tissue.grid.matches(GRID) and made.structures.grid.matches(GRID)
+    assert made.tissue.grid.matches(GRID)
+    assert made.structures.grid.matches(GRID)
     assert made.made_by["Weights"] == job.sha256(trained)
 
 
-def test_one_seed_is_one_labeller(scans):
-    shown = [[scan[name] for scan in scans[:2]] for name in ("t1w", "tissue", "structures")]
-    once, again, other = (
-        labeller.learn(*shown, SMALL, Training(epochs=1, batch_size=8), SIZE, seed)[0].state_dict()
-        for seed in (1, 1, 2)
-    )
+def test_the_seed_determines_the_labeller(scans):
+    settings = replace(SETTINGS, training=small.training(1, batch_size=8))
+    once, again, other = (labeller.train(labelled(scans[:2]), settings, seed)[0].state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(once[name], again[name]) for name in once)
     assert not all(torch.equal(once[name], other[name]) for name in once)
 
 
 def test_a_labeller_made_for_another_grid_is_refused(scans, trained):
     with pytest.raises(UserError, match="says size is"):
-        labeller.label(scans[3]["t1w"], trained, SMALL, 64, expect={"size": [64, 64]})
+        labeller.label(scans[3]["t1w"], trained, SMALL, {"size": [64, 64]}, "float32")
 
 
-def test_the_loss_is_cross_entropy_and_dice_of_both_maps():
+def test_metadata_say_what_the_labeller_was_trained_on(trained):
+    metadata = read_json(trained.with_name("model.json"))
+    assert metadata["kind"] == "labeller"
+    assert metadata["trained_on"] == {"scans": ["0", "1", "2"], "backend": "ants"}
+    assert metadata["encoder"] == "resnet18"
+    assert metadata["size"] == [SIZE, SIZE]
+
+
+def test_the_loss_is_cross_entropy_plus_dice_of_both_maps():
     output = torch.randn(2, 20, 8, 8, generator=torch.Generator().manual_seed(0))
     targets = torch.randint(0, 4, (2, 2, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     expected = 0
     for scores, labels in ((output[:, :4], targets[:, 0].long()), (output[:, 4:], targets[:, 1].long())):
-        sure = scores.softmax(dim=1)
+        probabilities = scores.softmax(dim=1)
         exact = torch.nn.functional.one_hot(labels, scores.shape[1]).movedim(-1, 1)
-        common, both = ((part).sum(dim=(0, 2, 3))[1:] for part in (sure * exact, sure + exact))
-        # weighted by median frequency: of pixels, in the slices that hold a class, as all do here
+        common, both = ((part).sum(dim=(0, 2, 3))[1:] for part in (probabilities * exact, probabilities + exact))
+        # Median-frequency weights, for classes that all slices contain.
         frequency = labels.flatten().bincount(minlength=scores.shape[1]) / labels.numel()
         weights = torch.where(frequency > 0, frequency[frequency > 0].quantile(0.5) / frequency, 0)
         expected += torch.nn.functional.cross_entropy(scores, labels, weights) + (1 - 2 * common / both).mean()
@@ -100,27 +116,27 @@ def test_the_loss_is_cross_entropy_and_dice_of_both_maps():
     torch.testing.assert_close(task.loss(output, None, targets), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_score_leaves_backgrounds_out():
+def test_the_score_ignores_backgrounds():
     targets = np.zeros((1, 2, 4, 4), np.uint8)
     targets[:, 0, :2], targets[:, 1, :2] = 1, 5
-    said = targets.copy()
-    said[:, 1, 0] = 0  # half of the structure missed: IoU 1/2; the tissue: 1
-    assert labeller.Labelling(targets).score(said, None, targets) == pytest.approx(0.75)
+    predictions = targets.copy()
+    predictions[:, 1, 0] = 0  # half of the structure is missed: IoU 1/2; the tissue: 1
+    assert labeller.Labelling(targets).score(predictions, None, targets) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("shape", [(25, 30, 24), (32, 31, 5)])
-def test_slices_go_back_to_the_volume_that_they_were_cut_from(shape):
+def test_slices_are_restored_to_the_volume_that_they_were_cut_from(shape):
     data = np.random.default_rng(0).integers(0, 9, shape).astype(np.uint8)
     grid = Grid(shape, np.diag([8.0, 8, 8, 1]))
     np.testing.assert_array_equal(cut.restore(cut.whole(Volume(data, grid.affine), 32), grid).data, data)
 
 
-def test_the_jobs_write_labels_and_say_how_far_they_agree(scans, trained, tmp_path, run_script):
+def test_the_scripts_write_labels_and_their_agreement(scans, trained, tmp_path, run_script):
     params = {
         "network": {"encoder": "resnet18", "latent_channels": 4, "decoder_widths": [8] * 9, "normalisation": "batch"},
         "torch_threads": 1,
         "precision": "float32",
-        "expects": {"size": [SIZE, SIZE]},
+        "expects": EXPECTS,
     }
     found = {**scans[3], "model": trained}
 

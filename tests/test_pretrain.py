@@ -1,19 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import small
 import torch
 from safetensors.torch import load_file
 
 from headstart import pretrain
 from headstart.job import UserError, read_json
-from headstart.networks.architectures import Architecture
-from headstart.pretrain import SourceTaskSpec, hold_out, scratch
+from headstart.pretrain import PretrainSettings, SourceTaskSpec, hold_out, scratch
 from headstart.slices import store
-from headstart.training.trainer import DivergedError, Training
+from headstart.training.trainer import DivergedError
 
-SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
-SETTINGS = Training(2, batch_size=4, precision="float32")
+SMALL = small.architecture()
+TRAINING = small.training(2, batch_size=4, precision="float32")
 TISSUES = SourceTaskSpec("segmentation", ("background", "CSF", "GM", "WM"))
-ASKED = {
+SPECS = {
     "segmentation": TISSUES,
     "autoencoding": SourceTaskSpec("autoencoding"),
     "classification": SourceTaskSpec("classification", ("low", "high"), activation="softmax"),
@@ -22,7 +24,7 @@ ASKED = {
 
 @pytest.fixture
 def scans(tmp_path):
-    """Images of three scans, and for each kind of task what answers it."""
+    """Images of three scans, and targets for each kind of task."""
     rng = np.random.default_rng(0)
     found = {"images": [], "segmentation": [], "classification": [], "autoencoding": []}
     for scan in range(3):
@@ -35,84 +37,105 @@ def scans(tmp_path):
     return found
 
 
-def learn(scans, kind, training=SETTINGS, **options):
-    return pretrain.pretrain(ASKED[kind], scans["images"], scans[kind], SMALL, training, 1, **options)
+def pretrained(scans, kind, training=TRAINING, held_out=0):
+    settings = PretrainSettings(
+        spec=SPECS[kind],
+        architecture=SMALL,
+        training=training,
+        seed=1,
+        held_out=held_out,
+        augment=None,
+        origin="lower",
+        resident_gb=None,
+    )
+    return pretrain.pretrain(scans["images"], scans[kind], settings)
 
 
-@pytest.mark.parametrize("kind", ASKED)
-def test_the_encoder_learns_from_the_kept_scans_alone(scans, kind, monkeypatch):
+@pytest.mark.parametrize("kind", SPECS)
+def test_the_encoder_is_not_trained_on_held_out_scans(scans, kind, monkeypatch):
     read = []
     joined = store.SliceArray
     monkeypatch.setattr(store, "SliceArray", lambda paths: read.append(list(paths)) or joined(paths))
-    source = learn(scans, kind, held_out_files=1)
+    source = pretrained(scans, kind, held_out=1)
     trained, validated = (paths for paths in read if paths[0] in scans["images"])
-    assert len(trained) == 2 and len(validated) == 1 and not set(trained) & set(validated)
-    assert len(source.history) == 2 and all(np.isfinite(row["validation"]) for row in source.history)
+    assert len(trained) == 2
+    assert len(validated) == 1
+    assert not set(trained) & set(validated)
+    assert len(source.history) == 2
+    assert all(np.isfinite(row["validation"]) for row in source.history)
     start = scratch(SMALL, 1).encoder
     assert not torch.equal(source.encoder.conv1.weight, start.conv1.weight)
     metadata = source.metadata
     assert (metadata["kind"], metadata["files"], metadata["held_out_files"], metadata["slices"]) == (kind, 2, 1, 8)
-    assert metadata["size"] == [32, 32] and metadata["training"]["precision"] == "float32"
+    assert metadata["size"] == [32, 32]
+    assert metadata["origin"] == "lower"
+    assert metadata["training"]["precision"] == "float32"
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", SPECS)
 def test_every_source_starts_from_the_same_encoder(scans, kind, monkeypatch):
-    begun = {}
+    initial = {}
     monkeypatch.setattr(
-        pretrain, "train", lambda model, *rest, **options: begun.update(model.encoder.state_dict()) or []
+        pretrain, "train", lambda model, *rest, **options: initial.update(model.encoder.state_dict()) or []
     )
-    learn(scans, kind)
+    pretrained(scans, kind)
     start = scratch(SMALL, 1).encoder.state_dict()
-    assert all(torch.equal(begun[name], start[name]) for name in start)
+    assert all(torch.equal(initial[name], start[name]) for name in start)
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", SPECS)
 def test_the_same_seed_gives_the_same_encoder(scans, kind):
-    first, again = (learn(scans, kind) for _ in range(2))
+    first, again = (pretrained(scans, kind) for _ in range(2))
     assert all(map(torch.equal, first.encoder.state_dict().values(), again.encoder.state_dict().values()))
-    assert first.history == again.history and first.metadata == again.metadata
+    assert first.history == again.history
+    assert first.metadata == again.metadata
     assert first.history[0]["validation"] is None
 
 
-def test_facts_tell_the_data_and_the_loss_apart(scans):
-    few = Training(1, batch_size=4, precision="float32")
-    metadata = learn(scans, "segmentation", few).metadata
+def test_metadata_depend_on_the_data_and_the_loss(scans):
+    short = replace(TRAINING, epochs=1)
+    metadata = pretrained(scans, "segmentation", short).metadata
     store.write_labels(scans["segmentation"][0], np.tri(32, dtype=np.uint8)[None].repeat(4, axis=0))
-    assert learn(scans, "segmentation", few).metadata["data_sha256"] != metadata["data_sha256"]
-    assert len(metadata["class_weights"]) == 4 and metadata["classes"] == list(TISSUES.classes)
-    assert learn(scans, "classification", few).metadata["activation"] == "softmax"
-    assert learn(scans, "autoencoding", few).metadata["loss_weights"] == {"l1": 0.996, "gan": 0.004}
+    assert pretrained(scans, "segmentation", short).metadata["data_sha256"] != metadata["data_sha256"]
+    assert len(metadata["class_weights"]) == 4
+    assert metadata["classes"] == list(TISSUES.classes)
+    assert pretrained(scans, "classification", short).metadata["activation"] == "softmax"
+    assert pretrained(scans, "autoencoding", short).metadata["loss_weights"] == {"l1": 0.996, "gan": 0.004}
 
 
 def test_the_discriminators_balance_is_in_the_history(scans):
-    row = learn(scans, "autoencoding").history[-1]
+    row = pretrained(scans, "autoencoding").history[-1]
     assert row["loss"] == pytest.approx(0.996 * row["l1"] + 0.004 * row["gan"], rel=1e-5)
-    assert row["discriminator"] > 0 and 0 <= row["real_known"] <= 1 and 0 <= row["made_known"] <= 1
+    assert row["discriminator"] > 0
+    assert 0 <= row["real_accuracy"] <= 1
+    assert 0 <= row["generated_accuracy"] <= 1
 
 
-def test_a_source_is_saved_with_all_that_describes_it(scans, tmp_path):
-    source = learn(scans, "segmentation", held_out_files=1)
-    pretrain.save(source, tmp_path / "out/encoder.safetensors", {"source": "t1-segmentation", "size": [32, 32]})
+def test_a_source_is_saved_with_its_metadata_examples_and_card(scans, tmp_path):
+    source = pretrained(scans, "segmentation", held_out=1)
+    pretrain.save(source, tmp_path / "out/encoder.safetensors", "t1-segmentation", {"size": [32, 32]})
     state = load_file(tmp_path / "out/encoder.safetensors")
     assert torch.equal(state["conv1.weight"], source.encoder.conv1.weight)
     metadata = read_json(tmp_path / "out/model.json")
-    assert metadata["source"] == "t1-segmentation" and metadata["measure"] == "mean IoU"
+    assert metadata["source"] == "t1-segmentation"
+    assert metadata["measure"] == "mean IoU"
     with np.load(tmp_path / "out/examples.npz") as examples:
         shapes = {name: examples[name].shape for name in examples}
     assert shapes == dict.fromkeys(("images", "outputs", "targets"), (4, 32, 32))
     card = (tmp_path / "out/README.md").read_text()
-    assert "resnet18" in card and "8 slices in 2 files" in card and "mean IoU on held-out slices" in card
+    for text in ("resnet18", "8 slices in 2 files", "mean IoU on held-out slices"):
+        assert text in card
 
 
 def test_an_untrained_source_is_saved_too(tmp_path):
-    pretrain.save(scratch(SMALL, 1), tmp_path / "encoder.safetensors", {"source": "scratch", "size": [32, 32]})
+    pretrain.save(scratch(SMALL, 1), tmp_path / "encoder.safetensors", "scratch", {"size": [32, 32]})
     with np.load(tmp_path / "examples.npz") as examples:
         assert not examples.files
     assert "trained on: nothing" in (tmp_path / "README.md").read_text()
 
 
-def test_divergence_keeps_the_encoder_as_it_last_was_well(scans, monkeypatch):
-    after_one = learn(scans, "segmentation", Training(1, batch_size=4, decay_after=1, precision="float32"))
+def test_divergence_keeps_the_encoder_of_the_last_good_epoch(scans, monkeypatch):
+    after_one = pretrained(scans, "segmentation", replace(TRAINING, epochs=1, decay_after=1))
     calls, original = [], pretrain.Segmentation.loss
 
     def failing(task, output, images, targets):
@@ -122,9 +145,9 @@ def test_divergence_keeps_the_encoder_as_it_last_was_well(scans, monkeypatch):
 
     monkeypatch.setattr(pretrain.Segmentation, "loss", failing)
     with pytest.raises(DivergedError, match="diverged in epoch 2") as stopped:
-        learn(scans, "segmentation", Training(2, batch_size=4, decay_after=1, precision="float32"))
-    kept, well = stopped.value.encoder.state_dict(), after_one.encoder.state_dict()
-    assert all(torch.equal(kept[name], well[name]) for name in well)
+        pretrained(scans, "segmentation", replace(TRAINING, decay_after=1))
+    kept, good = stopped.value.encoder.state_dict(), after_one.encoder.state_dict()
+    assert all(torch.equal(kept[name], good[name]) for name in good)
 
 
 def test_scratch_is_the_encoder_that_training_starts_from():
@@ -132,17 +155,20 @@ def test_scratch_is_the_encoder_that_training_starts_from():
     again, other = scratch(SMALL, 1).encoder, scratch(SMALL, 2).encoder
     assert torch.equal(source.encoder.conv1.weight, again.conv1.weight)
     assert not torch.equal(source.encoder.conv1.weight, other.conv1.weight)
-    assert not source.history and source.metadata["kind"] == "scratch" and source.metadata["encoder"] == "resnet18"
+    assert not source.history
+    assert source.metadata["kind"] == "scratch"
+    assert source.metadata["encoder"] == "resnet18"
 
 
-def test_scans_are_held_out_whole_and_by_the_seed():
+def test_the_seed_determines_which_scans_are_held_out():
     kept, held_out = hold_out(10, 3, seed=1)
-    assert sorted(kept + held_out) == list(range(10)) and len(held_out) == 3
+    assert sorted(kept + held_out) == list(range(10))
+    assert len(held_out) == 3
     assert hold_out(10, 3, seed=1) == (kept, held_out)
     assert len({tuple(hold_out(10, 3, seed)[1]) for seed in range(5)}) > 1
     assert hold_out(2, 0, seed=1) == ([0, 1], [])
 
 
-def test_some_scan_must_be_left_to_train_on():
+def test_at_least_one_scan_must_be_left_to_train_on():
     with pytest.raises(UserError, match="held_out is 3 but the source has 3 scans"):
         hold_out(3, 3, seed=1)

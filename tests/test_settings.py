@@ -10,16 +10,31 @@ from headstart.job import UserError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
+RULES = yaml.safe_load(SCHEMA.read_text())
 
 
 def resolve(study=None):
     return settings.resolve(ROOT / "config.yaml", SCHEMA, study)
 
 
-def test_the_default_study_is_valid_and_complete():
+def message(study):
+    """The error message for a study."""
+    with pytest.raises(UserError) as caught:
+        resolve(study)
+    return str(caught.value)
+
+
+def nested(keys, value):
+    """A study with one key: ``nested("a.b", 1)`` is ``{"a": {"b": 1}}``."""
+    for key in reversed(keys.split(".")):
+        value = {key: value}
+    return value
+
+
+def test_the_default_study_is_valid():
     config = resolve()
-    assert config["datasets"]["cohort"]["lesions"] == "none"  # a default that the schema states
-    assert config["targets"]["stroke"]["split"] == "fixed"
+    assert config["study"] == "default"
+    assert list(config) == list(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
 @pytest.mark.parametrize("study", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
@@ -27,14 +42,14 @@ def test_every_study_is_valid(study):
     assert resolve(yaml.safe_load(study.read_text()))["study"] == study.stem
 
 
-def test_a_study_changes_what_it_names_and_nothing_else():
+def test_a_study_changes_only_the_keys_that_it_names():
     config, changed = resolve(), resolve({"training": {"batch_size": 7}})
     assert changed["training"].pop("batch_size") == 7
     config["training"].pop("batch_size")
     assert changed == config
 
 
-def test_a_study_with_its_own_datasets_and_targets_means_these_alone():
+def test_datasets_and_targets_of_a_study_replace_the_default_ones():
     target = {**resolve()["targets"]["anatomy"], "dataset": "mine"}
     study = {
         "datasets": {"mine": {"layout": "phantom", "people": 5, "target": "anatomy"}},
@@ -42,7 +57,8 @@ def test_a_study_with_its_own_datasets_and_targets_means_these_alone():
         "pretrain": {"dataset": "mine"},
     }
     config = resolve(study)
-    assert set(config["datasets"]) == {"mine"} and set(config["targets"]) == {"anatomy"}
+    assert set(config["datasets"]) == {"mine"}
+    assert set(config["targets"]) == {"anatomy"}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +71,11 @@ def test_a_study_with_its_own_datasets_and_targets_means_these_alone():
         ),
         ({"network": {"encoder": "resnet51"}}, "configuration key network.encoder is 'resnet51'; did you mean"),
         ({"training": {"batch_size": 0}}, "configuration key training.batch_size: 0 is less than the minimum of 1"),
-        ({"study": "my study"}, "the name 'my study' must be letters, digits and single hyphens"),
+        ({"study": "my study"}, "configuration key study: 'my study' must be letters, digits and single hyphens."),
+        (
+            {"pretrain": {"weights": {"sha256": "abc"}}},
+            "configuration key pretrain.weights.sha256: 'abc' must be 64 hexadecimal digits.",
+        ),
         (
             {"pretrain": {"dataset": "kohort"}},
             "pretrain.dataset is 'kohort', which datasets lacks; did you mean 'cohort'?",
@@ -66,35 +86,82 @@ def test_a_study_with_its_own_datasets_and_targets_means_these_alone():
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_key(study, sentence):
-    with pytest.raises(UserError) as caught:
-        resolve(study)
-    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+    assert sentence in message(study)
+    assert "\n" not in message(study)
 
 
-def test_two_targets_do_not_share_a_dataset_and_two_classes_no_label():
+@pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())
+def test_a_renamed_key_is_one_sentence_with_its_new_name(old, new):
+    assert message(nested(old, 1)) == f"configuration key {old} is now {new}; rename it."
+
+
+@pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())
+def test_the_new_name_of_a_renamed_key_is_in_the_default_study_and_its_old_name_is_not(old, new):
+    config = resolve()
+    section, key = new.split(".")
+    assert key in config[section]
+    section, key = old.split(".")
+    assert key not in config[section]
+
+
+def test_two_targets_may_not_share_a_dataset():
     targets = resolve()["targets"]
-    with pytest.raises(UserError, match="share the dataset 'stroke'"):
-        resolve({"targets": {**targets, "again": targets["stroke"]}})
+    assert "share the dataset 'stroke'" in message({"targets": {**targets, "again": targets["stroke"]}})
+
+
+def test_two_classes_may_not_share_a_label():
+    targets = resolve()["targets"]
     targets["anatomy"]["classes"]["other"] = ["2-3"]
-    with pytest.raises(UserError, match="gives label 2 to two classes"):
-        resolve({"targets": targets})
+    assert "gives label 2 to two classes" in message({"targets": targets})
 
 
-def test_label_values_take_numbers_and_ranges():
+def test_label_values_are_numbers_and_ranges():
     assert settings.label_values([4, "100-103", "7"]) == [4, 100, 101, 102, 103, 7]
 
 
-def test_every_key_is_described_in_the_documentation():
-    """Drift between schema, default study and documentation shows here."""
-    rules = yaml.safe_load(SCHEMA.read_text())
-    described = (ROOT / "docs/configuration.md").read_text()
-    for section, rule in rules["properties"].items():
-        assert f"`{section}`" in described
-        for key in rule.get("properties", {}):
-            assert f"`{section}.{key}`" in described, f"{section}.{key}"
-    for kind in ("dataset", "target"):
-        for key in rules["$defs"][kind]["properties"]:
-            assert f"`{kind}s.<name>.{key}`" in described, f"{kind}.{key}"
+def test_the_labelling_network_is_off_until_a_study_says_how_many_scans_it_is_trained_on():
+    assert resolve()["label"]["learn"]["scans"] is None
+    learn = resolve({"label": {"learn": {"scans": 100}}})["label"]["learn"]
+    assert learn == {"scans": 100, "held_out": 10, "epochs": 20, "batch_size": 8, "learning_rate": 0.003}
+
+
+def defaults(rule, path=()):
+    """The keys, as paths through the schema, that have a default there."""
+    if not isinstance(rule, dict):
+        return
+    if "default" in rule:
+        yield path
+    for name, inner in rule.items():
+        yield from defaults(inner, (*path, name))
+
+
+def test_the_schema_has_defaults_only_for_the_entries_that_users_name():
+    found = set(defaults(RULES))
+    assert found
+    assert {path[:3] for path in found} <= {("$defs", "dataset", "properties"), ("$defs", "target", "properties")}
+
+
+def test_defaults_of_the_schema_are_filled_in_where_the_layout_reads_them():
+    entries = {
+        "synthetic": {"layout": "phantom", "people": 3},
+        "flat": {"layout": "flat", "folder": "a", "pattern": "(?P<subject>x)"},
+        "oasis": {"layout": "oasis1", "folder": "b", "exclude": ["1"]},
+    }
+    found = resolve({"datasets": {**resolve()["datasets"], **entries}})["datasets"]
+    shared = {"exclude": [], "mask_lesions": False, "discard_mm": {"top": 0, "bottom": 0}}
+    phantom = {"lesions": "none", "voxel_mm": [0.9, 1.1]}
+    assert found["synthetic"] == {**shared, **phantom, **entries["synthetic"]}
+    assert found["flat"] == {**shared, "masks": False, **entries["flat"]}
+    assert found["oasis"] == {**shared, "image": "subject", **entries["oasis"]}
+    assert resolve()["targets"]["stroke"]["split"] == "fixed"
+    assert resolve()["targets"]["stroke"]["paper"] is None
+
+
+def test_the_layouts_of_a_key_in_the_schema_are_those_that_read_it():
+    keys = RULES["$defs"]["dataset"]["properties"]
+    for key in set().union(*(layout.keys for layout in LAYOUTS.values())):
+        assert set(keys[key]["layouts"]) == {name for name, layout in LAYOUTS.items() if key in layout.keys}, key
+    assert keys["layout"]["enum"] and set(keys["layout"]["enum"]) == set(LAYOUTS)
 
 
 def test_the_examples_of_datasets_in_the_documentation_are_valid():

@@ -11,10 +11,10 @@ with job.running(snakemake.rule, snakemake.log[0]):
     rows = []
     for number, (dataset, subject) in enumerate(params.scans):
         transform = images.read_affine(files.transforms[number])
-        found = validation.registration_error(files.landmarks[number], transform)
+        measures = validation.registration_error(files.landmarks[number], transform)
         for name in validation.NAMES:
             if made := files[f"made_{name}"]:
                 exact = images.resample_labels(images.read(files[name][number], np.uint8), grid, transform)
-                found |= validation.dice_by_label(images.read(made[number], np.uint8), exact, validation.NAMES[name])
-        rows.append({"dataset": dataset, "subject": subject, **found})
+                measures |= validation.dice_by_label(images.read(made[number], np.uint8), exact, validation.NAMES[name])
+        rows.append({"dataset": dataset, "subject": subject, **measures})
     job.write_table(snakemake.output[0], pd.DataFrame(rows))

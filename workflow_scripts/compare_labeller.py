@@ -12,12 +12,11 @@ with job.running(snakemake.rule, snakemake.log[0]):
         files.t1w,
         files.model,
         Architecture.of(params.network),
-        params.expects["size"][0],
-        expect=params.expects,
-        precision=params.precision,
+        params.expects,
+        params.precision,
     )
-    found = {}
+    dice = {}
     for name in ("tissue", "structures"):
-        slow = images.read(files[name], np.uint8)
-        found |= validation.dice_by_label(getattr(made, name), slow, validation.NAMES[name])
-    job.write_json(snakemake.output[0], found)
+        reference = images.read(files[name], np.uint8)
+        dice |= validation.dice_by_label(getattr(made, name), reference, validation.NAMES[name])
+    job.write_json(snakemake.output[0], dice)

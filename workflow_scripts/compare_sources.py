@@ -9,6 +9,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     cells = list(tables.cells(collected, params.draws, params.seed))
     compared, saved = comparisons.compare(cells), learning_curves.saved(cells)
     job.write_table(written.comparisons, compared)
+    job.write_table(written.gains, comparisons.gains(compared))
     job.write_table(written.curves, learning_curves.laws(cells))
     job.write_table(written.saved, saved)
     job.write_table(written.mixed, mixed_model.model(collected))

@@ -4,8 +4,9 @@ from headstart import job
 from headstart.datasets import bids, derivatives, participants
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    made = snakemake.input.get("made")
-    known = participants.read(Path(made).parent, {}, bids.USUAL) if made else participants.People()
+    synthetic = snakemake.input.get("participants")
+    folder = Path(synthetic).parent if synthetic else None
+    known = participants.read(folder, {}, bids.PARTICIPANTS) if folder else participants.Demographics({})
     job.write_json(snakemake.output.description, derivatives.derivative_description(snakemake.wildcards.dataset))
-    job.write_text(snakemake.output.ignore, derivatives.BEYOND_BIDS)
+    job.write_text(snakemake.output.ignore, derivatives.BIDSIGNORE)
     job.write_text(snakemake.output.participants, participants.table(snakemake.params.rows, known))

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import pandas as pd
 import yaml
 
@@ -10,7 +13,9 @@ with job.running(snakemake.rule, snakemake.log[0]):
     participants = pd.read_csv(snakemake.input.participants, sep="\t")
     installed = runtimes.versions()
     versions = {**dict(installed.itertuples(index=False)), "headstart": __version__}
-    described = methods.text(params.config, params.sources, params.backends, participants, versions)
+    for sidecar in snakemake.input.labelled:
+        versions["fsl"] = json.loads(Path(sidecar).read_text(encoding="utf-8"))["BackendVersion"]
+    described = methods.text(params.config, params.sources, params.backend, participants, versions)
     job.write_text(written.text, described)
     job.write_text(written.methods, html.html("Methods", described))
     settings = yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True)

@@ -3,5 +3,5 @@ from headstart.datasets import phantom
 from headstart.phantom.dataset import write_dataset
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    recipe = phantom.recipe(snakemake.params.entry)
-    write_dataset(snakemake.params.folder, snakemake.wildcards.dataset, recipe, snakemake.params.seeds.items())
+    params = snakemake.params
+    write_dataset(params.folder, snakemake.wildcards.dataset, phantom.recipe(params.entry), params.seeds.items())

@@ -14,13 +14,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         {scan: store.read(found) for scan, found in zip(params.scans, stacks, strict=True)}
         for stacks in (store.find(files.index, paths, params.scans) for paths in (files.images, files.labels))
     )
-    examples = figures.examples(
-        chosen,
-        images,
-        labels,
-        predictions,
-        params.classes,
-    )
+    examples = figures.examples(chosen, images, labels, predictions, params.classes)
     numbers = figures.examples_numbers(chosen, labels, metrics, params.metric)
     job.write_table(snakemake.output.numbers, numbers)
     scan_pictures.save_all(examples, snakemake.output.figure)

@@ -1,10 +1,13 @@
 import pandas as pd
 
 from headstart import job
+from headstart.evaluate import verdict
 from headstart.report import figures, scan_pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    scores, summary, gains = (pd.read_csv(path, sep="\t") for path in snakemake.input)
-    figure = figures.scores_by_size(scores, summary, gains)
-    job.write_table(snakemake.output.numbers, figures.scores_numbers(scores, summary))
+    files = snakemake.input
+    scores, summary, answers = (pd.read_csv(path, sep="\t") for path in (files.scores, files.summary, files.verdict))
+    headlines = {row["target"]: verdict.headline(row) for row in answers.to_dict("records")}
+    figure = figures.learning_curves(scores, summary, headlines)
+    job.write_table(snakemake.output.numbers, figures.learning_curve_numbers(scores, summary))
     scan_pictures.save_all(figure, snakemake.output.figure)

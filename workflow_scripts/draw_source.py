@@ -7,7 +7,5 @@ with job.running(snakemake.rule, snakemake.log[0]):
     metadata = job.read_json(snakemake.input.metadata)
     with np.load(snakemake.input.examples, allow_pickle=False) as kept:
         examples = {name: kept.get(name) for name in ("images", "outputs", "targets")}
-    if snakemake.wildcards.source.startswith("natural"):  # rows from the top, where slices count from the bottom
-        examples = {name: array[:, ::-1] if np.ndim(array) == 3 else array for name, array in examples.items()}
-    figure = figures.source_examples(metadata["kind"], metadata["classes"], metadata["first"], **examples)
+    figure = figures.source_examples(metadata, **examples)
     scan_pictures.save_all(figure, snakemake.output)

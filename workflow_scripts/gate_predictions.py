@@ -5,5 +5,5 @@ from headstart.predict import request
 
 with job.running(snakemake.rule, snakemake.log[0]):
     table = snakemake.input[0]
-    request.check_predicted(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
+    request.check_predictions(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
     job.write_text(snakemake.output[0], "")

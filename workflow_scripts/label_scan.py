@@ -7,16 +7,14 @@ from headstart.label import ants, labels
 from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    grid = template.grid(snakemake.params.voxel_mm)
-    transform = images.read_affine(snakemake.input.transform)
     made = ants.label(
         snakemake.input.t1w,
         images.read(snakemake.input.brain, np.uint8),
-        transform,
+        images.read_affine(snakemake.input.transform),
         template.load(Path(snakemake.input.template).parent),
-        grid,
+        template.grid(snakemake.params.voxel_mm),
+        ants.AntsLabelSettings(**snakemake.params.settings),
         threads=snakemake.threads,
-        **snakemake.params.settings,
     )
     paths = (snakemake.output.tissue, snakemake.output.structures, snakemake.output.brain)
     labels.write(made, paths, snakemake.output.sidecars)

@@ -11,8 +11,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         snakemake.input.t1w,
         snakemake.input.model,
         Architecture.of(params.network),
-        params.expects["size"][0],
-        expect=params.expects,
-        precision=params.precision,
+        params.expects,
+        params.precision,
     )
     labels.write(made, (written.tissue, written.structures, written.brain), written.sidecars)

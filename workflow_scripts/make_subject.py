@@ -8,5 +8,5 @@ from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):
     anatomy = template.load(Path(snakemake.input.template).parent)
-    person = make_subject(anatomy, phantom.recipe(snakemake.params.entry), snakemake.params.seed)
-    write_subject(person, snakemake.params.folder, snakemake.wildcards.subject)
+    subject = make_subject(anatomy, phantom.recipe(snakemake.params.entry), snakemake.params.seed)
+    write_subject(subject, snakemake.params.folder, snakemake.wildcards.subject)

@@ -5,7 +5,7 @@ import torch
 from headstart import job
 from headstart.networks.architectures import Architecture
 from headstart.training import speed
-from headstart.training.trainer import Training
+from headstart.training.trainer import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     params = snakemake.params
@@ -14,12 +14,14 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
         Architecture.of(params.network),
         params.size,
         params.classes,
-        Training(**params.training),
-        together=params.together,
+        TrainingSettings(**params.training),
+        params.runs_per_gpu,
     )
     log.info("measured: %s", measured)
-    shown = speed.plan(params.trainings, measured).to_string(index=False, na_rep="", float_format="%.2f")
-    how = f"{measured['images_per_s']:.0f} images/s ({measured['device']}, {measured['precision']})"
-    said = f"{shown}\n\nHours on one device, measured here: {how}, {measured['together']} at once."
-    log.info("%s", said)
-    print(said, file=sys.stderr)
+    table = speed.plan(params.trainings, measured).to_string(index=False, na_rep="", float_format="%.2f")
+    rate = f"{measured['images_per_s']:.0f} images/s on {measured['device']} in {measured['precision']}"
+    runs = measured["runs_per_gpu"]
+    at_once = f"{runs} trainings at once" if runs > 1 else "one training at a time"
+    summary = f"{table}\n\nHours on one device, at the speed measured here: {rate}, {at_once}."
+    log.info("%s", summary)
+    print(summary, file=sys.stderr)

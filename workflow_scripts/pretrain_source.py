@@ -6,40 +6,41 @@ from headstart.slices import store
 from headstart.training import distributed
 
 
-def parts_of(paths: list[str]) -> list[store.Slices]:
-    """What may be held out: each scan in files of scans, each file of natural images."""
+def slices_of(paths: list[str]) -> list[store.Slices]:
+    """What can be held out: each scan of files of scans, or each file of natural images."""
     if not (paths and snakemake.input.index):
         return list(paths)
     return store.find(snakemake.input.index, paths, snakemake.params.subjects)
 
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    files, params, written = snakemake.input, snakemake.params, snakemake.output
+    files, params, encoder = snakemake.input, snakemake.params, snakemake.output.encoder
     torch.set_num_threads(params.torch_threads)
-    metadata = {"source": snakemake.wildcards.source, **params.expects}
     if params.spec is None:
         architecture = Architecture.of(params.network)
         if files.weights:
             made = pretrain.from_file(files.weights[0], params.sha256, architecture, params.seed)
         else:
             made = pretrain.scratch(architecture, params.seed)
-        pretrain.save(made, written.encoder, metadata)
+        pretrain.save(made, encoder, snakemake.wildcards.source, params.expects)
     else:
         description = {
+            "images": slices_of(files.images),
+            "targets": slices_of(files.targets),
             "spec": params.spec,
-            "images": parts_of(files.images),
-            "targets": parts_of(files.targets),
             "network": params.network,
             "training": params.training,
             "seed": params.seed,
             "held_out": params.held_out,
             "augment": params.augment,
-            "encoder": written.encoder,
-            "metadata": metadata,
-            "identity": params.code,
+            "origin": params.origin,
+            "resident_gb": params.resident_gb,
             "state": params.state,
             "minutes": params.minutes,
-            "resident_gb": params.resident_gb,
+            "identity": params.code,
+            "encoder": encoder,
+            "source": snakemake.wildcards.source,
+            "expects": params.expects,
         }
         if params.gpus > 1:
             distributed.launch("headstart.pretrain", description, params.gpus)

@@ -8,4 +8,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
     if written.get("labels"):
         store.write_labels(written.labels, natural.labels(table, params.size))
     if written.get("presence"):
-        store.write_presence(written.presence, natural.shown(table, params.classes))
+        store.write_presence(written.presence, natural.one_hot(table, params.classes))

@@ -5,14 +5,13 @@ from headstart.slices import cut, store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, written, params = snakemake.input, snakemake.output, snakemake.params
-    how = (params.size, params.discard_mm)
-    shown = [cut.cut(images.read(path), *how) for path in files.image]
-    store.write_index(written.index, params.subjects, [len(scan) for scan in shown])
-    store.write_image(written.image, np.concatenate(shown))
-    labelled = [cut.cut(images.read(path, np.uint8), *how) for path in files.labels]
-    store.write_labels(written.labels, np.concatenate(labelled))
+    image_slices = [cut.cut(images.read(path), params.size, params.discard_mm) for path in files.image]
+    store.write_index(written.index, params.subjects, [len(slices) for slices in image_slices])
+    store.write_image(written.image, np.concatenate(image_slices))
+    label_slices = [cut.cut(images.read(path, np.uint8), params.size, params.discard_mm) for path in files.labels]
+    store.write_labels(written.labels, np.concatenate(label_slices))
     if files.get("structures"):
-        present = [
+        presence = [
             cut.presence(
                 images.read(brain, np.uint8),
                 images.read(structures, np.uint8),
@@ -21,4 +20,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
             )
             for brain, structures in zip(files.brain, files.structures, strict=True)
         ]
-        store.write_presence(written.presence, np.concatenate(present))
+        store.write_presence(written.presence, np.concatenate(presence))

@@ -10,4 +10,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
     }
     job.write_table(written.table, segment.tabulate(records, params.stop, params.outlier))
     job.write_json(written.description, derivatives.derivative_description(params.name))
-    job.write_text(written.ignore, request.BEYOND_BIDS)
+    job.write_text(written.ignore, request.BIDSIGNORE)

@@ -8,10 +8,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
     records = intake.read_records(files.checked)
     rows = []
     for scan, registered in zip(params.scans, files.registered, strict=True):
-        found = [records[scan]["scan"]]
+        parts = [job.read_json(registered), records[scan]["scan"]]
         if scan in losses:
-            found += [records[scan]["labels"], job.read_json(losses[scan])]
-        rows.append(
-            {"dataset": scan[0], "subject": scan[1], **quality_table.gathered(job.read_json(registered), *found)}
-        )
+            parts += [records[scan]["labels"], job.read_json(losses[scan])]
+        rows.append({"dataset": scan[0], "subject": scan[1], **quality_table.make_row(*parts)})
     job.write_table(snakemake.output.table, quality_table.tabulate(rows, params.stop, params.outlier))

@@ -9,4 +9,3 @@ with job.running(snakemake.rule, snakemake.log[0]):
         collected.to_parquet(partial, index=False)
     job.write_table(written.scores, tables.scores(collected))
     job.write_table(written.summary, tables.summary(cells))
-    job.write_table(written.gains, tables.gains(cells))

@@ -10,6 +10,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
         planned=params.planned,
         records=files.records,
         others=files.others,
-        pictures=dict(zip(params.natural, files.pictures, strict=True)),
+        image_tables=dict(zip(params.natural, files.pictures, strict=True)),
         outputs=files.outputs,
     )

@@ -1,9 +1,9 @@
 #!/bin/sh
-# What a job is at, in Snakemake's words (running, success, failed): status.sh pbs|sge ID
-# A job that the scheduler has not written down yet, or a scheduler that does not answer, counts as running.
+# Prints the status of a job in Snakemake's terms (running, success, failed): status.sh pbs|sge ID
+# A job that the scheduler has not recorded yet, or a scheduler that does not answer, counts as running.
 
 status_pbs() {
-    # -x asks for ended jobs too, which PBS remembers for job_history_duration.
+    # -x includes finished jobs, which PBS keeps for job_history_duration.
     qstat -x -f "$1" 2>/dev/null | awk -F' = ' '
         $1 ~ /job_state$/ { state = $2 }
         $1 ~ /Exit_status$/ { code = $2 }

@@ -5,6 +5,9 @@ import pytest
 from headstart.datasets import layouts
 from headstart.datasets.scan import Scan
 
+# Defaults that the schema has for single layouts.
+BY_LAYOUT = {"flat": {"masks": False}, "oasis1": {"image": "subject"}}
+
 
 class Folder:
     """A dataset's folder of empty files, and what is read from it."""
@@ -23,7 +26,8 @@ class Folder:
 
     def scans(self, layout: str, **entry) -> list[Scan]:
         """The scans of a dataset ``d`` whose folder is given relative to its parent, as the data folder."""
-        entry = {"layout": layout, "folder": self.path.name, "exclude": [], "lesions": "none", **entry}
+        defaults = {"exclude": [], "lesions": "none", **BY_LAYOUT.get(layout, {})}
+        entry = {"layout": layout, "folder": self.path.name, **defaults, **entry}
         return layouts.scans("d", entry, "made", self.path.parent)
 
     def within(self, *paths: Path) -> list[str]:

@@ -25,7 +25,8 @@ def test_raw_data_and_a_derivative_with_labels(folder):
         "derivatives/made/sub-01/anat/sub-01_desc-anatomy_dseg.nii.gz",
     ]
     assert (first.age, first.sex, first.site, first.session, first.masks) == (31.5, "F", "A", None, False)
-    assert second.target == () and (second.age, second.sex, second.site) == (None, "M", None)
+    assert second.target == ()
+    assert (second.age, second.sex, second.site) == (None, "M", None)
     assert all(scan.target == () for scan in folder.scans("bids"))
 
 
@@ -42,7 +43,9 @@ def test_atlas_with_its_labels_in_derivatives(folder, labels):
     assert folder.within(*found[0].target) == [
         f"derivatives/ATLAS/sub-r001s001/ses-1/anat/sub-r001s001_ses-1_{MASK}.nii.gz"
     ]
-    assert found[0].masks and found[0].session == "1" and found[0].person == "set/sub-r001s001"
+    assert found[0].masks
+    assert found[0].session == "1"
+    assert found[0].person == "set/sub-r001s001"
 
 
 def test_atlas_with_a_folder_for_each_site_and_labels_beside_the_scans(folder):
@@ -55,17 +58,18 @@ def test_atlas_with_a_folder_for_each_site_and_labels_beside_the_scans(folder):
         ("r002s004ses1", "R002", 1),
     ]
     assert found[0].person == "set/R001/sub-r001s001"
-    assert folder.scans("bids", folder="set/R001")[0].person == found[0].person  # where an entry names but one site
+    assert folder.scans("bids", folder="set/R001")[0].person == found[0].person  # if the entry names only one site
 
 
 def test_sessions_are_scans_of_one_person(folder):
     folder.touch("sub-a/ses-1/anat/sub-a_ses-1_T1w.nii.gz", "sub-a/ses-2/anat/sub-a_ses-2_T1w.nii.gz")
     one, two = folder.scans("bids")
-    assert (one.subject, two.subject) == ("ases1", "ases2") and one.person == two.person
+    assert (one.subject, two.subject) == ("ases1", "ases2")
+    assert one.person == two.person
     assert [scan.subject for scan in folder.scans("bids", exclude=["ases1"])] == ["ases2"]
 
 
-def test_several_scans_of_a_session_need_a_rule(folder):
+def test_several_scans_of_a_session_need_a_choice(folder):
     anat = "sub-01/anat/sub-01_acq-"
     folder.touch(f"{anat}hi_run-10_T1w.nii.gz", f"{anat}hi_run-2_T1w.nii.gz", f"{anat}lo_T1w.nii.gz")
     folder.touch(*(f"derivatives/x/sub-01/anat/sub-01_run-{run}_label-l_mask.nii.gz" for run in (2, 10)))
@@ -82,7 +86,8 @@ def test_masks_are_united_and_label_maps_are_not(folder):
     made = "derivatives/x/sub-01/anat/sub-01_"
     folder.touch(f"{made}label-a_mask.nii.gz", f"{made}label-b_mask.nii.gz", f"{made}a_dseg.nii", f"{made}b_dseg.nii")
     (scan,) = folder.scans("bids", labels_suffix="label-?_mask")
-    assert scan.masks and len(scan.target) == 2
+    assert scan.masks
+    assert len(scan.target) == 2
     with pytest.raises(UserError, match=r"a_dseg.nii and sub-01_b_dseg.nii both label one scan; narrow"):
         folder.scans("bids", labels_suffix="*dseg")
 
@@ -115,23 +120,23 @@ def test_labels_asked_for_where_there_are_no_derivatives(folder):
         folder.scans("bids", labels_suffix="l_mask")
 
 
-def test_folders_that_are_not_there_or_empty(folder):
+def test_missing_and_empty_folders(folder):
     with pytest.raises(UserError, match="set is empty; it should hold sub-"):
         folder.scans("bids")
     with pytest.raises(UserError, match="the folder /nowhere does not exist; check datasets.d.folder"):
         folder.scans("bids", folder="/nowhere")
 
 
-def test_files_that_cannot_be_read_are_said_so_unless_excluded(folder, monkeypatch):
+def test_files_that_cannot_be_read_are_named_unless_excluded(folder, monkeypatch):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/x")
     bad = folder.path / "sub-02/anat/sub-02_T1w.nii.gz"
     bad.symlink_to(".git/annex/objects/nothing")
-    with pytest.raises(UserError, match="sub-02_T1w.nii.gz is missing, or a link to a file that is; fetch it"):
+    with pytest.raises(UserError, match="sub-02_T1w.nii.gz is missing, or a link to a missing file; fetch it"):
         folder.scans("bids")
     assert [scan.subject for scan in folder.scans("bids", exclude=["02"])] == ["01"]
     bad.unlink()
     bad.symlink_to(bad.name)
-    with pytest.raises(UserError, match=r"sub-02_T1w.nii.gz leads nowhere \(.+\); mend the link"):
+    with pytest.raises(UserError, match=r"sub-02_T1w.nii.gz leads nowhere \(.+\); repair the link"):
         folder.scans("bids")
     bad.unlink()
     bad.touch()
@@ -140,20 +145,20 @@ def test_files_that_cannot_be_read_are_said_so_unless_excluded(folder, monkeypat
         folder.scans("bids")
 
 
-def test_a_folder_linked_to_itself_is_said_so(folder):
+def test_a_folder_linked_to_itself_is_named(folder):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
     (folder.path / "sub-02").symlink_to("sub-02")
-    with pytest.raises(UserError, match=r"sub-02 leads nowhere \(.+\); mend or remove the link"):
+    with pytest.raises(UserError, match=r"sub-02 leads nowhere \(.+\); repair or remove the link"):
         folder.scans("bids")
 
 
-def test_names_that_are_one_without_their_odd_characters_clash(folder):
+def test_names_that_differ_only_in_punctuation_clash(folder):
     folder.touch("sub-a_1/anat/sub-a_1_T1w.nii.gz", "sub-a1/anat/sub-a1_T1w.nii.gz")
     with pytest.raises(UserError, match=r"a1_T1w.nii.gz and .*a_1_T1w.nii.gz are both subject 'a1' .*; rename one"):
         folder.scans("bids")
 
 
-def test_a_study_of_the_papers_size_is_planned(folder, record_property):
+def test_a_dataset_of_the_papers_size_is_read(folder, record_property):
     for number in range(2370):
         anat = folder.path / f"sub-{number:04d}/anat"
         anat.mkdir(parents=True)
@@ -162,4 +167,5 @@ def test_a_study_of_the_papers_size_is_planned(folder, record_property):
     started = time.perf_counter()
     found = folder.scans("bids", labels=".", labels_suffix="label-L_mask")
     record_property("seconds", time.perf_counter() - started)
-    assert len(found) == 2370 and all(len(scan.target) == 1 for scan in found)
+    assert len(found) == 2370
+    assert all(len(scan.target) == 1 for scan in found)

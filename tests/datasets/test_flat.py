@@ -7,7 +7,7 @@ IXI = r"(?P<subject>IXI\d+)-(?P<site>\w+)-\d+-T1\.nii\.gz"
 
 def test_ixi_with_its_table(folder):
     folder.touch("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T1.nii.gz", "IXI012-HH-1211-T2.nii.gz")
-    folder.touch("._IXI002-Guys-0828-T1.nii.gz")  # a Mac's hidden twin
+    folder.touch("._IXI002-Guys-0828-T1.nii.gz")  # a hidden companion, as in archives made on a Mac
     folder.write("IXI.csv", "IXI_ID;SEX;AGE", "2;2;35.8", "12;1;38.78", "7;1;")
     columns = {"file": "IXI.csv", "subject": "IXI_ID", "sex": "SEX", "age": "AGE", "sexes": {"1": "M", "2": "F"}}
     first, second = folder.scans(
@@ -15,7 +15,8 @@ def test_ixi_with_its_table(folder):
     )
     assert (first.subject, first.site, first.age, first.sex) == ("002", "Guys", 35.8, "F")
     assert (second.subject, second.site, second.age, second.sex) == ("012", "HH", 38.78, "M")
-    assert folder.within(first.t1w) == ["IXI002-Guys-0828-T1.nii.gz"] and first.target == ()
+    assert folder.within(first.t1w) == ["IXI002-Guys-0828-T1.nii.gz"]
+    assert first.target == ()
 
 
 def test_abide_and_adhd200_in_folders(folder):
@@ -23,36 +24,40 @@ def test_abide_and_adhd200_in_folders(folder):
     pattern = r"(?P<site>\w+)/(?P<subject>\d+)/session_(?P<session>\d)/anat_1/mprage\.nii\.gz"
     found = folder.scans("flat", pattern=pattern)
     assert [scan.subject for scan in found] == ["1018959ses1", "1018959ses2", "1019436ses1", "1019436ses2"]
-    assert {scan.person for scan in found} == {"set/1018959", "set/1019436"} and found[0].site == "KKI"
+    assert {scan.person for scan in found} == {"set/1018959", "set/1019436"}
+    assert found[0].site == "KKI"
 
 
-def test_labels_in_a_folder_of_their_own(folder):
+def test_labels_in_a_separate_folder(folder):
     folder.touch("images/p1.nii", "images/p2.nii", "images/p3.nii")
     folder.touch("labels/p1_a.nii", "labels/p1_b.nii", "labels/p2_a.nii", "labels/notes.txt")
-    asked = {"pattern": r"images/(?P<subject>p\d)\.nii", "labels": "labels"}
-    asked["labels_pattern"] = r"(?P<subject>p\d)_[ab]\.nii"
-    found = folder.scans("flat", **asked, masks=True)
-    assert [len(scan.target) for scan in found] == [2, 1, 0] and all(scan.masks for scan in found)
+    entry = {"pattern": r"images/(?P<subject>p\d)\.nii", "labels": "labels"}
+    entry["labels_pattern"] = r"(?P<subject>p\d)_[ab]\.nii"
+    found = folder.scans("flat", **entry, masks=True)
+    assert [len(scan.target) for scan in found] == [2, 1, 0]
+    assert all(scan.masks for scan in found)
     assert folder.within(*found[0].target) == ["labels/p1_a.nii", "labels/p1_b.nii"]
     with pytest.raises(UserError, match=r"p1_a.nii and p1_b.nii both label .*p1.nii; narrow datasets.d.labels_pattern"):
-        folder.scans("flat", **asked)
+        folder.scans("flat", **entry)
 
 
 def test_labels_follow_their_session(folder):
     folder.touch("p1_s1.nii", "p1_s2.nii", "p1_s2_seg.nii")
     start = r"(?P<subject>p\d)_s(?P<session>\d)"
     one, two = folder.scans("flat", pattern=rf"{start}\.nii", labels_pattern=rf"{start}_seg\.nii")
-    assert one.target == () and [path.name for path in two.target] == ["p1_s2_seg.nii"] and not two.masks
+    assert one.target == ()
+    assert [path.name for path in two.target] == ["p1_s2_seg.nii"]
+    assert not two.masks
 
 
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
         ({}, "datasets.d has the layout flat but no pattern"),
-        ({"pattern": "("}, "datasets.d.pattern is no regular expression"),
+        ({"pattern": "("}, "datasets.d.pattern is not a regular expression"),
         ({"pattern": "x"}, r"datasets.d.pattern has no group \(\?P<subject>...\)"),
         ({"pattern": "(?P<subject>y)"}, "has nothing like files that match its pattern"),
-        ({"pattern": r"(?P<subject>.)\.nii", "labels_pattern": "(?P<subject>y)"}, "labels_pattern matches no labels"),
+        ({"pattern": r"(?P<subject>.)\.nii", "labels_pattern": "(?P<subject>y)"}, "matches the labels of no scan"),
         ({"pattern": r"(?P<subject>.)\.nii", "labels": "."}, "datasets.d has labels but no labels_pattern"),
         ({"pattern": r"(?P<subject>.)\..*"}, r"x.nii and .*x.nii.gz are both subject 'x'"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "gone.csv"}}, "gone.csv cannot be read"),
@@ -63,7 +68,7 @@ def test_labels_follow_their_session(folder):
         ),
         (
             {"pattern": r"(?P<subject>x)\.nii", "participants": {"file": "t.csv", "subject": "age"}},
-            "participants: t.csv tells neither age nor sex of any person, such as 'x'; check its columns",
+            "participants: t.csv has neither age nor sex of any participant, such as 'x'; check its columns",
         ),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "twice.csv"}}, "lists x twice, with different"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "latin.csv"}}, "is not UTF-8 text"),
@@ -81,10 +86,11 @@ def test_a_mistake_is_one_sentence(folder, entry, sentence):
 
 
 @pytest.mark.parametrize("name", ["a b", "Zoë", "x'y\"$(touch z)", "*", "a;b&c|d", "日本1"])
-def test_odd_names_are_paths_like_any_other(folder, name):
+def test_unusual_names_are_read_like_any_other(folder, name):
     folder.touch(f"{name}/7.nii")
     (scan,) = folder.scans("flat", pattern=r".*/(?P<subject>\d)\.nii")
-    assert scan.t1w == folder.path / name / "7.nii" and scan.subject == "7"
+    assert scan.t1w == folder.path / name / "7.nii"
+    assert scan.subject == "7"
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb", "{subject}"])
@@ -94,7 +100,7 @@ def test_a_name_that_would_break_tables_or_rules_is_refused(folder, name):
         folder.scans("flat", pattern=r"(?s:.*)/(?P<subject>\d)\.nii")
 
 
-def test_links_are_followed_but_not_in_circles(folder):
+def test_links_are_followed_unless_they_are_circular(folder):
     folder.touch("far/1.nii")
     (folder.path / "near").symlink_to("far")
     assert len(folder.scans("flat", pattern=r"near/(?P<subject>\d)\.nii")) == 1

@@ -1,4 +1,4 @@
-"""What headstart says of scans and labels as they arrive: broken, odd, or stored another way."""
+"""Checks of scans and labels that are faulty, unusual, or stored in another way."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bad_inputs import ACCEPTED, AFFINE, CLASSES, REFUSED, Case, head, lesion, row, write
+from settings_of import REGISTRATION
 
 from headstart import images
 from headstart.datasets import intake
@@ -20,117 +21,132 @@ NAME = {"ids": lambda case: case.name}
 
 
 def check_by_script(run_script, rows, record):
-    """Look at scans and their labels as the workflow does; the records."""
+    """Check scans and their labels by the script of the rule; returns the records."""
     run_script("check_scans", [], {"scans": rows, "classes": CLASSES}, [record])
     return read_json(record)
 
 
 @pytest.mark.parametrize("case", REFUSED, **NAME)
-def test_what_cannot_be_mended_is_one_sentence_and_no_output(case, tmp_path, run_script):
+def test_a_fault_that_cannot_be_repaired_is_one_sentence_and_no_output(case, tmp_path, run_script):
     scan, record = row(case, tmp_path), tmp_path / "record.json"
     with pytest.raises(SystemExit) as ended:
         check_by_script(run_script, [scan], record)
     sentence = ended.value.code  # a text: the process ends with the status 1
-    assert case.says in sentence and (scan["labels"] or [scan["t1w"]])[0] in sentence
-    assert "\n" not in sentence and sentence.endswith(".") and not record.exists()
+    assert case.message in sentence
+    assert (scan["labels"] or [scan["t1w"]])[0] in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert not record.exists()
     assert all("Traceback" not in log.read_text() for log in tmp_path.glob("check_*.log"))
 
 
 @pytest.mark.parametrize("case", REFUSED, **NAME)
-def test_what_is_refused_is_refused_by_registration_too_before_any_work(case, tmp_path):
+def test_registration_refuses_the_same_inputs_before_any_work(case, tmp_path):
     scan, grid = row(case, tmp_path), template.grid(8)
     with pytest.raises(UserError):
         if scan["labels"]:
-            target_labels(scan["labels"], scan["t1w"], np.eye(4), grid, {1: 1}, **case.how)
+            target_labels(scan["labels"], scan["t1w"], np.eye(4), grid, {1: 1}, case.read_as)
         else:
-            register(scan["t1w"], None, None, grid)
+            register(scan["t1w"], None, None, grid, REGISTRATION, threads=1)
 
 
-def test_all_that_must_be_mended_is_said_at_once(tmp_path, run_script):
+def test_all_scans_to_repair_are_named_at_once(tmp_path, run_script):
     scans = [row(case, tmp_path) for case in (*REFUSED, *ACCEPTED)]
     with pytest.raises(SystemExit) as ended:
         check_by_script(run_script, scans, tmp_path / "record.json")
     sentences = ended.value.code.splitlines()
     assert len(sentences) == len(REFUSED)
     for case, sentence in zip(REFUSED, sentences, strict=True):
-        assert case.says in sentence and case.name in sentence
+        assert case.message in sentence
+        assert case.name in sentence
     assert not (tmp_path / "record.json").exists()
 
 
 def test_a_refusal_is_exit_status_1(tmp_path):
     (tmp_path / "bad.nii.gz").write_text("not an image")
-    code = "from headstart import job\nfrom headstart.datasets import intake\nwith job.running('check_scans', 'log'): intake.check_scan('bad.nii.gz')"
+    code = """
+from headstart import job
+from headstart.datasets import intake
+with job.running("check_scans", "log"):
+    intake.check_scan("bad.nii.gz")
+"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 1 and ended.stderr.startswith("headstart: check_scans: bad.nii.gz cannot be read")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("headstart: check_scans: bad.nii.gz cannot be read")
 
 
 @pytest.mark.parametrize("case", ACCEPTED, **NAME)
-def test_what_can_be_mended_is_mended_and_recorded(case, tmp_path, run_script):
+def test_a_fault_that_can_be_repaired_is_repaired_and_recorded(case, tmp_path, run_script):
     scan = row(case, tmp_path)
     (found,) = check_by_script(run_script, [scan], tmp_path / "record.json")
     assert found["files"] == [{"file": path, **checksum(path)} for path in (scan["t1w"], *(scan["labels"] or ()))]
     record = found["labels" if scan["labels"] else "scan"]
-    said = record["repairs"] + record["warnings"]
-    assert case.says in said[0] if case.says else said == []
+    messages = record["repairs"] + record["warnings"]
+    assert case.message in messages[0] if case.message else messages == []
     if scan["labels"]:
         assert record["label_voxels"]["lesion"] == 36 or "above" in case.name
     else:
-        assert record["voxel_mm"] == [6, 6, 6] and record["shape"] == [20, 24, 18]
+        assert record["voxel_mm"] == [6, 6, 6]
+        assert record["shape"] == [20, 24, 18]
     read, _ = intake.read_t1(scan["t1w"])
-    assert np.isfinite(read.data).all() and read.grid.shape == (20, 24, 18)
+    assert np.isfinite(read.data).all()
+    assert read.grid.shape == (20, 24, 18)
 
 
-def test_values_of_no_class_are_counted(tmp_path):
+def test_labels_that_no_class_names_are_counted(tmp_path):
     (case,) = (case for case in ACCEPTED if case.name == "labels-of-another-class-too")
     (found,) = intake.check([row(case, tmp_path)], CLASSES)
     record = found["labels"]
-    assert record["label_voxels"] == {"lesion": 36} and set(record["other_labels"]) == {"2"}
+    assert record["label_voxels"] == {"lesion": 36}
+    assert set(record["other_labels"]) == {"2"}
     assert record["other_labels"]["2"] == (head() > 600).sum()
 
 
-def test_masks_are_rounded_to_what_they_were(tmp_path):
-    for name in ("mask-dust", "labels-dust", "mask-of-255"):
+def test_rounding_restores_masks_and_labels(tmp_path):
+    for name in ("mask-rounded", "labels-rounded", "mask-of-255"):
         (case,) = (case for case in ACCEPTED if case.name == name)
         t1w, labels = case.make(tmp_path)
-        read, _ = intake.read_labels(labels, t1w, **case.how)
+        read, _ = intake.read_labels(labels, t1w, case.read_as)
         np.testing.assert_array_equal(read.data, lesion())
 
 
 def oblique(degrees=20):
-    turned = nib.eulerangles.euler2mat(z=np.deg2rad(degrees), x=0.1)
+    rotation = nib.eulerangles.euler2mat(z=np.deg2rad(degrees), x=0.1)
     affine = AFFINE.copy()
-    affine[:3, :3] = turned @ AFFINE[:3, :3]
+    affine[:3, :3] = rotation @ AFFINE[:3, :3]
     return affine
 
 
 @pytest.mark.parametrize("code", ["RAS", "LAS", "LPI", "ASL", "SAR", "PIR"])
-def test_axes_of_any_order_and_hand_are_fine_and_the_image_is_known_again(tmp_path, code):
+def test_any_order_and_handedness_of_axes_is_accepted_with_the_same_fingerprint(tmp_path, code):
     upright = nib.Nifti1Image(head(), AFFINE)
     wanted = nib.orientations.axcodes2ornt(tuple(code))
     stored = upright.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(AFFINE), wanted))
     write(tmp_path / "a.nii.gz", np.asarray(stored.dataobj), stored.affine)
     record = intake.check_scan(tmp_path / "a.nii.gz")
-    assert record["axes"] == code and record["placed_by"] == "sform"
+    assert record["axes"] == code
+    assert record["placed_by"] == "sform"
     assert record["repairs"] == record["warnings"] == []
     assert record["sha256"] == intake.fingerprint(Volume(head().astype(np.float32), AFFINE))
 
 
-def test_oblique_scans_are_fine_by_either_form(tmp_path):
+def test_oblique_scans_are_accepted_with_either_form(tmp_path):
     for sform, qform in ((1, 0), (0, 1), (2, 1)):
         write(tmp_path / "a.nii.gz", head(), oblique(), sform=sform, qform=qform)
         record = intake.check_scan(tmp_path / "a.nii.gz")
-        assert record["placed_by"] == ("sform" if sform else "qform") and record["warnings"] == []
+        assert record["placed_by"] == ("sform" if sform else "qform")
+        assert record["warnings"] == []
 
 
-def test_images_in_metres_lie_where_they_would_in_mm(tmp_path):
+def test_the_affine_of_an_image_in_metres_is_in_mm(tmp_path):
     for case in ACCEPTED:
         if case.name in ("metres", "micrometres", "metres-but-mm"):
             t1w, _ = case.make(tmp_path)
             np.testing.assert_allclose(images.read(t1w).affine, AFFINE, rtol=1e-4)
 
 
-def test_a_mirror_image_is_another_image():
+def test_a_mirror_image_has_another_fingerprint():
     data = head().astype(np.float32)
     assert intake.fingerprint(Volume(data, AFFINE)) != intake.fingerprint(Volume(data[::-1], AFFINE))
 
@@ -143,7 +159,7 @@ def scan(dataset, subject, person, sha256="a"):
 
 
 @pytest.mark.parametrize(
-    ("twin", "refused"),
+    ("other", "refused"),
     [
         (scan("stroke", "02", "q"), True),  # another person
         (scan("stroke", "02", "p"), False),  # two entries of one folder
@@ -151,13 +167,13 @@ def scan(dataset, subject, person, sha256="a"):
         (scan("stroke", "02", "q", "b"), False),
     ],
 )
-def test_one_image_under_two_names_is_refused(twin, refused, tmp_path, run_script):
-    rows = [scan("cohort", "01", "p"), twin]
+def test_one_image_under_two_names_is_refused(other, refused):
+    rows = [scan("cohort", "01", "p"), other]
     if not refused:
-        return intake.check_twins(rows)
+        return intake.check_duplicates(rows)
     with pytest.raises(UserError) as caught:
-        intake.check_twins(rows)
-    for named in ("p/01.nii.gz", twin["file"], "which tests", f"datasets.{twin['dataset']}.exclude"):
+        intake.check_duplicates(rows)
+    for named in ("p/01.nii.gz", other["file"], "which tests", f"datasets.{other['dataset']}.exclude"):
         assert named in str(caught.value)
 
 
@@ -170,5 +186,6 @@ def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_s
     ]
     with pytest.raises(SystemExit) as ended:
         run_script("compare_scans", [tmp_path / "records.json"], {"scans": about}, [tmp_path / "images.tsv"])
-    assert "a/T1w.nii.gz (a trains) and" in ended.value.code and "b/T1w.nii.gz (b tests)" in ended.value.code
+    assert "a/T1w.nii.gz (a trains) and" in ended.value.code
+    assert "b/T1w.nii.gz (b tests)" in ended.value.code
     assert not (tmp_path / "images.tsv").exists()

@@ -26,19 +26,22 @@ PACKAGE = Path(__file__).parents[2] / "workflow_scripts"
         ({"layout": "phantom", "people": 1, "exclude": ["01"]}, "has no scans; check its folder, include and exclude"),
     ],
 )
-def test_a_dataset_that_is_not_there_is_one_sentence(entry, sentence):
+def test_a_missing_dataset_is_one_sentence(entry, sentence):
     with pytest.raises(UserError, match=sentence):
         layouts.scans("ba", {"exclude": [], "lesions": "none", "voxel_mm": [1, 1], **entry}, "made", None)
 
 
-def test_made_up_people_are_planned_before_they_are_made(tmp_path):
+def test_synthetic_subjects_are_planned_before_they_are_generated(tmp_path):
     entry = {"layout": "phantom", "people": 2, "target": "lesion", "lesions": "ms", "exclude": []}
     first, second = layouts.scans("ms", entry, tmp_path, None)
-    assert (first.subject, second.subject) == ("01", "02") and first.person == "ms-01"
-    assert first.target == (first.truth["lesion"],) and not first.masks and not first.t1w.exists()
+    assert (first.subject, second.subject) == ("01", "02")
+    assert first.person == "ms-01"
+    assert first.target == (first.ground_truth["lesion"],)
+    assert not first.masks
+    assert not first.t1w.exists()
 
 
-def test_people_do_not_depend_on_where_the_data_lie(folder):
+def test_persons_do_not_depend_on_the_path_of_the_data_folder(folder):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
     outside = {"layout": "bids", "folder": str(folder.path), "exclude": []}
     assert folder.scans("bids")[0].person == "set/sub-01"
@@ -53,5 +56,5 @@ def test_planning_imports_nothing_heavy():
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_derivatives_describe_themselves():
+def test_the_description_of_derivatives():
     assert derivatives.derivative_description("ba")["DatasetType"] == "derivative"

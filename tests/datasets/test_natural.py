@@ -1,4 +1,4 @@
-"""Natural images in folders and archives, as their owners hand them out."""
+"""Natural images in the folders and archives in which they are distributed."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from headstart.datasets import layouts
-from headstart.datasets.natural import Bytes, Picture, draw, indoor_classes, pictures
+from headstart.datasets.natural import FileRange, Picture, draw, indoor_classes, pictures
 from headstart.job import UserError, write_table
 from headstart.slices import natural
 
@@ -18,7 +18,7 @@ WNIDS = ("n04070727", "n03761084")
 
 
 def png(value):
-    """A picture of one colour, or of one label, as the bytes of a PNG file."""
+    """An image of one colour, or of one label, as the bytes of a PNG file."""
     shape = (6, 8, 3) if isinstance(value, tuple) else (6, 8)
     buffer = io.BytesIO()
     Image.fromarray(np.full(shape, value, np.uint8)).save(buffer, "PNG")
@@ -26,14 +26,14 @@ def png(value):
 
 
 def put(folder, files):
-    """Write files, name to content, into a folder."""
+    """Write files, given as content by name, to a folder."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
 def archive(files):
-    """The bytes of an archive that holds ``files``, name to content."""
+    """The bytes of an archive with ``files``, given as content by name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as packed:
         for name, content in files.items():
@@ -52,15 +52,15 @@ def entry(layout, **keys):
 
 
 def read(drawn, tmp_path, size=4):
-    """The table of drawn pictures, by way of the disk, and their pixels."""
+    """The table of drawn images, after writing and reading it, and their pixels."""
     write_table(tmp_path / "pictures.tsv", natural.tabulate(drawn))
     table = natural.read_table(tmp_path / "pictures.tsv")
     return table, natural.images(table, size)
 
 
 def one(path):
-    """A picture that is a file of its own."""
-    return Picture("group", path.stem, Bytes(path, path.name, 0, path.stat().st_size))
+    """An image that is one file."""
+    return Picture("group", path.stem, FileRange(path, path.name, 0, path.stat().st_size))
 
 
 FORMS = {
@@ -73,7 +73,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_taskonomy_in_each_form(tmp_path, form):
-    """Two buildings of two views each; grey values and labels say which is which."""
+    """Two buildings with two views each, which grey values and labels identify."""
     root = tmp_path / "data"
     for number, building in enumerate(BUILDINGS):
         shots = {view(p, "rgb"): png((50 * number + 10 * p,) * 3) for p in (1, 2)}
@@ -89,7 +89,8 @@ def test_taskonomy_in_each_form(tmp_path, form):
     for picture, image, label in zip(drawn, images, natural.labels(table, 4), strict=True):
         number, point = BUILDINGS.index(picture.group), int(picture.name.split("_")[1])
         np.testing.assert_allclose(image, (50 * number + 10 * point) / 255, atol=1e-6)
-        assert (label == 2 + 2 * number + point).all() and image.shape == label.shape == (4, 4)
+        assert (label == 2 + 2 * number + point).all()
+        assert image.shape == label.shape == (4, 4)
 
 
 @pytest.mark.parametrize("form", ["folders", "archives of classes", "one archive"])
@@ -112,22 +113,25 @@ def test_imagenet_in_each_form(tmp_path, form):
         np.testing.assert_allclose(image, expected / 255, atol=1e-6)
 
 
-def test_the_indoor_classes_are_a_hundred():
+def test_there_are_100_indoor_classes():
     classes = indoor_classes()
-    assert len(classes) == 100 and all(classes.values())
-    assert classes["n04070727"] == "refrigerator" and classes["n03761084"] == "microwave"
+    assert len(classes) == 100
+    assert all(classes.values())
+    assert classes["n04070727"] == "refrigerator"
+    assert classes["n03761084"] == "microwave"
 
 
 def test_draws_take_groups_in_turn_and_follow_the_seed():
-    part = Bytes("file", "name", 0, 1)
+    part = FileRange("file", "name", 0, 1)
     many = [Picture(group, str(k), part) for group, count in (("a", 50), ("b", 3)) for k in range(count)]
     drawn = draw(many, 10, seed=5)
     assert sum(p.group == "b" for p in drawn[:6]) == 3 == sum(p.group == "b" for p in drawn)
-    assert drawn == draw(many, 10, seed=5) != draw(many, 10, seed=6) and len(set(drawn)) == 10
+    assert drawn == draw(many, 10, seed=5) != draw(many, 10, seed=6)
+    assert len(set(drawn)) == 10
 
 
 def test_pixels_by_hand(tmp_path):
-    """Twice as wide as high: the middle square is kept; colours by their luma."""
+    """Twice as wide as high: the central square is kept; colours are converted to luma."""
     picture = np.zeros((4, 8, 3), np.uint8)
     picture[:, 2:4], picture[:, 4:6] = (200, 100, 50), (255, 255, 255)
     Image.fromarray(picture).save(tmp_path / "a.png")
@@ -139,7 +143,7 @@ def test_pixels_by_hand(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "P", "RGBA", "1"])
-def test_pictures_of_every_mode_are_read(tmp_path, mode):
+def test_images_of_every_mode_are_read(tmp_path, mode):
     Image.new("RGB", (9, 9), (255, 255, 255)).convert(mode).save(tmp_path / "a.tif")
     np.testing.assert_allclose(read([one(tmp_path / "a.tif")], tmp_path)[1], 1)
 
@@ -150,12 +154,12 @@ def test_a_mistake_in_taskonomy_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="holds 1 pictures, not 2; lower pictures"):
         pictures("rooms", {**rooms, "pictures": 2}, tmp_path / "data", seed=1)
     drawn = pictures("rooms", rooms, tmp_path / "data", seed=1)
-    with pytest.raises(UserError, match=r"point_1_view_0_domain_rgb.png in .* is no picture that can be read"):
+    with pytest.raises(UserError, match=r"point_1_view_0_domain_rgb.png in .* cannot be read as an image"):
         read(drawn, tmp_path)
     with pytest.raises(UserError, match="point_1_view_0 of a has no segment_semantic; add it, or exclude a"):
         natural.labels(natural.tabulate(drawn), 4)
     put(tmp_path / "data/segment_semantic/a", {view(1, "segmentsemantic"): png(18)})
-    with pytest.raises(UserError, match="no map of labels from 0 to 17"):
+    with pytest.raises(UserError, match="not a map of labels from 0 to 17"):
         natural.labels(natural.tabulate(pictures("rooms", rooms, tmp_path / "data", seed=1)), 4)
     put(tmp_path / "broken", {"rgb.tar": b"no archive" * 100})
     with pytest.raises(UserError, match="rgb.tar cannot be read as an archive"):
@@ -164,7 +168,7 @@ def test_a_mistake_in_taskonomy_is_one_sentence(tmp_path):
         layouts.natural_folder("rooms", entry("taskonomy", folder=str(tmp_path)), None)
 
 
-def test_classes_that_are_not_there_are_named(tmp_path):
+def test_missing_classes_are_named(tmp_path):
     put(tmp_path / "n04070727", {"n04070727_1.JPEG": png((1, 1, 1))})
     with pytest.raises(UserError, match="has no pictures of n03761084; add them, or list others in classes"):
         pictures("things", entry("imagenet", pictures=1, classes=list(WNIDS)), tmp_path, seed=1)

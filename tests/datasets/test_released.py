@@ -16,7 +16,9 @@ def test_atlas_r1_as_first_released(folder):
         f"{t01}LesionSmooth_1_stx.nii.gz",
         f"{t01}LesionSmooth_stx.nii.gz",
     ]
-    assert first.masks and second.person == first.person and second.subject == "031768t02"
+    assert first.masks
+    assert second.person == first.person
+    assert second.subject == "031768t02"
     assert (third.subject, third.site, third.target) == ("031844t01", "Site2", ())
 
 
@@ -41,7 +43,7 @@ def test_atlas_r1_2(folder, space):
 def test_atlas_r1_in_two_spaces_at_once_is_refused(folder):
     case = "c0001/c0001s0004t01/c0001s0004t01_"
     folder.touch(f"{case}t1w.nii.gz", f"{case}t1w_stx.nii.gz")
-    with pytest.raises(UserError, match="both the T1 of one scan; keep native and standard space in folders"):
+    with pytest.raises(UserError, match="both the T1 of one scan; keep native and standard space in separate folders"):
         folder.scans("atlas-r1")
 
 
@@ -57,14 +59,17 @@ def test_lesjak(folder, group, start):
         f"{patient}{start}T1W.nii.gz",
         f"{patient}{start}consensus_gt.nii.gz",
     ]
-    assert first.masks and second.target == () and (second.age, second.sex) == (None, "M")
+    assert first.masks
+    assert second.target == ()
+    assert (second.age, second.sex) == (None, "M")
 
 
 def test_the_longitudinal_lesjak_is_of_other_people_and_has_no_lesion_masks(folder):
     folder.touch(*(f"patient01/study{n}_T1W.nii.gz" for n in (1, 2)), "patient01/gt.nii.gz")
     one, two = folder.scans("lesjak")
     assert (one.subject, two.subject) == ("patient01study1", "patient01study2")
-    assert one.person == two.person == "lesjak-longitudinal-patient01" and one.target == two.target == ()
+    assert one.person == two.person == "lesjak-longitudinal-patient01"
+    assert one.target == two.target == ()
 
 
 def test_oasis1(folder):
@@ -76,10 +81,13 @@ def test_oasis1(folder):
     folder.write("oasis_cross-sectional.csv", "ID,M/F,Hand,Age", "OAS1_0061_MR1,F,R,20", "OAS1_0061_MR2,F,R,21")
     one, two = folder.scans("oasis1")
     assert (one.subject, one.person, one.session) == ("OAS10061MR1", "oasis1-0061", "MR1")
-    assert (one.age, one.sex, two.age) == (20, "F", 21) and two.person == one.person and two.subject == "OAS10061MR2"
+    assert (one.age, one.sex, two.age) == (20, "F", 21)
+    assert two.person == one.person
+    assert two.subject == "OAS10061MR2"
     assert folder.within(one.t1w) == [f"{visit.format(1)}.img"]
     (first,) = folder.scans("oasis1", image="raw")
-    assert folder.within(first.t1w) == [f"{raw}1_anon.img"] and first.age is None
+    assert folder.within(first.t1w) == [f"{raw}1_anon.img"]
+    assert first.age is None
     one.t1w.with_suffix(".hdr").unlink()
     with pytest.raises(UserError, match="sbj_111.img lacks its header .*sbj_111.hdr; unpack the visit again"):
         folder.scans("oasis1")
@@ -93,9 +101,12 @@ def test_miccai2012(folder):
     )
     found = folder.scans("miccai2012")
     assert [scan.subject for scan in found] == ["1000", "1001", "1003", "1023", "1101"]
-    assert folder.within(*found[0].target) == ["1000_glm.nii.gz"] and found[1].target == () and not found[0].masks
+    assert folder.within(*found[0].target) == ["1000_glm.nii.gz"]
+    assert found[1].target == ()
+    assert not found[0].masks
     # 1023 is 1003 again; 1101 is not 1001
-    assert found[2].person == found[3].person and len({scan.person for scan in found}) == 4
+    assert found[2].person == found[3].person
+    assert len({scan.person for scan in found}) == 4
     assert [s.subject for s in folder.scans("miccai2012", include=["1101"])] == ["1101"]
     folder.touch("subject_SS.nii.gz")
     with pytest.raises(UserError, match="subject_SS.nii.gz is not named like 1000_SS.nii.gz"):
@@ -103,7 +114,7 @@ def test_miccai2012(folder):
 
 
 @pytest.mark.parametrize("layout", sorted(set(layouts.LAYOUTS) - {"phantom", "scenes"}))
-def test_a_folder_with_nothing_of_the_layout_is_one_sentence(folder, layout):
+def test_a_folder_without_files_of_the_layout_is_one_sentence(folder, layout):
     pattern = {"pattern": "(?P<subject>x)"} if layout == "flat" else {}
     folder.touch("unlike/anything.txt")
     with pytest.raises(UserError, match=rf"^datasets.d: .*set has nothing like .* \(layout {layout}\); check"):

@@ -16,13 +16,17 @@ def scans(count, persons=None):
     ]
 
 
+def draw(target, cohort, test, size, resample, seed, split="fixed"):
+    return splits.draw(target, cohort, test, size, resample, seed, split=split)
+
+
 @given(st.integers(3, 12), st.integers(0, 100), st.integers(1, 5), st.data())
-def test_no_person_is_on_both_sides(people, seed, resample, data):
+def test_no_person_is_in_both_training_and_test_set(people, seed, resample, data):
     persons = data.draw(st.lists(st.integers(0, people - 1), min_size=people, max_size=people))
     cohort = scans(people, persons)
     of = {scan.subject: scan.person for scan in cohort}
     try:
-        drawn = splits.draw("t", cohort, 1, 1, resample, seed)
+        drawn = draw("t", cohort, 1, 1, resample, seed)
     except UserError:
         assert len(set(persons)) == 1 or persons.count(max(persons, key=persons.count)) >= people - 1
         return
@@ -30,28 +34,30 @@ def test_no_person_is_on_both_sides(people, seed, resample, data):
     assert sorted(drawn.train + drawn.test + drawn.unused) == sorted(of)
 
 
-def test_the_test_set_stays_and_training_sets_differ():
-    draws = [splits.draw("t", scans(30), 8, 5, r, 1) for r in range(1, 11)]
-    assert len({d.test for d in draws}) == 1 and len(draws[0].test) == 8
-    assert len({d.train for d in draws}) == 10 and all(len(set(d.train)) == 5 for d in draws)
+def test_resamples_share_the_test_set_and_differ_in_training_sets():
+    draws = [draw("t", scans(30), 8, 5, r, 1) for r in range(1, 11)]
+    assert len({d.test for d in draws}) == 1
+    assert len(draws[0].test) == 8
+    assert len({d.train for d in draws}) == 10
+    assert all(len(set(d.train)) == 5 for d in draws)
 
 
-def test_a_redrawn_split_tests_others_each_time():
-    draws = [splits.draw("t", scans(30), 8, 22, r, 1, split="redrawn") for r in range(1, 6)]
+def test_a_redrawn_split_has_another_test_set_in_each_resample():
+    draws = [draw("t", scans(30), 8, 22, r, 1, split="redrawn") for r in range(1, 6)]
     assert len({d.test for d in draws}) == 5
 
 
-def test_a_draw_depends_on_nothing_but_seed_target_size_and_resample():
-    known = splits.draw("t", scans(20), 5, 4, 2, 1)
-    assert known == splits.draw("t", list(reversed(scans(20))), 5, 4, 2, 1)
-    others = [splits.draw(*a) for a in [("u", scans(20), 5, 4, 2, 1), ("t", scans(20), 5, 4, 2, 9)]]
+def test_a_draw_depends_only_on_seed_target_size_and_resample():
+    known = draw("t", scans(20), 5, 4, 2, 1)
+    assert known == draw("t", list(reversed(scans(20))), 5, 4, 2, 1)
+    others = [draw(*a) for a in [("u", scans(20), 5, 4, 2, 1), ("t", scans(20), 5, 4, 2, 9)]]
     assert all(other != known for other in others)
 
 
-def test_every_training_set_is_drawn_about_equally_often():
+def test_scans_are_drawn_about_equally_often():
     times = dict.fromkeys((f"{i:02d}" for i in range(10)), 0)
     for r in range(600):
-        for subject in splits.draw("t", scans(10), ["00", "01"], 2, r, 5).train:
+        for subject in draw("t", scans(10), ["00", "01"], 2, r, 5).train:
             times[subject] += 1
     assert times["00"] == times["01"] == 0
     assert all(110 < times[f"{i:02d}"] < 190 for i in range(2, 10))  # 150 expected, standard deviation about 11
@@ -60,32 +66,32 @@ def test_every_training_set_is_drawn_about_equally_often():
 @pytest.mark.parametrize(
     ("test", "size", "sentence"),
     [
-        (3, 8, "t.sizes asks for 8 training scans, but 7 are left"),
+        (3, 8, "t.sizes asks for 8 training scans, but only 7 are left"),
         (10, 1, "t.test takes 10 of 10"),
         (["xx"], 1, "test names xx"),
     ],
 )
 def test_too_few_scans_is_one_sentence(test, size, sentence):
     with pytest.raises(UserError, match=sentence):
-        splits.draw("t", scans(10), test, size, 1, 1)
+        draw("t", scans(10), test, size, 1, 1)
 
 
-def test_the_table_says_who_did_what():
+def test_the_table_has_the_role_of_each_subject():
     assert splits.Split(("02",), ("01",), ("03",)).table() == "subject\trole\n01\ttest\n02\ttrain\n03\tunused\n"
 
 
-def test_people_tested_are_not_pretrained_on_and_targets_have_labels():
+def test_test_sets_are_not_pretrained_on_and_targets_have_labels():
     target = {"dataset": "b"}
     config = {"pretrain": {"dataset": "a"}, "targets": {"t": target}}
     cohort = {scan.subject: scan for scan in scans(4)}
     drawn = {("t", 1, 1): splits.Split(("00",), ("01",), ("02", "03"))}
-    with pytest.raises(UserError, match=r"targets.t tests people whom pretrain.dataset 'a' holds too \(p1\)"):
+    with pytest.raises(UserError, match=r"targets.t tests on people who are also in pretrain.dataset 'a' \(p1\)"):
         splits.check_usable(config, {"a": cohort, "b": cohort}, drawn)
-    apart = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
-    splits.check_usable(config, {"a": apart, "b": cohort}, drawn)
-    bare = cohort | {"03": Scan("b", "03", "p3", Path("a"))}
+    others = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
+    splits.check_usable(config, {"a": others, "b": cohort}, drawn)
+    unlabelled = cohort | {"03": Scan("b", "03", "p3", Path("a"))}
     with pytest.raises(UserError, match="datasets.b has no labels for 03"):
-        splits.check_usable(config, {"a": apart, "b": bare}, drawn)
+        splits.check_usable(config, {"a": others, "b": unlabelled}, drawn)
     many = {f"{n:02d}": Scan("b", f"{n:02d}", f"p{n}", Path("a")) for n in range(9)}
     with pytest.raises(UserError, match="no labels for 00, 01, 02, 03, 04 and 4 more; add them, exclude these scans"):
-        splits.check_usable(config, {"a": apart, "b": many}, drawn)
+        splits.check_usable(config, {"a": others, "b": many}, drawn)

@@ -15,7 +15,7 @@ def test_the_estimate_is_the_mean_over_all_slices():
     assert bootstrap.mean_score(totals, counts) == pytest.approx([6.5 / 10])
 
 
-def test_with_many_units_the_draws_are_a_plain_bootstraps():
+def test_with_many_units_the_draws_are_those_of_a_plain_bootstrap():
     rng = np.random.default_rng(0)
     totals, counts = rng.random((2, 60, 80)) + rng.random((80,)), rng.integers(1, 9, (2, 60, 80)).astype(float)
     drawn = drawn_means(totals * counts, counts, 20_000)
@@ -28,7 +28,7 @@ def test_with_many_units_the_draws_are_a_plain_bootstraps():
 
 
 @pytest.mark.parametrize("scans", [4, 12])
-def test_with_few_scans_the_interval_is_students(scans):
+def test_with_few_scans_the_interval_is_that_of_student(scans):
     scores = np.random.default_rng(scans).random((1, 1, scans))
     drawn = drawn_means(scores, np.ones_like(scores), 40_000)
     found = bootstrap.interval(scores.mean(), drawn[:, 0])
@@ -36,7 +36,7 @@ def test_with_few_scans_the_interval_is_students(scans):
     assert found.high - found.low == pytest.approx(2 * reach, rel=0.1)
 
 
-def test_equal_sources_differ_by_nothing_in_every_draw():
+def test_equal_sources_do_not_differ_in_any_draw():
     one = np.random.default_rng(1).random((1, 3, 5))
     drawn = drawn_means(np.concatenate([one, one]), np.ones((2, 3, 5)))
     np.testing.assert_allclose(drawn[:, 0], drawn[:, 1])
@@ -45,8 +45,8 @@ def test_equal_sources_differ_by_nothing_in_every_draw():
 
 @pytest.mark.parametrize(("scans", "resamples"), [(5, 3), (20, 10)])
 @pytest.mark.parametrize("spread", [(0.15, 0.05, 0.05), (0.03, 0.1, 0.05)])
-def test_an_interval_covers_what_it_should(scans, resamples, spread):
-    """Scans, resamples and noise at random: 95 % intervals hold the true mean in 92 % of the trials at least."""
+def test_coverage_of_the_confidence_interval(scans, resamples, spread):
+    """With random effects of scans, resamples and noise, 95 % CIs contain the true mean in at least 92 % of trials."""
     rng = np.random.default_rng(2)
     covered = 0
     for trial in range(250):
@@ -60,7 +60,7 @@ def test_an_interval_covers_what_it_should(scans, resamples, spread):
     assert covered / 250 > 0.92
 
 
-def test_p_is_below_the_level_just_when_the_interval_leaves_zero_out():
+def test_p_is_below_the_level_if_and_only_if_the_interval_excludes_zero():
     rng = np.random.default_rng(3)
     for shift in np.linspace(-3, 3, 25):
         drawn = rng.normal(shift, 1, 4001)
@@ -78,11 +78,12 @@ def test_the_same_seed_gives_the_same_draws():
 def test_no_score_and_a_single_score_have_no_interval():
     for scores, counts in ((np.zeros((1, 2, 3)), np.zeros((1, 2, 3))), (np.ones((1, 1, 1)), np.ones((1, 1, 1)))):
         drawn = drawn_means(scores, counts, 50)
-        assert np.isnan(drawn).all() and np.isnan(bootstrap.interval(1, drawn[:, 0]).low)
+        assert np.isnan(drawn).all()
+        assert np.isnan(bootstrap.interval(1, drawn[:, 0]).low)
         assert np.isnan(bootstrap.p_value(drawn[:, 0]))
     alone = np.array([[[0.5, 0, 0]]])
     assert np.isnan(drawn_means(alone, (alone > 0).astype(float))).all()
 
 
-def test_an_interval_stays_within_what_a_score_can_be():
+def test_an_interval_stays_within_the_range_of_a_score():
     assert bootstrap.interval(0.9, np.linspace(0, 2, 101), 0, 1)[1:] == (pytest.approx(0.05), 1)

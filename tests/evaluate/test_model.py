@@ -3,17 +3,19 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from small import architecture
 
 from headstart.evaluate.model import find_lesions, predict, score_model, score_scan, write
 from headstart.evaluate.scores import check_complete
 from headstart.job import UserError
 from headstart.metrics import lesions
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture, Segmenter
+from headstart.networks.architectures import Segmenter
 from headstart.slices import store
 
 NAMES = ["background", "lesion"]
-SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
+SETTINGS = {"voxel_mm": 2.0, "precision": "float32"}
+SMALL = architecture()
 
 
 @pytest.fixture
@@ -28,39 +30,40 @@ def trained(tmp_path):
     return model, tmp_path / "model.safetensors", scans
 
 
-def test_a_saved_model_is_scored_as_the_one_in_hand(trained):
+def test_a_saved_model_has_the_scores_of_the_model_in_memory(trained):
     model, path, scans = trained
-    table, predictions = score_model(path, SMALL, NAMES, scans)
+    table, predictions = score_model(path, SMALL, NAMES, scans, **SETTINGS)
     check_complete(table, scans)
     for scan, (image_path, label_path) in scans.items():
-        assert np.array_equal(predictions[scan], predict(model, store.read(image_path)))
-        expected = score_scan(predictions[scan], np.array(store.read(label_path)), NAMES, scan)
+        assert np.array_equal(predictions[scan], predict(model, store.read(image_path), precision="float32"))
+        expected = score_scan(predictions[scan], np.array(store.read(label_path)), NAMES, scan, 2.0)
         pd.testing.assert_frame_equal(table[table["scan"] == scan].reset_index(drop=True), expected)
 
 
-def test_lesions_are_found_on_voxels_of_their_size(trained):
+def test_lesion_volumes_follow_from_the_voxel_size(trained):
     _, path, scans = trained
-    scored, predictions = score_model(path, SMALL, NAMES, scans, voxel_mm=2.0)
-    assert (rows := scored[(scored["level"] == "volume") & (scored["label"] == 1)])["hd95_mm"].notna().all() and len(
-        rows
-    ) == 2
+    scored, predictions = score_model(path, SMALL, NAMES, scans, **SETTINGS)
+    rows = scored[(scored["level"] == "volume") & (scored["label"] == 1)]
+    assert len(rows) == 2
+    assert rows["hd95_mm"].notna().all()
     found = find_lesions(predictions, scans, 2.0)
     check_complete(found, scans)
     for scan, (_, label_path) in scans.items():
         expected = lesions.of_scan(predictions[scan], np.array(store.read(label_path)), 0.008, scan)
         pd.testing.assert_frame_equal(found[found["scan"] == scan].reset_index(drop=True), expected)
     true = found[found["kind"] == "true"]
-    assert len(true) and np.allclose(true["volume_ml"], true["voxels"] * 0.008)
+    assert len(true)
+    assert np.allclose(true["volume_ml"], true["voxels"] * 0.008)
 
 
 def test_a_model_of_other_classes_is_refused(trained):
     _, path, scans = trained
     with pytest.raises(UserError, match="classes is"):
-        score_model(path, SMALL, ["background", "tumour"], scans)
+        score_model(path, SMALL, ["background", "tumour"], scans, **SETTINGS)
 
 
-def test_scores_and_predictions_come_back_from_disk_and_are_equal_bytes(tmp_path, trained):
-    table, predictions = score_model(trained[1], SMALL, NAMES, trained[2])
+def test_scores_and_predictions_are_read_back_and_written_as_the_same_bytes(tmp_path, trained):
+    table, predictions = score_model(trained[1], SMALL, NAMES, trained[2], **SETTINGS)
     for run in ("first", "again"):
         write(table, predictions, tmp_path / run / "metrics.parquet", tmp_path / run / "predictions.npz")
     for name in ("metrics.parquet", "predictions.npz"):
@@ -72,7 +75,7 @@ def test_scores_and_predictions_come_back_from_disk_and_are_equal_bytes(tmp_path
 
 
 @pytest.mark.parametrize("metric", ["dice", "miou"])
-def test_a_job_writes_scores_of_all_targets_and_lesions_of_those_that_have_them(trained, tmp_path, run_script, metric):
+def test_the_script_writes_scores_and_lesions_of_targets_with_lesions(trained, tmp_path, run_script, metric):
     _, model, scans = trained
     paths = {name: tmp_path / f"part-0000_{name}" for name in ("T1w.npy", "dseg.npy", "scans.tsv")}
     images, labels = (np.concatenate([store.read(pair[k]) for pair in scans.values()]) for k in (0, 1))
@@ -99,10 +102,11 @@ def test_a_job_writes_scores_of_all_targets_and_lesions_of_those_that_have_them(
         SimpleNamespace(**written),
     )
     table = pd.read_parquet(written["metrics"][0])
-    expected, predictions = score_model(model, SMALL, NAMES, {"sub-02": scans["sub-02"]}, voxel_mm=3.0)
+    tested = {"sub-02": scans["sub-02"]}
+    expected, predictions = score_model(model, SMALL, NAMES, tested, voxel_mm=3.0, precision="float32")
     pd.testing.assert_frame_equal(table, expected)
     if metric == "dice":
-        found = find_lesions(predictions, {"sub-02": scans["sub-02"]}, 3.0)
+        found = find_lesions(predictions, tested, 3.0)
         pd.testing.assert_frame_equal(pd.read_parquet(written["lesions"][0]), found)
     assert {path.name for path in (tmp_path / "written").iterdir()} == {
         path[0].name for path in written.values() if path

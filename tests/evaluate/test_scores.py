@@ -8,7 +8,7 @@ from headstart.evaluate.scores import check_complete, read_run, scan_scores, sco
 from headstart.job import UserError
 from headstart.metrics import overlap
 
-# four slices of four voxels: both hold the lesion, neither does, only the prediction does, only the truth does
+# Four slices of four voxels with the lesion in both, in neither, in the prediction only, in the ground truth only.
 TRUTH = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]], np.uint8).reshape(4, 2, 2)
 PREDICTION = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], np.uint8).reshape(4, 2, 2)
 NAMES = ["background", "lesion"]
@@ -16,7 +16,7 @@ NAMES = ["background", "lesion"]
 
 @pytest.fixture
 def table():
-    return score_scan(PREDICTION, TRUTH, NAMES, "sub-01")
+    return score_scan(PREDICTION, TRUTH, NAMES, "sub-01", 1)
 
 
 def rows(table, **wanted):
@@ -28,12 +28,13 @@ def means(table, metric, empty="skip"):
     return (sums["total"] / sums["count"]).to_dict()
 
 
-def test_a_row_for_each_slice_and_class_and_for_the_volume(table):
+def test_one_row_per_slice_and_class_and_for_the_volume(table):
     assert list(table.columns) == [
         "scan", "level", "slice", "label", "class_name", "true_voxels", "predicted_voxels", "common_voxels",
         "dice", "iou", "hd95_mm", "status",
     ]  # fmt: skip
-    assert len(table) == (4 + 1) * 2 and set(table["scan"]) == {"sub-01"}
+    assert len(table) == (4 + 1) * 2
+    assert set(table["scan"]) == {"sub-01"}
     assert not table.duplicated(["level", "slice", "class_name"]).any()
     assert rows(table, level="volume")["slice"].tolist() == [-1, -1]
 
@@ -68,38 +69,40 @@ def test_miou_summary_worked_by_hand(table):
     assert found["volume"] == pytest.approx(overlap.mean_iou(PREDICTION, TRUTH, 2))
 
 
-def test_distances_are_of_volumes_and_say_what_an_empty_mask_gives():
+def test_distances_of_volumes_and_of_empty_masks():
     names = [*NAMES, "missed", "false", "absent"]
     truth, prediction = np.zeros((2, 3, 4, 4), np.uint8)
     truth[0, 0, 0], prediction[0, 0, 2] = 1, 1
     truth[1], prediction[2] = 2, 3
     found = score_scan(prediction, truth, names, "sub-01", voxel_mm=1.5)
     volume = rows(found, level="volume").set_index("class_name")
-    assert math.isnan(volume["hd95_mm"]["background"]) and math.isnan(volume["hd95_mm"]["absent"])
+    assert math.isnan(volume["hd95_mm"]["background"])
+    assert math.isnan(volume["hd95_mm"]["absent"])
     assert volume["hd95_mm"][["lesion", "missed", "false"]].tolist() == [3.0, math.inf, math.inf]
     assert volume["status"].tolist()[1:] == ["defined", "missed", "false-positive", "true-negative"]
     assert rows(found, level="slice")["hd95_mm"].isna().all()
-    assert score_scan(prediction, truth, names, "sub-01")["hd95_mm"].isna().all()
 
 
-def test_slices_of_all_scans_count_alike():
+def test_slices_of_all_scans_have_equal_weights():
     right = np.ones((1, 2, 2), np.uint8)
-    table = pd.concat([score_scan(right, right, NAMES, "a"), score_scan(np.zeros_like(TRUTH), TRUTH, NAMES, "b")])
+    table = pd.concat([score_scan(right, right, NAMES, "a", 1), score_scan(np.zeros_like(TRUTH), TRUTH, NAMES, "b", 1)])
     # lesion slices: a's scores 1; b's first and last score 0; b's other two are undefined
     assert means(table, "dice") == pytest.approx({"slice": 1 / 3, "volume": 1 / 2})
 
 
 def test_a_test_set_without_the_class_has_no_score():
     empty = np.zeros((2, 2, 2), np.uint8)
-    found = means(score_scan(empty, empty, NAMES, "a"), "dice")
-    assert math.isnan(found["slice"]) and math.isnan(found["volume"])
-    assert means(score_scan(empty, empty, NAMES, "a"), "dice", empty="one") == {"slice": 1, "volume": 1}
+    table = score_scan(empty, empty, NAMES, "a", 1)
+    found = means(table, "dice")
+    assert math.isnan(found["slice"])
+    assert math.isnan(found["volume"])
+    assert means(table, "dice", empty="one") == {"slice": 1, "volume": 1}
 
 
-def test_slices_agree_with_scoring_each_by_itself():
+def test_slices_are_scored_independently():
     rng = np.random.default_rng(0)
     prediction, truth = rng.integers(0, 4, (2, 6, 3, 3)).astype(np.uint8)
-    table = score_scan(prediction, truth, ["background", "a", "b", "c"], "s")
+    table = score_scan(prediction, truth, ["background", "a", "b", "c"], "s", 1)
     expected = np.mean([overlap.mean_iou(p, t, 4) for p, t in zip(prediction, truth, strict=True)])
     assert means(table, "miou")["slice"] == pytest.approx(expected)
     for row in rows(table, level="slice").itertuples():
@@ -110,10 +113,10 @@ def test_slices_agree_with_scoring_each_by_itself():
 
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="shape"):
-        score_scan(PREDICTION[:3], TRUTH, NAMES, "sub-01")
+        score_scan(PREDICTION[:3], TRUTH, NAMES, "sub-01", 1)
 
 
-def test_no_scan_vanishes_and_none_slips_in(table):
+def test_missing_and_additional_scans_are_errors(table):
     check_complete(table, ["sub-01"])
     with pytest.raises(UserError, match="lacks sub-02, sub-03"):
         check_complete(table, ["sub-03", "sub-01", "sub-02"])
@@ -121,7 +124,7 @@ def test_no_scan_vanishes_and_none_slips_in(table):
         check_complete(table, [])
 
 
-def test_a_run_is_read_with_its_name_and_only_if_complete(table, tmp_path):
+def test_a_run_is_read_with_its_name_if_it_is_complete(table, tmp_path):
     path = tmp_path / "metrics.parquet"
     table.to_parquet(path)
     run = "stroke/t1-segmentation/size-20_resample-3"

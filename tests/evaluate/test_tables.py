@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart.evaluate import tables
+from headstart.evaluate import comparisons, tables
 from headstart.evaluate.scores import score_scan
 from headstart.job import UserError
-from headstart.report import figures
 
 NAMES = ["background", "lesion"]
 SCANS = ["01", "02", "03"]
@@ -23,7 +22,7 @@ def study(tmp_path):
         for resample in (1, 2):
             prediction = truth.copy()
             prediction[1].reshape(-1)[:missed] = 0
-            table = pd.concat([score_scan(prediction, truth, NAMES, scan) for scan in SCANS])
+            table = pd.concat([score_scan(prediction, truth, NAMES, scan, 1) for scan in SCANS])
             runs.append(f"stroke/{source}/size-2_resample-{resample}")
             paths.append(tmp_path / f"{source}{resample}.parquet")
             table.to_parquet(paths[-1])
@@ -32,43 +31,38 @@ def study(tmp_path):
 
 
 def test_scores_and_gains_worked_by_hand(study):
-    collected = tables.collect(*study)
+    collected = tables.collect(*study, "skip")
     better, scratch = 2 * 9 / 19, 2 * 5 / 15
     scores = tables.scores(collected).set_index(["source", "resample", "level"])["score"]
     assert scores["better", 1, "volume"] == pytest.approx(better)
     assert scores["scratch", 2, "slice"] == pytest.approx(scratch)
     cells = list(tables.cells(collected, 200, 1))
     summary = tables.summary(cells)
-    assert set(summary["resamples"]) == {2} and set(summary["scans"]) == {3}
-    gain = tables.gains(cells).set_index("level").loc["volume"]
+    assert set(summary["resamples"]) == {2}
+    assert set(summary["scans"]) == {3}
+    gain = comparisons.gains(comparisons.compare(cells)).set_index("level").loc["volume"]
     assert list(gain[["gain", "low", "high"]]) == pytest.approx([better - scratch] * 3)
-    assert gain["source"] == "better" and gain["baseline"] == "scratch"
+    assert gain["source"] == "better"
+    assert gain["baseline"] == "scratch"
 
 
-def test_the_rule_writes_its_tables_and_each_scans_scores(study, run_script, tmp_path):
+def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_script, tmp_path):
     paths, runs, metrics, tests = study
-    written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary", "gains")})
+    written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary")})
     params = {"runs": runs, "metrics": metrics, "tests": tests, "empty": "skip", "draws": 100, "seed": 1}
     run_script("tabulate_scores", SimpleNamespace(metrics=paths), params, written)
-    pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study))
-    shown = pd.read_csv(written.gains, sep="\t")
-    assert list(shown["level"]) == ["slice", "volume"] and len(pd.read_csv(written.summary, sep="\t")) == 4
+    pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study, "skip"))
+    assert len(pd.read_csv(written.scores, sep="\t")) == 8
+    assert len(pd.read_csv(written.summary, sep="\t")) == 4
 
 
-def test_no_scan_vanishes(study):
+def test_a_missing_scan_is_an_error(study):
     paths, runs, metrics, tests = study
     with pytest.raises(UserError, match=r"scratch1.parquet.*lacks 04"):
-        tables.collect(paths, runs, metrics, {name: [*scans, "04"] for name, scans in tests.items()})
+        tables.collect(paths, runs, metrics, {name: [*scans, "04"] for name, scans in tests.items()}, "skip")
 
 
-def test_without_the_baseline_there_are_no_gains(study):
-    paths, runs, metrics, tests = study
-    collected = tables.collect(paths[2:], runs[2:], metrics, tests)
-    gains = tables.gains(tables.cells(collected, 200, 1))
-    assert gains.empty and "gain" in gains.columns and figures.headline(gains) == ""
-
-
-def test_sizes_share_the_scans_drawn_and_not_the_resamples():
+def test_sizes_share_the_draws_of_scans_but_not_of_resamples():
     rows = [
         {"target": "t", "source": "a", "size": size, "resample": r, "metric": "dice", "scan": s, "level": "volume",
          "total": s / 10, "count": 1}
@@ -79,20 +73,3 @@ def test_sizes_share_the_scans_drawn_and_not_the_resamples():
     by_resample = pd.DataFrame(rows).assign(total=lambda table: table["resample"] / 10)
     first, second = tables.cells(by_resample, 50, 1)
     assert not np.allclose(first.drawn, second.drawn)
-
-
-def test_the_headline_says_when_sources_are_not_told_apart():
-    row = {"size": 2, "source": "a", "baseline": "scratch", "gain": 0.1, "low": -0.1, "high": 0.3}
-    assert figures.headline(pd.DataFrame([row])).endswith("at 2 scans: not told apart")
-    assert figures.headline(pd.DataFrame([row | {"low": 0.05}])) == "a +0.10 [+0.05, +0.30] over scratch at 2 scans"
-
-
-def test_examples_are_picked_by_rule():
-    truth = np.zeros((1, 2, 5), np.uint8)
-    truth[0, 0] = 1
-    parts = []
-    for scan, found in (("a", 2), ("b", 5), ("c", 0)):
-        prediction = np.zeros_like(truth)
-        prediction[0, 0, :found] = 1
-        parts.append(score_scan(prediction, truth, NAMES, scan))
-    assert figures.choose_examples({"s": pd.concat(parts)}, "dice") == {"best": "b", "median": "a", "worst": "c"}

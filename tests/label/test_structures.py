@@ -1,4 +1,6 @@
-"""Structures carried onto a scan."""
+"""Structures of a scan from an atlas."""
+
+from functools import partial
 
 import numpy as np
 from blobs import blobs
@@ -10,12 +12,12 @@ from headstart.template.template import Template
 
 
 def bend(points):
-    """Steps of up to 4 mm that differ from place to place."""
+    """Displacements of up to 4 mm that vary in space."""
     return 4 * np.sin(points[..., [1, 2, 0]] / 16)
 
 
 def anatomy(grid, bend=None):
-    """Two balls with FIRST's values, where the bend leads."""
+    """Two balls with FIRST's values, under displacements ``bend``."""
     points = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     if bend is not None:
         points = points + bend(points)
@@ -25,7 +27,7 @@ def anatomy(grid, bend=None):
     return Volume(labels, grid.affine)
 
 
-def test_structures_follow_a_scan_that_is_bent_moved_and_turned():
+def test_structures_follow_a_scan_that_is_deformed_shifted_and_rotated():
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -49
     space = Grid((50, 50, 50), affine)
@@ -36,11 +38,12 @@ def test_structures_follow_a_scan_that_is_bent_moved_and_turned():
     native = Grid((50, 50, 50), to_scan @ affine @ np.diag([1.0, 1, 1, 1]))
     scan = Volume(1000 * blobs(space, bend=bend).data + 50, native.affine)
     exact = anatomy(space, bend).data
-    found = structures(scan, whole, to_scan, reference, space, warp_mm=2, warp_iterations=(100, 60, 30))
+    label = partial(structures, scan, whole, to_scan, reference, warp_mm=2, warp_iterations=(100, 60, 30), threads=1)
+    found = label(space)
     for value in (10, 49):
-        unmoved, carried = (dice(data == value, exact == value) for data in (labels.data, found.data))
-        assert unmoved < 0.8 < 0.85 < carried
-    coarse = structures(scan, whole, to_scan, reference, space.coarsened(4), warp_mm=2, warp_iterations=(100, 60, 30))
+        before, after = (dice(data == value, exact == value) for data in (labels.data, found.data))
+        assert before < 0.8 < 0.85 < after
+    coarse = label(space.coarsened(4))
     np.testing.assert_array_equal(coarse.data, images.resample_labels(found, space.coarsened(4)).data)
 
 
@@ -48,7 +51,7 @@ def dice(a, b):
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
-def test_the_box_holds_every_label_and_stays_within_the_image():
+def test_the_box_contains_all_labels_and_stays_within_the_image():
     labels = np.zeros((40, 50, 60), np.uint8)
     labels[2:5, 20:24, 50:58] = 1
     affine = np.diag([-2.0, 3, 1, 1])

@@ -1,4 +1,4 @@
-"""Scores, distances and lesions against independent implementations, on a thousand random scans and the odd ones."""
+"""Scores, distances and lesions against independent implementations, on a thousand random scans and special cases."""
 
 import math
 
@@ -40,7 +40,7 @@ ODD = {
 
 
 def random_pairs(count):
-    """Scans of any density: specks, blobs (smoothed noise), a prediction that follows the truth or does not."""
+    """Scans of any density: single voxels or blobs (smoothed noise), predictions related to the ground truth or not."""
     rng = np.random.default_rng(0)
     for number in range(count):
         noise = rng.random((2, *SHAPE))
@@ -59,7 +59,7 @@ PAIRS = RANDOM + [(prediction, truth) for prediction in ODD.values() for truth i
 
 
 def by_scipy(mask, connectivity):
-    """Components by scipy.ndimage: in slices, neighbours of the next slice do not count."""
+    """Components by scipy.ndimage; within slices, voxels of the next slice are not connected."""
     structure = np.ones((3, 3, 3), int)
     if connectivity == "slice8":
         structure[[0, 2]] = 0
@@ -67,7 +67,7 @@ def by_scipy(mask, connectivity):
 
 
 def by_skimage(mask, connectivity):
-    """Components by scikit-image: of the volume, or slice by slice."""
+    """Components by scikit-image, of the volume or slice by slice."""
     if connectivity == "volume26":
         return measure.label(mask, connectivity=3)
     numbered = [measure.label(part, connectivity=2) for part in mask]
@@ -76,7 +76,7 @@ def by_skimage(mask, connectivity):
 
 
 def plain_counts(prediction, truth, label, connectivity, cutoff, volume, voxel_ml):
-    """Found, true and false lesions, one component at a time."""
+    """Numbers of detected lesions, lesions and false positives, one component at a time."""
     true, pieces = label(truth, connectivity), label(prediction, connectivity)
     kept = [k for k in range(1, true.max() + 1) if (true == k).sum() * voxel_ml >= volume]
     found = [k for k in kept if (prediction[true == k] > 0).mean() > cutoff]
@@ -84,8 +84,9 @@ def plain_counts(prediction, truth, label, connectivity, cutoff, volume, voxel_m
     return len(found), len(kept), len([k for k in large if not truth[pieces == k].any()])
 
 
-def test_there_are_a_thousand():
-    assert len(PAIRS) == 1000 and len({pair[0].tobytes() + pair[1].tobytes() for pair in PAIRS}) > 990
+def test_there_are_a_thousand_different_pairs():
+    assert len(PAIRS) == 1000
+    assert len({pair[0].tobytes() + pair[1].tobytes() for pair in PAIRS}) > 990
 
 
 def one_hot(labels, classes):
@@ -93,14 +94,14 @@ def one_hot(labels, classes):
 
 
 def declared(scores, prediction, truth):
-    """MONAI's scores, which are 1 where both masks are empty, with NaN there."""
+    """MONAI's scores with NaN where both masks are empty (MONAI's value there is 1)."""
     axes = tuple(range(2, prediction.ndim))
     held = (prediction + truth > 0).sum(dim=axes) > 0
     return torch.where(held, scores, math.nan).double().numpy()
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(overlap.dice, compute_dice), (overlap.iou, compute_iou)])
-def test_dice_and_iou_are_monais(ours, theirs):
+def test_dice_and_iou_agree_with_monai(ours, theirs):
     masks = [torch.from_numpy(np.stack(of))[:, None].float() for of in zip(*PAIRS, strict=True)]
     expected = theirs(*masks, ignore_empty=False)
     made = {policy: [ours(*pair, empty=policy) for pair in PAIRS] for policy in ("one", "skip")}
@@ -109,7 +110,7 @@ def test_dice_and_iou_are_monais(ours, theirs):
     assert np.isnan(made["skip"]).sum() == sum(not (p.any() or t.any()) for p, t in PAIRS) > 0
 
 
-def test_mean_iou_is_monais():
+def test_mean_iou_agrees_with_monai():
     prediction, truth = (np.stack(masks) for masks in zip(*PAIRS, strict=True))
     labels = [masks + np.roll(masks, 1, axis=0) for masks in (prediction, truth)]  # 0, 1 and 2
     coded = [one_hot(part, 4) for part in labels]
@@ -122,24 +123,26 @@ def test_mean_iou_is_monais():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:monai", "ignore::FutureWarning:monai")
-def test_the_hausdorff_distance_is_monais():
+def test_the_hausdorff_distance_agrees_with_monai():
     masks = [torch.from_numpy(np.stack(of))[:, None].float() for of in zip(*PAIRS, strict=True)]
     made = np.array([hausdorff95(*pair, VOXEL_MM) for pair in PAIRS])
     expected = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=VOXEL_MM)[:, 0]
     defined = np.array([p.any() and t.any() for p, t in PAIRS])
     np.testing.assert_allclose(made[defined], expected[defined], rtol=1e-5)
-    assert not np.isfinite(made[~defined]).any() and defined.sum() > 900
+    assert not np.isfinite(made[~defined]).any()
+    assert defined.sum() > 900
 
 
 @pytest.mark.parametrize("connectivity", lesions.CONNECTIVITIES)
-def test_lesions_are_scipys_and_scikit_images(connectivity):
+def test_lesions_agree_with_scipy_and_scikit_image(connectivity):
     voxel_ml = 0.001
     for number, (prediction, truth) in enumerate(PAIRS):
         cutoff, volume = CUTOFFS[number % len(CUTOFFS)]
         made = lesions.detect(prediction, truth, voxel_ml, cutoff, volume, connectivity)
         for label in (by_scipy, by_skimage):
             found, true, false = plain_counts(prediction, truth, label, connectivity, cutoff, volume, voxel_ml)
-            assert (made.lesions["found"].sum(), len(made.lesions), made.false_lesions) == (found, true, false), number
+            counted = (made.lesions["detected"].sum(), len(made.lesions), len(made.false_positives))
+            assert counted == (found, true, false), number
         missed = true - found
         for name, part, whole in (
             ("sensitivity", found, found + missed),

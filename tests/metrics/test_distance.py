@@ -23,7 +23,7 @@ def test_worked_by_hand_along_each_axis():
     assert distance.hausdorff95(*masks(here, np.s_[4, 2, 7]), 2.5) == pytest.approx(2.5 * 5)
 
 
-def test_the_farthest_twentieth_is_left_out_and_the_worse_direction_counts():
+def test_the_farthest_twentieth_is_excluded_and_the_worse_direction_counts():
     truth, prediction = masks(np.s_[0, 0, :], np.s_[0, 0, :], shape=(1, 8, 100))
     prediction[0, 7, :5] = 1
     # of 105 predicted voxels 5 lie 7 away: the 95th percentile is the value of rank 98.8, still 0
@@ -34,15 +34,16 @@ def test_the_farthest_twentieth_is_left_out_and_the_worse_direction_counts():
     assert distance.hausdorff95(truth, prediction, 1) == pytest.approx(0.75 * 7)
 
 
-def test_only_surfaces_count():
+def test_only_surface_voxels_count():
     truth, prediction = masks(np.s_[:5, :5, :5], np.s_[:5, :5, :5])
     prediction[2, 2, 2] = 0
-    # the hole's six neighbours are surface now, 1 from the outer one's 98: rank 97.85 lies between last 0 and first 1
+    # the six neighbours of the hole are surface, 1 from the outer surface of 98: rank 97.85 is between the last 0 and
+    # the first 1
     assert distance.hausdorff95(prediction, truth, 1) == pytest.approx(0.85)
     assert distance.hausdorff95(truth, truth, 1) == 0
 
 
-def test_what_empty_masks_give():
+def test_empty_masks():
     empty, full = masks(np.s_[:0], np.s_[:])
     assert math.isnan(distance.hausdorff95(empty, empty, 1))
     assert distance.hausdorff95(empty, full, 1) == distance.hausdorff95(full, empty, 1) == math.inf
@@ -56,12 +57,14 @@ def test_shapes_must_agree():
 
 @settings(max_examples=100, deadline=None)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=1, max_dims=3, max_side=5), elements=st.booleans()))
-def test_the_box_holds_the_mask_and_no_smaller_one_does(mask):
+def test_the_bounding_box_is_the_smallest_that_contains_the_mask(mask):
     box = distance.bounding_box(mask)
     assert mask[box].sum() == mask.sum()
     if mask.any():
         for axis, side in enumerate(box):
             across = mask[box].any(axis=tuple(other for other in range(mask.ndim) if other != axis))
-            assert across[0] and across[-1] and len(across) == side.stop - side.start
+            assert across[0]
+            assert across[-1]
+            assert len(across) == side.stop - side.start
     else:
         assert mask[box].size == 0

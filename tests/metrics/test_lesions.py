@@ -6,13 +6,13 @@ import pytest
 from headstart.metrics import lesions
 
 VOXEL_ML = 0.5
-# slices 0 and 1: a lesion of 2 x 2 on 2 x 1, touching at corners only; slice 3: one voxel, and four in a row
+# Slices 0 and 1: a lesion of 2 x 2 and one of 2 x 1 that touch at a corner only; slice 3: one voxel, four in a row.
 TRUTH = np.zeros((4, 6, 8), np.uint8)
 TRUTH[0, :2, :2] = 1
 TRUTH[1, 2:4, 2] = 1
 TRUTH[3, 0, 0] = 1
 TRUTH[3, 5, 4:] = 1
-# all of the lower part; a quarter of the row, with more beside it; a false one of 1 and one of 6 in two slices
+# All of the first lesion; a quarter of the row, with more outside; false positives of 1 voxel and of 6 in two slices.
 PREDICTION = np.zeros_like(TRUTH)
 PREDICTION[0, :2, :2] = 1
 PREDICTION[3, 4:6, 4] = 1
@@ -24,58 +24,64 @@ def rows(table, *columns):
     return sorted(zip(*(table[column].tolist() for column in columns), strict=True))
 
 
-def test_slices_worked_by_hand():
+def test_lesions_within_slices_worked_by_hand():
     found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML)
-    assert list(found.lesions.columns) == ["slice", "voxels", "volume_ml", "overlap", "found"]
-    assert rows(found.lesions, "slice", "voxels", "volume_ml", "overlap", "found") == [
+    assert list(found.lesions.columns) == ["slice", "voxels", "volume_ml", "overlap", "detected"]
+    assert rows(found.lesions, "slice", "voxels", "volume_ml", "overlap", "detected") == [
         (0, 4, 2.0, 1.0, True), (1, 2, 1.0, 0.0, False), (3, 1, 0.5, 0.0, False), (3, 4, 2.0, 0.25, True),
     ]  # fmt: skip
-    assert list(found.false.columns) == ["slice", "voxels", "volume_ml"]
-    assert rows(found.false, "slice", "voxels") == [(0, 3), (1, 3), (2, 1)]
-    assert (found.sensitivity, found.precision, found.false_lesions) == (2 / 4, 2 / 5, 3)
+    assert list(found.false_positives.columns) == ["slice", "voxels", "volume_ml"]
+    assert rows(found.false_positives, "slice", "voxels") == [(0, 3), (1, 3), (2, 1)]
+    assert len(found.false_positives) == 3
+    assert (found.sensitivity, found.precision) == (2 / 4, 2 / 5)
     assert found.f1 == pytest.approx(2 * (1 / 2) * (2 / 5) / (1 / 2 + 2 / 5))
 
 
-def test_volumes_worked_by_hand():
+def test_lesions_within_the_volume_worked_by_hand():
     found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML, connectivity="volume26")
-    assert rows(found.lesions, "slice", "voxels", "overlap", "found") == [
+    assert rows(found.lesions, "slice", "voxels", "overlap", "detected") == [
         (0, 6, 4 / 6, True), (3, 1, 0.0, False), (3, 4, 0.25, True),
     ]  # fmt: skip
-    assert rows(found.false, "slice", "voxels", "volume_ml") == [(0, 6, 3.0), (2, 1, 0.5)]
+    assert rows(found.false_positives, "slice", "voxels", "volume_ml") == [(0, 6, 3.0), (2, 1, 0.5)]
     assert (found.sensitivity, found.precision, found.f1) == (2 / 3, 2 / 4, pytest.approx(4 / 7))
 
 
 def test_the_overlap_must_exceed_its_cutoff():
     for cutoff, expected in ((0.0, True), (0.2, True), (0.25, False)):
         found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML, overlap=cutoff).lesions
-        assert found[found["overlap"] == 0.25]["found"].tolist() == [expected]
+        assert found[found["overlap"] == 0.25]["detected"].tolist() == [expected]
     fifth = np.zeros((1, 1, 5), np.uint8)
     fifth[0, 0, 0] = 1
-    assert not lesions.detect(fifth, np.ones_like(fifth), 1, overlap=0.2).lesions["found"].any()
+    assert not lesions.detect(fifth, np.ones_like(fifth), 1, overlap=0.2).lesions["detected"].any()
 
 
-def test_lesions_under_the_volume_cutoff_are_left_out_and_false_ones_too():
-    found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML, volume_ml=1)  # what has just 1 mL stays
-    assert rows(found.lesions, "voxels") == [(2,), (4,), (4,)] and rows(found.false, "voxels") == [(3,), (3,)]
+def test_lesions_and_false_positives_under_the_volume_cutoff_are_excluded():
+    found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML, volume_ml=1)  # exactly 1 mL is included
+    assert rows(found.lesions, "voxels") == [(2,), (4,), (4,)]
+    assert rows(found.false_positives, "voxels") == [(3,), (3,)]
     found = lesions.detect(PREDICTION, TRUTH, VOXEL_ML, volume_ml=2)
-    assert (found.sensitivity, found.false_lesions, found.precision) == (1, 0, 1)
+    assert found.false_positives.empty
+    assert (found.sensitivity, found.precision) == (1, 1)
     assert list(found.lesions.index) == [0, 1]
 
 
-def test_what_touches_a_lesion_is_never_false():
+def test_a_component_that_touches_a_lesion_is_no_false_positive():
     truth, prediction = np.zeros((2, 1, 4, 4), np.uint8)
     truth[0, 0, 0] = 1
     prediction[0] = 1
-    # a large piece on a lesion that is left out: not false
-    assert lesions.detect(prediction, truth, 1, volume_ml=2).false.empty
-    # a piece that touches a lesion and does not find it: that one is missed, and there is no false one
+    # a large component on an excluded lesion is no false positive
+    assert lesions.detect(prediction, truth, 1, volume_ml=2).false_positives.empty
+    # a component that touches a lesion without detecting it: the lesion is missed, and there is no false positive
     truth[0] = 1
     prediction[0, 1:] = 0
     found = lesions.detect(prediction, truth, 1, overlap=0.3)
-    assert (found.sensitivity, found.false_lesions) == (0, 0) and math.isnan(found.precision) and found.f1 == 0
+    assert found.sensitivity == 0
+    assert found.false_positives.empty
+    assert math.isnan(found.precision)
+    assert found.f1 == 0
 
 
-def test_many_pieces_find_one_lesion_and_one_piece_finds_many():
+def test_many_components_detect_one_lesion_and_one_component_detects_many():
     whole, pieces = np.ones((1, 1, 9), np.uint8), np.zeros((1, 1, 9), np.uint8)
     pieces[0, 0, ::2] = 1
     found = lesions.detect(pieces, whole, 1)
@@ -87,15 +93,21 @@ def test_many_pieces_find_one_lesion_and_one_piece_finds_many():
 def test_empty_masks():
     nothing = np.zeros_like(TRUTH)
     found = lesions.detect(nothing, nothing, VOXEL_ML)
-    assert all(math.isnan(x) for x in (found.sensitivity, found.precision, found.f1)) and found.false_lesions == 0
+    assert all(math.isnan(measure) for measure in (found.sensitivity, found.precision, found.f1))
+    assert found.false_positives.empty
     found = lesions.detect(nothing, TRUTH, VOXEL_ML)
-    assert found.sensitivity == 0 and math.isnan(found.precision) and found.f1 == 0
+    assert found.sensitivity == 0
+    assert math.isnan(found.precision)
+    assert found.f1 == 0
     found = lesions.detect(TRUTH, nothing, VOXEL_ML)
-    assert math.isnan(found.sensitivity) and found.precision == 0 and found.f1 == 0 and found.false_lesions == 4
+    assert math.isnan(found.sensitivity)
+    assert found.precision == 0
+    assert found.f1 == 0
+    assert len(found.false_positives) == 4
 
 
 @pytest.mark.parametrize("connectivity", lesions.CONNECTIVITIES)
-def test_a_mask_is_whatever_is_not_zero_in_any_memory_order(connectivity):
+def test_masks_are_nonzero_values_in_any_memory_order(connectivity):
     expected = lesions.tabulate(PREDICTION, TRUTH, VOXEL_ML, connectivity)
     others = lesions.tabulate(np.asfortranarray(PREDICTION * 3), TRUTH * 255, VOXEL_ML, connectivity)
     assert others.equals(expected)
@@ -112,7 +124,7 @@ def test_a_mask_is_whatever_is_not_zero_in_any_memory_order(connectivity):
         ((PREDICTION, TRUTH, 1, 0.0, 0.0, "volume6"), "connectivity is 'volume6', not one of slice8, volume26"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(arguments, words):
+def test_masks_that_cannot_be_compared_are_rejected(arguments, words):
     with pytest.raises(ValueError, match=words):
         lesions.detect(*arguments)
 
@@ -126,15 +138,16 @@ def test_cutoffs_on_the_table_are_cutoffs_on_the_scan(connectivity):
         for overlap, volume_ml in ((0, 0), (0.2, 1), (0.5, 2)):
             found = lesions.detect(prediction, truth, VOXEL_ML, overlap, volume_ml, connectivity)
             counted = lesions.count(table, overlap, volume_ml).set_index("connectivity").loc[connectivity]
-            expected = [len(found.lesions), found.lesions["found"].sum(), found.false_lesions]
-            assert counted[["lesions", "found", "false"]].tolist() == expected
+            expected = [len(found.lesions), found.lesions["detected"].sum(), len(found.false_positives)]
+            assert counted[["lesions", "detected", "false_positives"]].tolist() == expected
 
 
-def test_a_scan_without_any_lesion_is_not_forgotten():
+def test_a_scan_without_any_lesion_has_a_row():
     nothing = np.zeros_like(TRUTH)
     table = lesions.of_scan(nothing, nothing, VOXEL_ML, "sub-01")
     assert rows(table, "scan", "connectivity", "kind") == [("sub-01", c, "none") for c in lesions.CONNECTIVITIES]
     counted = lesions.count(table, 0, 0)
-    assert len(counted) == 2 and not counted[["lesions", "found", "false"]].any(axis=None)
-    # nor is one whose lesions are all under the cutoff
+    assert len(counted) == 2
+    assert not counted[["lesions", "detected", "false_positives"]].any(axis=None)
+    # so has a scan whose lesions are all smaller than the cutoff
     assert len(lesions.count(lesions.of_scan(PREDICTION, TRUTH, VOXEL_ML, "sub-02"), 0, 100)) == 2

@@ -31,14 +31,15 @@ def test_dice_and_iou_worked_by_hand():
 def test_mean_iou_worked_by_hand():
     truth = np.array([0, 0, 0, 1, 1, 2])
     prediction = np.array([0, 0, 1, 1, 1, 1])
-    # class 0: 2/3; class 1: 2/4; class 2: 0/1; class 3 is in neither
+    # class 0: 2/3; class 1: 2/4; class 2: 0/1; class 3 occurs in neither
     assert overlap.mean_iou(prediction, truth, 4) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert overlap.mean_iou(prediction, truth, 4, "one") == pytest.approx((2 / 3 + 1 / 2 + 0 + 1) / 4)
 
 
 @pytest.mark.parametrize("score", [overlap.dice, overlap.iou])
 def test_empty_masks(score):
-    assert math.isnan(score(NONE, NONE)) and math.isnan(score(NONE, NONE, empty="skip"))
+    assert math.isnan(score(NONE, NONE))
+    assert math.isnan(score(NONE, NONE, empty="skip"))
     assert score(NONE, NONE, empty="one") == 1
     for empty in ("skip", "one"):
         assert score(PREDICTION, NONE, empty=empty) == 0
@@ -46,7 +47,7 @@ def test_empty_masks(score):
         assert score(TRUTH, TRUTH, empty=empty) == 1
 
 
-def test_an_unknown_policy_is_refused():
+def test_an_unknown_policy_is_rejected():
     with pytest.raises(KeyError):
         overlap.dice(TRUTH, TRUTH, empty="zero")
 
@@ -59,7 +60,7 @@ def test_shapes_must_agree(score):
         score(PREDICTION, TRUTH.ravel())
 
 
-def test_labels_out_of_range_are_refused():
+def test_labels_out_of_range_are_rejected():
     right = np.zeros((1, 2, 2), int)
     for wrong in (3, -1):
         for pair in ((right + wrong, right), (right, right + wrong)):
@@ -94,7 +95,7 @@ def test_dice_and_iou_agree_with_sets_of_voxels(pair):
 
 @settings(max_examples=60, deadline=None)
 @given(pairs(classes=2))
-def test_dice_and_iou_are_symmetric_bounded_and_tied_to_each_other(pair):
+def test_dice_and_iou_are_symmetric_bounded_and_functions_of_each_other(pair):
     dice, iou = overlap.dice(*pair, empty="one"), overlap.iou(*pair, empty="one")
     assert overlap.dice(*reversed(pair), empty="one") == dice
     assert 0 <= iou <= dice <= 1
@@ -117,7 +118,7 @@ def test_counts_agree_with_one_slice_and_class_at_a_time(pair):
 
 @settings(max_examples=60, deadline=None)
 @given(pairs(classes=3))
-def test_mean_iou_is_the_mean_of_the_classes_found(pair):
+def test_mean_iou_is_the_mean_over_the_classes_present(pair):
     prediction, truth = pair
     scores = [overlap.iou(prediction == label, truth == label) for label in range(3)]
     assert overlap.mean_iou(prediction, truth, 3) == pytest.approx(np.nanmean(scores))

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import small
 import torch
 from torch import nn
 
@@ -17,11 +18,20 @@ from headstart.networks.architectures import (
     Segmenter,
 )
 
-SMALL = (8, 8, 8, 8, 4, 4, 4, 4, 4)
+# The decoder's channels in config.yaml.
+WIDTHS = (256, 128, 64, 64, 32, 32, 16, 16, 16)
+
+
+def encoder(name="resnet18"):
+    return Encoder(name, latent_channels=4)
+
+
+def decoder(classes, widths=WIDTHS, normalisation="batch"):
+    return Decoder(classes, 4, widths, normalisation)
 
 
 def torchvision_resnet50_names():
-    """Parameters and buffers of torchvision's resnet50 without its fc, written from the paper's table 1."""
+    """Parameters and buffers of torchvision's resnet50 without its fc, from table 1 of He 2016."""
 
     def norm(name):
         return [f"{name}.{part}" for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")]
@@ -57,10 +67,10 @@ def parameters(model):
 
 @pytest.fixture(scope="module")
 def resnet50():
-    return Encoder("resnet50")
+    return encoder("resnet50")
 
 
-def test_resnet50_takes_256_to_16x16x4_by_way_of_8x8x2048(resnet50):
+def test_resnet50_reduces_256x256_to_8x8x2048_and_to_a_latent_map_of_16x16x4(resnet50):
     images = torch.zeros(1, 1, 256, 256)
     with torch.inference_mode():
         assert resnet50.eval().forward_features(images).shape == (1, 2048, 8, 8)
@@ -73,7 +83,7 @@ def test_the_trunk_has_torchvisions_names(resnet50):
 
 
 def test_the_trunk_has_torchvisions_shapes(resnet50):
-    # torchvision documents 25,557,032 parameters; its fc holds 2048 * 1000 + 1000, its stem two more channels
+    # torchvision documents 25,557,032 parameters; its fc has 2048 * 1000 + 1000, its stem two more channels.
     trunk = parameters(resnet50) - parameters(resnet50.compress)
     assert trunk == 25_557_032 - (2048 * 1000 + 1000) - 2 * 64 * 7 * 7
     state = resnet50.state_dict()
@@ -82,33 +92,35 @@ def test_the_trunk_has_torchvisions_shapes(resnet50):
     assert state["layer4.2.conv3.weight"].shape == (2048, 512, 1, 1)
 
 
-def test_strides_stand_where_torchvision_has_them(resnet50):
+def test_strides_are_where_torchvision_has_them(resnet50):
     strided = {name for name, module in resnet50.named_modules() if getattr(module, "stride", 1) == (2, 2)}
     expected = {f"layer{stage}.0.{part}" for stage in (2, 3, 4) for part in ("conv2", "downsample.0")}
     assert strided == expected | {"conv1", "compress.0"}
 
 
-def test_compression_is_one_transposed_convolution_normalised_and_rectified(resnet50):
+def test_the_latent_map_is_a_transposed_convolution_with_batch_norm_and_relu(resnet50):
     transposed, norm, activation = resnet50.compress
-    assert isinstance(transposed, nn.ConvTranspose2d) and transposed.kernel_size == (3, 3)
+    assert isinstance(transposed, nn.ConvTranspose2d)
+    assert transposed.kernel_size == (3, 3)
     assert parameters(transposed) == 2048 * 4 * 9
-    assert isinstance(norm, nn.BatchNorm2d) and isinstance(activation, nn.ReLU)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(activation, nn.ReLU)
 
 
 @pytest.mark.parametrize(("name", "trunk"), [("resnet18", 11_689_512 - 513_000), ("resnet34", 21_797_672 - 513_000)])
-def test_smaller_encoders_are_torchvisions_too(name, trunk):
-    encoder = Encoder(name)
-    assert parameters(encoder) - parameters(encoder.compress) == trunk - 2 * 64 * 7 * 7
-    assert encoder.eval()(torch.zeros(1, 1, 64, 96)).shape == (1, 4, 4, 6)
+def test_smaller_encoders_are_those_of_torchvision_too(name, trunk):
+    model = encoder(name)
+    assert parameters(model) - parameters(model.compress) == trunk - 2 * 64 * 7 * 7
+    assert model.eval()(torch.zeros(1, 1, 64, 96)).shape == (1, 4, 4, 6)
 
 
 def test_slices_that_are_not_multiples_of_32_are_refused():
     with pytest.raises(ValueError, match=r"\(48, 64\) are not multiples of 32"):
-        Encoder("resnet18")(torch.zeros(1, 1, 48, 64))
+        encoder()(torch.zeros(1, 1, 48, 64))
 
 
 def test_the_decoders_shape_at_every_level():
-    shapes = shapes_of_convolutions(Decoder(7), torch.zeros(1, 4, 16, 16))
+    shapes = shapes_of_convolutions(decoder(7), torch.zeros(1, 4, 16, 16))
     assert shapes == [
         (256, 16, 16), (128, 16, 16), (64, 32, 32), (64, 32, 32), (32, 64, 64), (32, 64, 64),
         (16, 128, 128), (16, 128, 128), (16, 256, 256), (7, 256, 256),
@@ -116,27 +128,27 @@ def test_the_decoders_shape_at_every_level():
 
 
 @pytest.mark.parametrize("normalisation", ["batch", "none"])
-def test_the_decoder_is_the_papers(normalisation):
-    decoder = Decoder(3, normalisation=normalisation)
-    kinds = [type(module) for module in decoder.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+def test_the_decoder_is_the_one_of_the_paper(normalisation):
+    model = decoder(3, normalisation=normalisation)
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    kinds = [type(module) for module in convolutions]
     assert kinds == [nn.Conv2d, nn.Conv2d] + 4 * [nn.ConvTranspose2d, nn.Conv2d]
-    convolutions = [module for module in decoder.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
     assert all(module.kernel_size == (3, 3) for module in convolutions)
     strides = [module.stride[0] for module in convolutions]
     assert strides == [1, 1, 2, 1, 2, 1, 2, 1, 2, 1]
-    slopes = [module.negative_slope for module in decoder.modules() if isinstance(module, nn.LeakyReLU)]
+    slopes = [module.negative_slope for module in model.modules() if isinstance(module, nn.LeakyReLU)]
     assert slopes == [0.2] * 9
-    norms = sum(isinstance(module, nn.BatchNorm2d) for module in decoder.modules())
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
     assert norms == (9 if normalisation == "batch" else 0)
-    assert isinstance(decoder.layers[-1], nn.Conv2d)
+    assert isinstance(model.layers[-1], nn.Conv2d)
 
 
 def test_the_decoders_parameter_count():
     channels = (4, 256, 128, 64, 64, 32, 32, 16, 16, 16, 2)
     kernels = sum(9 * inputs * outputs for inputs, outputs in zip(channels, channels[1:], strict=False))
     hidden = sum(channels[1:-1])
-    assert parameters(Decoder(2)) == kernels + 2 * hidden + 2
-    assert parameters(Decoder(2, normalisation="none")) == kernels + hidden + 2
+    assert parameters(decoder(2)) == kernels + 2 * hidden + 2
+    assert parameters(decoder(2, normalisation="none")) == kernels + hidden + 2
 
 
 def test_the_discriminators_shape_at_every_level_and_its_patch():
@@ -160,7 +172,7 @@ def test_the_discriminators_shape_at_every_level_and_its_patch():
     assert parameters(discriminator) == kernels + 64 + 64 + 128 + 256 + 1
 
 
-def test_the_discriminator_sees_both_images_and_takes_the_smallest_slices():
+def test_the_discriminator_uses_both_images_and_accepts_the_smallest_slices():
     torch.manual_seed(0)
     discriminator, (image, other) = Discriminator(), torch.rand(2, 1, 1, 32, 32)
     answers = discriminator(image, other)
@@ -168,10 +180,12 @@ def test_the_discriminator_sees_both_images_and_takes_the_smallest_slices():
     assert not torch.equal(answers, discriminator(other, image))
 
 
-def test_the_classification_head_is_the_papers():
-    head = ClassificationHead(16)
+def test_the_classification_head_is_the_one_of_the_paper():
+    head = ClassificationHead(16, latent_channels=4, size=256)
     flatten, first, norm, activation, second = head.layers
-    assert isinstance(flatten, nn.Flatten) and isinstance(norm, nn.BatchNorm1d) and isinstance(activation, nn.ReLU)
+    assert isinstance(flatten, nn.Flatten)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(activation, nn.ReLU)
     assert (first.in_features, first.out_features) == (16 * 16 * 4, 2048)
     assert (second.in_features, second.out_features) == (2048, 16)
     assert parameters(head) == 1024 * 2048 + 2 * 2048 + 2048 * 16 + 16
@@ -180,24 +194,24 @@ def test_the_classification_head_is_the_papers():
 
 def test_every_parameter_of_a_classifier_gets_a_gradient():
     torch.manual_seed(0)
-    model = Classifier(Encoder("resnet18"), ClassificationHead(5, size=64))
+    model = Classifier(encoder(), ClassificationHead(5, latent_channels=4, size=64))
     scores = model(torch.rand(3, 1, 64, 64))
     assert scores.shape == (3, 5)
     scores.square().mean().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
 
 
-def test_settings_that_are_not_a_decoder_are_refused():
+def test_invalid_settings_of_a_decoder_are_refused():
     with pytest.raises(ValueError, match="9 widths, not 2"):
-        Decoder(2, widths=(8, 8))
+        decoder(2, widths=(8, 8))
     with pytest.raises(ValueError, match="'group'"):
-        Decoder(2, normalisation="group")
+        decoder(2, normalisation="group")
 
 
 @pytest.mark.parametrize("normalisation", ["batch", "none"])
 def test_every_parameter_gets_a_gradient(normalisation):
     torch.manual_seed(0)
-    model = Segmenter(Encoder("resnet18"), Decoder(3, widths=SMALL, normalisation=normalisation))
+    model = Segmenter(encoder(), decoder(3, widths=small.WIDTHS, normalisation=normalisation))
     scores = model(torch.rand(2, 1, 64, 64))
     assert scores.shape == (2, 3, 64, 64)
     scores.square().mean().backward()
@@ -205,8 +219,8 @@ def test_every_parameter_gets_a_gradient(normalisation):
     assert not silent
 
 
-def test_weights_follow_from_the_seed_alone():
-    architecture = Architecture("resnet18", decoder_widths=SMALL)
+def test_weights_depend_on_the_seed_alone():
+    architecture = small.architecture()
     before = torch.get_rng_state()
     first, again, other = (architecture.make_encoder(seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
@@ -223,6 +237,6 @@ def test_training_and_evaluation_need_no_imaging_library():
     subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
 
 
-def test_an_architecture_is_read_from_a_studys_settings():
-    network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": list(SMALL), "normalisation": "none"}
-    assert Architecture.of(network) == Architecture("resnet18", 2, SMALL, "none")
+def test_an_architecture_is_read_from_the_settings_of_a_study():
+    network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": [8] * 9, "normalisation": "none"}
+    assert Architecture.of(network) == Architecture("resnet18", 2, (8,) * 9, "none")

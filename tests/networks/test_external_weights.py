@@ -1,4 +1,4 @@
-"""Weights from elsewhere through the door, against a ResNet-50 written from the paper (He 2016)."""
+"""Weights from other projects, checked against a ResNet-50 written from the paper (He 2016)."""
 
 import hashlib
 
@@ -12,11 +12,19 @@ from headstart.networks.architectures import Encoder
 from headstart.networks.external_weights import load_trunk
 
 
+def encoder(name="resnet50"):
+    return Encoder(name, latent_channels=4)
+
+
+def load(model, path, sha256=None):
+    return load_trunk(model, path, sha256)
+
+
 @pytest.fixture(scope="module")
 def torchvision_like():
     """A ResNet-50 as torchvision names it, with an RGB stem, a classifier, and random weights and statistics."""
     generator = torch.Generator().manual_seed(0)
-    state = {name: tensor for name, tensor in Encoder("resnet50").state_dict().items() if "compress" not in name}
+    state = {name: tensor for name, tensor in encoder().state_dict().items() if "compress" not in name}
     drawn = {}
     for name, tensor in state.items():
         if name.endswith("num_batches_tracked"):
@@ -53,22 +61,24 @@ def features(state, images):
     return x
 
 
-def same_features(encoder, state):
+def same_features(model, state):
     grey = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        ours, theirs = encoder.eval().forward_features(grey), features(state, grey.expand(-1, 3, -1, -1))
+        ours, theirs = model.eval().forward_features(grey), features(state, grey.expand(-1, 3, -1, -1))
     return torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_torchvisions_weights_give_the_same_features(torchvision_like, tmp_path, suffix):
+def test_weights_of_torchvision_give_the_same_features(torchvision_like, tmp_path, suffix):
     path = tmp_path / f"resnet50{suffix}"
     save_file(torchvision_like, path) if suffix == ".safetensors" else torch.save(torchvision_like, path)
-    encoder = Encoder("resnet50")
-    loaded = load_trunk(encoder, path, hashlib.sha256(path.read_bytes()).hexdigest().upper())
-    assert same_features(encoder, torchvision_like)
-    assert loaded.adapted == ("conv1.weight",) and set(loaded.unused) == {"fc.weight", "fc.bias"}
-    assert loaded.missing and all(name.startswith("compress.") for name in loaded.missing)
+    model = encoder()
+    loaded = load(model, path, hashlib.sha256(path.read_bytes()).hexdigest().upper())
+    assert same_features(model, torchvision_like)
+    assert loaded.adapted == ("conv1.weight",)
+    assert set(loaded.unused) == {"fc.weight", "fc.bias"}
+    assert loaded.missing
+    assert all(name.startswith("compress.") for name in loaded.missing)
     assert len(loaded.loaded) == len(torchvision_like) - 3
 
 
@@ -81,25 +91,26 @@ def test_torchvisions_weights_give_the_same_features(torchvision_like, tmp_path,
             lambda state: {"state_dict": {**state, "compress1.weight": torch.zeros(8, 2048, 3, 3)}}, id="Taskonomy"
         ),
         pytest.param(
-            lambda state: {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, id="uncounted"
+            lambda state: {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, id="without counts"
         ),
     ],
 )
-def test_checkpoints_of_other_makers_are_read(torchvision_like, tmp_path, wrapped):
+def test_checkpoints_of_other_projects_are_read(torchvision_like, tmp_path, wrapped):
     torch.save(wrapped(torchvision_like), tmp_path / "weights.pth")
-    encoder = Encoder("resnet50")
-    load_trunk(encoder, tmp_path / "weights.pth")
-    assert same_features(encoder, torchvision_like)
+    model = encoder()
+    load(model, tmp_path / "weights.pth")
+    assert same_features(model, torchvision_like)
 
 
-def test_monais_biases_before_batch_norm_are_folded(torchvision_like, tmp_path):
+def test_biases_of_monai_before_batch_norm_are_folded(torchvision_like, tmp_path):
     state = dict(torchvision_like)
     for stage, channels in enumerate((256, 512, 1024, 2048), start=1):
         state[f"layer{stage}.0.downsample.0.bias"] = torch.linspace(-0.3, 0.3, channels)
     torch.save(state, tmp_path / "monai.pt")
-    encoder = Encoder("resnet50")
-    loaded = load_trunk(encoder, tmp_path / "monai.pt")
-    assert same_features(encoder, state) and len(loaded.adapted) == 5
+    model = encoder()
+    loaded = load(model, tmp_path / "monai.pt")
+    assert same_features(model, state)
+    assert len(loaded.adapted) == 5
 
 
 @pytest.mark.parametrize(
@@ -113,43 +124,43 @@ def test_monais_biases_before_batch_norm_are_folded(torchvision_like, tmp_path):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(torchvision_like, tmp_path, change, message):
+def test_tensors_that_do_not_fit_are_named(torchvision_like, tmp_path, change, message):
     state = dict(torchvision_like)
     change(state)
     torch.save(state, tmp_path / "weights.pth")
-    encoder = Encoder("resnet50")
-    before = encoder.conv1.weight.clone()
+    model = encoder()
+    before = model.conv1.weight.clone()
     with pytest.raises(UserError, match=message):
-        load_trunk(encoder, tmp_path / "weights.pth")
-    assert torch.equal(encoder.conv1.weight, before)
+        load(model, tmp_path / "weights.pth")
+    assert torch.equal(model.conv1.weight, before)
 
 
 def test_another_depth_is_refused(torchvision_like, tmp_path):
     torch.save(torchvision_like, tmp_path / "weights.pth")
     with pytest.raises(UserError, match="is not the network.encoder of this study"):
-        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth")
+        load(encoder("resnet18"), tmp_path / "weights.pth")
 
 
-def test_files_that_are_not_what_they_should_be(tmp_path):
+def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"gone.pth does not exist"):
-        load_trunk(Encoder("resnet18"), tmp_path / "gone.pth")
+        load(encoder("resnet18"), tmp_path / "gone.pth")
     (tmp_path / "weights.pth").write_bytes(b"not weights")
     with pytest.raises(UserError, match=r"has the SHA-256 [0-9a-f]{64}, not 00"):
-        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth", "0" * 64)
-    with pytest.raises(UserError, match="is damaged or holds more than weights"):
-        load_trunk(Encoder("resnet18"), tmp_path / "weights.pth")
+        load(encoder("resnet18"), tmp_path / "weights.pth", "0" * 64)
+    with pytest.raises(UserError, match="is damaged or contains more than weights"):
+        load(encoder("resnet18"), tmp_path / "weights.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="list.pth holds list, not tensors by name"):
-        load_trunk(Encoder("resnet18"), tmp_path / "list.pth")
+    with pytest.raises(UserError, match="list.pth contains list, not named tensors"):
+        load(encoder("resnet18"), tmp_path / "list.pth")
 
 
-def test_a_trunk_goes_out_as_it_came_in(torchvision_like, tmp_path):
-    """What docs/extending and the model card show: a plain ResNet takes the encoder's trunk, and gives its features."""
+def test_a_trunk_can_be_used_elsewhere(torchvision_like, tmp_path):
+    """As docs/extending and the model card show: a plain ResNet with the encoder's trunk gives the same features."""
     torch.save(torchvision_like, tmp_path / "weights.pth")
-    encoder = Encoder("resnet50")
-    load_trunk(encoder, tmp_path / "weights.pth")
+    model = encoder()
+    load(model, tmp_path / "weights.pth")
     grey = torch.rand(1, 1, 64, 64)
-    out = {name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith("compress.")}
+    out = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("compress.")}
     with torch.inference_mode():
         theirs = features(out, grey)
-        assert torch.allclose(encoder.eval().forward_features(grey), theirs, atol=1e-5 * theirs.abs().max().item())
+        assert torch.allclose(model.eval().forward_features(grey), theirs, atol=1e-5 * theirs.abs().max().item())

@@ -7,7 +7,7 @@ from torch import nn
 from headstart.job import UserError, read_json
 from headstart.networks import model_files
 
-FACTS = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
+METADATA = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
 HISTORY = [
     {"epoch": 1, "learning_rate": 1e-4, "loss": 1 / 3, "validation": None},
     {"epoch": 2, "learning_rate": 1e-5, "loss": 0.25, "validation": 0.5},
@@ -22,35 +22,37 @@ def network(channels=3, seed=0):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "encoder.safetensors"
-    model_files.save(network(seed=1), path, FACTS, HISTORY)
+    model_files.save(network(seed=1), path, METADATA, HISTORY)
     return path
 
 
 def test_weights_come_back_bit_for_bit(saved):
     model = network(seed=2)
-    report = model_files.load_state(model, saved, FACTS)
+    report = model_files.load_state(model, saved, METADATA)
     original = network(seed=1).state_dict()
     assert all(torch.equal(tensor, original[name]) for name, tensor in model.state_dict().items())
     assert report == model_files.LoadReport(tuple(original), (), (), ())
 
 
-def test_equal_weights_are_equal_files(tmp_path, saved):
+def test_equal_weights_give_equal_files(tmp_path, saved):
     model = network(seed=1).to(memory_format=torch.channels_last)
-    model_files.save(model, tmp_path / "again" / "encoder.safetensors", FACTS, HISTORY)
+    model_files.save(model, tmp_path / "again" / "encoder.safetensors", METADATA, HISTORY)
     for name in ("encoder.safetensors", "model.json", "training.tsv"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_facts_and_history_lie_beside_the_weights(saved):
+def test_metadata_and_history_are_written_beside_the_weights(saved):
     metadata = read_json(saved.with_name("model.json"))
-    assert {key: metadata[key] for key in FACTS} == FACTS and len(metadata["weights_sha256"]) == 64
+    assert {key: metadata[key] for key in METADATA} == METADATA
+    assert len(metadata["weights_sha256"]) == 64
     lines = saved.with_name("training.tsv").read_text().splitlines()
     assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation"
-    assert lines[1] == "1\t0.0001\t0.3333333333333333\t" and lines[2] == "2\t1e-05\t0.25\t0.5"
+    assert lines[1] == "1\t0.0001\t0.3333333333333333\t"
+    assert lines[2] == "2\t1e-05\t0.25\t0.5"
 
 
 def test_an_untrained_network_has_an_empty_history(tmp_path):
-    model_files.save(network(), tmp_path / "encoder.safetensors", FACTS)
+    model_files.save(network(), tmp_path / "encoder.safetensors", METADATA)
     assert (tmp_path / "training.tsv").read_text() == "epoch\tlearning_rate\tloss\tvalidation\n"
 
 
@@ -82,17 +84,17 @@ def test_weights_that_do_not_fit_are_refused(saved):
 
 def test_a_file_other_than_the_one_described_is_refused(saved):
     description = saved.with_name("model.json").read_bytes()
-    model_files.save(network(seed=3), saved, FACTS)
+    model_files.save(network(seed=3), saved, METADATA)
     saved.with_name("model.json").write_bytes(description)
     with pytest.raises(UserError, match="is not the file that"):
-        model_files.load_state(network(), saved, FACTS)
+        model_files.load_state(network(), saved, METADATA)
 
 
 @pytest.mark.parametrize("gone", ["encoder.safetensors", "model.json"])
 def test_a_missing_file_is_named(saved, gone):
     saved.with_name(gone).unlink()
     with pytest.raises(UserError, match=f"{gone} does not exist"):
-        model_files.load_state(network(), saved, FACTS)
+        model_files.load_state(network(), saved, METADATA)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 200])
@@ -102,15 +104,15 @@ def test_a_file_cut_short_is_named(saved, kept):
         model_files.load_state(network(), saved)
 
 
-def test_torch_files_load_if_they_hold_nothing_but_weights(tmp_path):
+def test_torch_files_are_read_if_they_contain_nothing_but_weights(tmp_path):
     torch.save(network(seed=1).state_dict(), tmp_path / "weights.pth")
     model_files.load_state(network(), tmp_path / "weights.pth")
     torch.save({"code": math.sin}, tmp_path / "code.pth")
-    with pytest.raises(UserError, match=r"code\.pth is damaged or holds more than weights"):
+    with pytest.raises(UserError, match=r"code\.pth is damaged or contains more than weights"):
         model_files.read_state(tmp_path / "code.pth")
     with pytest.raises(UserError, match=r"none\.pth does not exist"):
         model_files.read_state(tmp_path / "none.pth")
 
 
-def test_versions_name_what_computes():
+def test_versions_name_the_packages_that_compute():
     assert set(model_files.versions()) == {"headstart", "torch", "monai"}

@@ -1,10 +1,10 @@
-"""A small made-up template: ellipsoids of a brain's size on a coarse grid."""
+"""A small synthetic template: ellipsoids of the size of a brain on a coarse grid."""
 
 import numpy as np
 import pytest
+from settings_of import recipe
 
 from headstart.images import Grid, Volume
-from headstart.phantom.recipe import Recipe
 from headstart.phantom.subject import make_subject
 from headstart.template.template import Template
 
@@ -67,23 +67,23 @@ def template() -> Template:
 
 @pytest.fixture(scope="session")
 def coarse() -> dict:
-    """Recipe settings for scans that take a fraction of a second."""
+    """Parameters of a recipe for scans that take a fraction of a second."""
     return {"voxel_mm": (2.8, 3.2)}
 
 
 @pytest.fixture(scope="session")
 def healthy(template, coarse):
-    return make_subject(template, Recipe(**coarse), seed=1)
+    return make_subject(template, recipe(**coarse), seed=1)
 
 
 @pytest.fixture(scope="session")
 def strokes(template, coarse):
-    return [make_subject(template, Recipe(lesions="stroke", **coarse), seed) for seed in range(6)]
+    return [make_subject(template, recipe("stroke", **coarse), seed) for seed in range(6)]
 
 
 @pytest.fixture(scope="session")
 def sclerotic(template):
-    return make_subject(template, Recipe(lesions="ms", voxel_mm=(1.5, 1.5)), seed=3)
+    return make_subject(template, recipe("ms", voxel_mm=(1.5, 1.5)), seed=3)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The dataset on disk: read back, and accepted by the BIDS validator."""
+"""The dataset on disk, as it is read back, and as the BIDS validator sees it."""
 
 import csv
 import json
@@ -9,26 +9,27 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from settings_of import recipe
 
 from headstart import images
 from headstart.phantom.dataset import write_dataset, write_subject
-from headstart.phantom.recipe import Recipe, subject_paths
+from headstart.phantom.recipe import subject_paths
 from headstart.phantom.subject import demographics
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
-PEOPLE = [("01", 0), ("02", 1)]
+SEEDS = [("01", 0), ("02", 1)]
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, strokes):
     folder = tmp_path_factory.mktemp("bids") / "strokes"
-    write_dataset(folder, "Made-up strokes", strokes[0].recipe, PEOPLE)
-    for subject, seed in PEOPLE:
+    write_dataset(folder, "Synthetic strokes", strokes[0].recipe, SEEDS)
+    for subject, seed in SEEDS:
         write_subject(strokes[seed], folder, subject)
     return folder
 
 
-def test_what_is_written_is_what_was_made(dataset, strokes):
+def test_files_contain_the_subject(dataset, strokes):
     paths = subject_paths(dataset, "02")
     stored = nib.load(paths["t1w"])
     assert stored.get_data_dtype() == np.int16
@@ -52,19 +53,19 @@ def test_writing_twice_gives_the_same_bytes(dataset, strokes, tmp_path):
     assert {key: path.read_bytes() for key, path in again.items()} == {k: p.read_bytes() for k, p in first.items()}
 
 
-def test_participants_match_the_people(dataset, strokes):
+def test_participants_match_the_subjects(dataset, strokes):
     with open(dataset / "participants.tsv", encoding="utf-8") as table:
         rows = list(csv.DictReader(table, delimiter="\t"))
     assert [row["participant_id"] for row in rows] == ["sub-01", "sub-02"]
-    for row, (_, seed) in zip(rows, PEOPLE, strict=True):
-        who = demographics(Recipe(lesions="stroke"), seed)
-        assert (int(row["age"]), row["sex"]) == (who["age"], who["sex"])
-        assert who == {"age": strokes[seed].age, "sex": strokes[seed].sex}
+    for row, (_, seed) in zip(rows, SEEDS, strict=True):
+        drawn = demographics(recipe("stroke"), seed)
+        assert (int(row["age"]), row["sex"]) == (drawn["age"], drawn["sex"])
+        assert drawn == {"age": strokes[seed].age, "sex": strokes[seed].sex}
 
 
 @pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
 @pytest.mark.parametrize("part", ["", "derivatives/ground_truth"])
 def test_the_bids_validator_finds_no_error(dataset, part):
-    shown = subprocess.run([VALIDATOR, "--json", dataset / part], capture_output=True, text=True, timeout=60)
-    found = json.loads(shown.stdout)["issues"]["issues"]
-    assert [issue for issue in found if issue["severity"] == "error"] == []
+    done = subprocess.run([VALIDATOR, "--json", dataset / part], capture_output=True, text=True, timeout=60)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []

@@ -1,18 +1,19 @@
-"""Recipes and paths: what is refused, and that a workflow can ask for paths without loading anything heavy."""
+"""Recipes that are refused, and paths, which need no heavy imports."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from settings_of import recipe
 
 import headstart
 from headstart.job import UserError
-from headstart.phantom.recipe import Recipe, subject_paths
+from headstart.phantom.recipe import subject_paths
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"lesions": "tumour"},
         {"voxel_mm": (0, 1)},
@@ -23,9 +24,9 @@ from headstart.phantom.recipe import Recipe, subject_paths
         {"orientations": ("XYZ",)},
     ],
 )
-def test_a_wrong_recipe_is_refused_by_the_name_of_its_key(wrong):
-    with pytest.raises(UserError, match=next(iter(wrong))):
-        Recipe(**wrong)
+def test_an_invalid_recipe_is_refused_with_the_name_of_its_key(invalid):
+    with pytest.raises(UserError, match=next(iter(invalid))):
+        recipe(**invalid)
 
 
 def test_paths_are_bids():
@@ -34,8 +35,8 @@ def test_paths_are_bids():
     assert paths["lesion"] == Path("data/derivatives/ground_truth/sub-07/anat/sub-07_label-lesion_mask.nii.gz")
 
 
-def test_paths_load_nothing_heavy():
-    code = "import sys, headstart.phantom; print(sorted({'numpy', 'scipy', 'nibabel'} & set(sys.modules)))"
+def test_paths_import_nothing_heavy():
+    code = "import sys, headstart.phantom.recipe; print(sorted({'numpy', 'scipy', 'nibabel'} & set(sys.modules)))"
     package_root = Path(headstart.__file__).parents[1]
     shown = subprocess.run([sys.executable, "-c", code], cwd=package_root, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""One person: the same from the same seed, labels that agree with each other and with the picture."""
+"""One subject: the same from the same seed, with labels that agree with each other and with the scan."""
 
 import dataclasses
 import itertools
@@ -7,51 +7,53 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
+from settings_of import recipe
 
 from headstart.images import Volume
-from headstart.phantom.recipe import Recipe
 from headstart.phantom.subject import demographics, make_subject
 from headstart.phantom.tissue import STRUCTURES
 
 
-def structure_mm(person, label):
+def structure_mm(subject, label):
     """Centre of a structure in RAS+ mm."""
-    return nib.affines.apply_affine(person.structures.affine, np.argwhere(person.structures.data == label).mean(axis=0))
+    return nib.affines.apply_affine(
+        subject.structures.affine, np.argwhere(subject.structures.data == label).mean(axis=0)
+    )
 
 
-def test_the_same_seed_gives_the_same_person_and_another_seed_another(template, coarse, healthy):
-    again, other = (make_subject(template, Recipe(**coarse), seed) for seed in (1, 2))
+def test_the_same_seed_gives_the_same_subject_and_another_seed_another(template, coarse, healthy):
+    again, other = (make_subject(template, recipe(**coarse), seed) for seed in (1, 2))
     assert again.t1w.data.tobytes() == healthy.t1w.data.tobytes()
     assert again.anatomy.data.tobytes() == healthy.anatomy.data.tobytes()
     np.testing.assert_array_equal(again.landmarks, healthy.landmarks)
     assert other.t1w.data.tobytes() != healthy.t1w.data.tobytes()
 
 
-def test_demographics_follow_from_the_seed_alone(healthy):
+def test_demographics_depend_only_on_the_seed(healthy):
     assert demographics(healthy.recipe, 1) == {"age": healthy.age, "sex": healthy.sex}
-    drawn = [demographics(Recipe(lesions="ms"), seed) for seed in range(50)]
-    assert {who["sex"] for who in drawn} == {"F", "M"}
-    assert all(20 <= who["age"] <= 60 for who in drawn)
+    drawn = [demographics(recipe("ms"), seed) for seed in range(50)]
+    assert {one["sex"] for one in drawn} == {"F", "M"}
+    assert all(20 <= one["age"] <= 60 for one in drawn)
 
 
 @pytest.fixture(scope="module")
 def reference(template, coarse):
-    return make_subject(template, Recipe(**coarse, orientations=("RAS",)), 7)
+    return make_subject(template, recipe(**coarse, orientations=("RAS",)), 7)
 
 
 @pytest.mark.parametrize("code", ["LPI", "PSR", "ASL"])
 def test_every_orientation_stores_the_same_world(template, reference, code):
-    person = make_subject(template, dataclasses.replace(reference.recipe, orientations=(code,)), 7)
-    assert "".join(nib.aff2axcodes(person.t1w.affine)) == code
+    subject = make_subject(template, dataclasses.replace(reference.recipe, orientations=(code,)), 7)
+    assert "".join(nib.aff2axcodes(subject.t1w.affine)) == code
     for left, right in ((10, 49), (17, 53)):
-        assert structure_mm(person, left)[0] < structure_mm(person, right)[0]
-        np.testing.assert_allclose(structure_mm(person, left), structure_mm(reference, left), atol=1e-6)
-    turned = nib.as_closest_canonical(nib.Nifti1Image(person.t1w.data, person.t1w.affine))
-    np.testing.assert_array_equal(np.asarray(turned.dataobj), reference.t1w.data)
+        assert structure_mm(subject, left)[0] < structure_mm(subject, right)[0]
+        np.testing.assert_allclose(structure_mm(subject, left), structure_mm(reference, left), atol=1e-6)
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(subject.t1w.data, subject.t1w.affine))
+    np.testing.assert_array_equal(np.asarray(canonical.dataobj), reference.t1w.data)
 
 
-def test_left_in_the_truth_is_left_in_the_picture(template, coarse):
-    """A marker in one half of the template only (a hole where the left putamen was) shows at the truth's left side."""
+def test_left_in_the_ground_truth_is_left_in_the_scan(template, coarse):
+    """A marker in one half of the template (a hole instead of the left putamen) is on the left of the ground truth."""
     wm = template.wm.data.copy()
     wm[template.structures.data == 12] = 0
     csf = np.where(template.structures.data == 12, template.brain.data, template.csf.data).astype(np.float32)
@@ -62,22 +64,25 @@ def test_left_in_the_truth_is_left_in_the_picture(template, coarse):
         template, csf=Volume(csf, affine), gm=Volume(gm, affine), wm=Volume(wm, affine),
         structures=Volume(structures, affine),
     )  # fmt: skip
-    recipe = Recipe(**coarse, noise=0.01, bias=0, orientations=("LPI",))
-    plain, holed = make_subject(template, recipe, 5), make_subject(marked, recipe, 5)
-    darker = plain.t1w.data.astype(int) - holed.t1w.data > 0.2 * np.percentile(plain.t1w.data, 99)
+    low_noise = recipe(**coarse, noise=0.01, bias=0, orientations=("LPI",))
+    plain, with_hole = make_subject(template, low_noise, 5), make_subject(marked, low_noise, 5)
+    darker = plain.t1w.data.astype(int) - with_hole.t1w.data > 0.2 * np.percentile(plain.t1w.data, 99)
     where = nib.affines.apply_affine(plain.t1w.affine, np.argwhere(darker).mean(axis=0))
     assert np.linalg.norm(where - structure_mm(plain, 12)) < 5
     assert np.linalg.norm(where - structure_mm(plain, 51)) > 30
 
 
-def test_truth_maps_agree_with_each_other(healthy):
+def test_label_maps_agree_with_each_other(healthy):
     brain, tissue = healthy.brain.data > 0, healthy.tissue.data
     structures, anatomy = healthy.structures.data, healthy.anatomy.data
     assert set(np.unique(structures)) == {0, *STRUCTURES}
     assert set(np.unique(anatomy)) == set(range(7))
     np.testing.assert_array_equal(tissue > 0, brain)
-    assert brain[structures > 0].all() and brain[anatomy > 0].all()
-    assert (tissue[anatomy == 1] == 3).all() and (tissue[anatomy == 2] == 2).all() and (tissue[anatomy == 4] == 1).all()
+    assert brain[structures > 0].all()
+    assert brain[anatomy > 0].all()
+    assert (tissue[anatomy == 1] == 3).all()
+    assert (tissue[anatomy == 2] == 2).all()
+    assert (tissue[anatomy == 4] == 1).all()
     np.testing.assert_array_equal(anatomy == 6, structures == 16)
     for volume in (healthy.brain, healthy.tissue, healthy.structures, healthy.anatomy):
         assert volume.grid.matches(healthy.t1w.grid)
@@ -92,8 +97,8 @@ def test_the_whole_brain_is_in_the_image(healthy, template):
 
 
 def test_t1_contrast(template, coarse):
-    person = make_subject(template, Recipe(**coarse, bias=0.1), 11)
-    t1w, tissue, structures = person.t1w.data, person.tissue.data, person.structures.data
+    subject = make_subject(template, recipe(**coarse, bias=0.1), 11)
+    t1w, tissue, structures = subject.t1w.data, subject.tissue.data, subject.structures.data
     cerebral = structures == 0
     csf, gm, wm = (np.median(t1w[(tissue == label) & cerebral]) for label in (1, 2, 3))
     assert csf < 0.5 * gm < 0.5 * wm
@@ -104,49 +109,49 @@ def test_t1_contrast(template, coarse):
 
 
 def test_a_dark_skull_and_a_bright_scalp_surround_the_brain(template):
-    person = make_subject(template, Recipe(voxel_mm=(1.5, 1.5), orientations=("RAS",), bias=0, noise=0.01), 12)
-    brain = person.brain.data > 0
-    distance = ndimage.distance_transform_edt(~brain, sampling=person.brain.grid.spacing)
+    subject = make_subject(template, recipe(voxel_mm=(1.5, 1.5), orientations=("RAS",), bias=0, noise=0.01), 12)
+    brain = subject.brain.data > 0
+    distance = ndimage.distance_transform_edt(~brain, sampling=subject.brain.grid.spacing)
     top = np.indices(brain.shape)[2] > np.argwhere(brain)[:, 2].mean() + 0.2 * np.ptp(np.argwhere(brain)[:, 2])
     shells = [top & (distance > d) & (distance <= d + 1.5) for d in np.arange(0.5, 26, 1.5)]
-    profile = [np.median(person.t1w.data[shell]) for shell in shells]
-    white = np.median(person.t1w.data[person.anatomy.data == 1])
+    profile = [np.median(subject.t1w.data[shell]) for shell in shells]
+    white = np.median(subject.t1w.data[subject.anatomy.data == 1])
     brightest = int(np.argmax(profile))
     assert min(profile[:brightest]) < 0.3 * white
     assert profile[brightest] > 0.7 * white
     assert profile[-1] < 0.1 * white
 
 
-def test_thick_slices_are_thick_and_average_what_they_hold(template):
-    recipe = Recipe(voxel_mm=(2.0, 2.0), slice_mm=(6.0, 6.0), orientations=("RAS",), noise=0.0, bias=0.0)
-    person = make_subject(template, recipe, 13)
-    np.testing.assert_allclose(person.t1w.grid.spacing, (2, 2, 6), atol=1e-6)
-    # On the top of the brain, slices hold both tissue and skull: fewer voxels have a pure tissue's signal than in a
-    # scan of thin slices.
-    thin = make_subject(template, dataclasses.replace(recipe, slice_mm=(2.0, 2.0)), 13)
-    brain_ml = [p.brain.data.sum() * p.brain.grid.voxel_ml for p in (person, thin)]
+def test_thick_slices_are_thick_and_average_their_contents(template):
+    no_noise = recipe(voxel_mm=(2.0, 2.0), slice_mm=(6.0, 6.0), orientations=("RAS",), noise=0.0, bias=0.0)
+    subject = make_subject(template, no_noise, 13)
+    np.testing.assert_allclose(subject.t1w.grid.spacing, (2, 2, 6), atol=1e-6)
+    # At the top of the brain, thick slices contain both tissue and skull: fewer voxels have the signal of one tissue
+    # than with thin slices.
+    thin = make_subject(template, dataclasses.replace(no_noise, slice_mm=(2.0, 2.0)), 13)
+    brain_ml = [p.brain.data.sum() * p.brain.grid.voxel_ml for p in (subject, thin)]
     assert brain_ml[0] == pytest.approx(brain_ml[1], rel=0.03)
 
     def pure(p):
         inside = p.t1w.data[p.anatomy.data == 1].astype(float)
         return (np.abs(inside / np.median(inside) - 1) < 0.01).mean()
 
-    assert pure(person) < pure(thin)
+    assert pure(subject) < pure(thin)
 
 
-def test_thick_slices_lie_along_the_axis_nearest_inferior_superior(template, coarse):
-    person = make_subject(template, Recipe(**coarse, slice_mm=(5.0, 6.0), orientations=("SPL",)), 14)
-    assert person.t1w.grid.spacing[0] >= 5 > person.t1w.grid.spacing[1:].max()
+def test_slices_are_thick_along_the_axis_closest_to_inferior_superior(template, coarse):
+    subject = make_subject(template, recipe(**coarse, slice_mm=(5.0, 6.0), orientations=("SPL",)), 14)
+    assert subject.t1w.grid.spacing[0] >= 5 > subject.t1w.grid.spacing[1:].max()
 
 
 def test_noise_in_air_is_rician(template):
-    person = make_subject(template, Recipe(voxel_mm=(2.5, 2.5), noise=0.05, bias=0, orientations=("RAS",)), 15)
-    corner = person.t1w.data[:4, :, -8:].astype(float)  # above and beside the head
-    # Without signal the Rician law is Rayleigh's, whose mean is 1.913 times its standard deviation.
+    subject = make_subject(template, recipe(voxel_mm=(2.5, 2.5), noise=0.05, bias=0, orientations=("RAS",)), 15)
+    corner = subject.t1w.data[:4, :, -8:].astype(float)  # above and beside the head
+    # Without signal, the Rice distribution is Rayleigh's, whose mean is 1.913 times its standard deviation.
     assert corner.mean() / corner.std() == pytest.approx(1.913, rel=0.05)
 
 
-def test_people_differ_in_place_and_size(strokes):
+def test_subjects_differ_in_position(strokes):
     centres = [nib.affines.apply_affine(p.brain.affine, np.argwhere(p.brain.data).mean(axis=0)) for p in strokes]
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(centres, 2)]
     assert max(distances) > 15

@@ -3,7 +3,7 @@ import pytest
 from headstart.provenance import fingerprint
 
 TOP = """\
-from headstart.room import low
+from headstart.below import low
 from headstart.version import __version__
 
 def f(value):
@@ -21,8 +21,10 @@ def project(tmp_path):
         "headstart/__init__.py": "",
         "headstart/top.py": TOP,
         "headstart/version.py": '__version__ = "0.1.0"\n',
-        "headstart/room/__init__.py": "",
-        "headstart/room/low.py": 'def g():\n    """Say one."""\n    return 1\n',
+        "headstart/below/__init__.py": "",
+        "headstart/below/low.py": 'TABLE = "low.tsv"\n\ndef g():\n    """Say one."""\n    return 1\n',
+        "headstart/below/low.tsv": "a\n1\n",
+        "headstart/below/other.tsv": "b\n1\n",
         "headstart/apart.py": "x = 1\n",
     }
     for name, text in files.items():
@@ -40,12 +42,14 @@ def of(project):
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes"),
     [
-        ("headstart/room/low.py", "return 1", "return 2", True),
+        ("headstart/below/low.py", "return 1", "return 2", True),
         ("headstart/top.py", "low.g()", "low.g() + 0", True),
-        ("headstart/room/__init__.py", "", "y = 1\n", True),
-        ("headstart/room/low.py", "return 1", "return 1  # one", False),
-        ("headstart/room/low.py", "Say one.", "Return one.", False),
-        ("headstart/room/low.py", "return 1", "\n    return 1", False),
+        ("headstart/below/__init__.py", "", "y = 1\n", True),
+        ("headstart/below/low.py", "return 1", "return 1  # one", False),
+        ("headstart/below/low.py", "Say one.", "Return one.", False),
+        ("headstart/below/low.py", "return 1", "\n    return 1", False),
+        ("headstart/below/low.tsv", "1", "2", True),
+        ("headstart/below/other.tsv", "1", "2", False),
         ("script.py", "print(top)", "print(top, 2)", True),
         ("script.py", "print(top)", "print(top)  # shown", False),
         ("headstart/apart.py", "1", "2", False),
@@ -56,14 +60,14 @@ def of(project):
         ("headstart/top.py", "    logger.info", "    print(1)\n    logger.info", True),
     ],
 )
-def test_code_that_runs_changes_it_and_nothing_else_does(project, file, old, new, changes):
+def test_only_code_that_changes_results_changes_the_fingerprint(project, file, old, new, changes):
     before = of(project)
     path = project / file
     path.write_text(path.read_text().replace(old, new) if old else new)
     assert (of(project) != before) == changes
 
 
-def test_an_import_inside_a_function_counts(project):
+def test_an_import_inside_a_function_is_followed(project):
     before = of(project)
     top = project / "headstart/top.py"
     top.write_text(top.read_text().replace("return low", "from headstart import apart\n    return low"))

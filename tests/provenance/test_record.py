@@ -11,7 +11,7 @@ import yaml
 
 from headstart import job, settings
 from headstart.datasets import intake
-from headstart.datasets.natural import Bytes, Picture
+from headstart.datasets.natural import FileRange, Picture
 from headstart.provenance import fingerprint, record, verify
 from headstart.provenance.record import Places
 from headstart.slices import natural
@@ -24,7 +24,7 @@ MODULE = "workflow_scripts/headstart/slices/cut.py"
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A made-up study beside a copy of the project, with the files that its provenance is of."""
+    """An imitated study in a copy of a part of the project, with the files that its provenance lists."""
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     root = tmp_path / "project"
     for part in ("Snakefile", "config.yaml", record.LOCK, SCHEMA, "rules/slice.smk", MODULE):
@@ -32,10 +32,10 @@ def study(tmp_path, monkeypatch):
         shutil.copy(ROOT / part, root / part)
     results, data = root / "results/small", tmp_path / "data"
     for name in ("scans/a.img", "scans/a.hdr", "scans/a lesion.nii.gz", "weights.pth", "rooms/b.tar"):
-        job.write_text(data / name, f"what {name} holds")
+        job.write_text(data / name, f"the content of {name}")
     files = [data / "scans/a.img", data / "scans/a lesion.nii.gz"]
     job.write_json(results / "intake/part-0000.json", [{"files": intake.checksums(files)}])
-    picture = Picture("g", "p", Bytes(data / "rooms/b.tar", "p.png", 0, 5), None)
+    picture = Picture("g", "p", FileRange(data / "rooms/b.tar", "p.png", 0, 5), None)
     job.write_table(results / "derivatives/rooms/pictures.tsv", natural.tabulate([picture]))
     job.write_table(results / "tables/summary.tsv", pd.DataFrame({"score": [0.5, 0.25]}))
     job.write_bytes(results / "pretrain/scratch/encoder.safetensors", bytes(1000))
@@ -67,41 +67,47 @@ def write(study):
         planned=record.planned(study, places, config_of(study), SEEDS),
         records=[results / "intake/part-0000.json"],
         others=[study.parent / "data/weights.pth"],
-        pictures={"rooms": results / "derivatives/rooms/pictures.tsv"},
+        image_tables={"rooms": results / "derivatives/rooms/pictures.tsv"},
         outputs=[results / name for name in ("tables/summary.tsv", "pretrain/scratch/encoder.safetensors")],
     )
     return (results / "provenance.json").read_bytes()
 
 
-def said(study, **changed):
+def differences(study, **changed):
     record.code.cache_clear()
     fingerprint._essence.cache_clear()
     return [str(each) for each in verify.differences(study, places_of(study), config_of(study, **changed))]
 
 
-def test_every_file_is_named_from_its_place_with_its_hash(study):
-    told = json.loads(write(study))
+def test_every_file_is_recorded_with_its_hash_relative_to_a_place(study):
+    recorded = json.loads(write(study))
     weights = study.parent / "data/weights.pth"
-    assert told["inputs"]["<data>/weights.pth"] == {"bytes": len(weights.read_bytes()), "sha256": job.sha256(weights)}
-    assert set(told["inputs"]) == {
+    assert recorded["inputs"]["<data>/weights.pth"] == {
+        "bytes": len(weights.read_bytes()),
+        "sha256": job.sha256(weights),
+    }
+    assert set(recorded["inputs"]) == {
         f"<data>/{name}" for name in ("weights.pth", "scans/a.img", "scans/a.hdr", "scans/a lesion.nii.gz")
     }
-    assert set(told["outputs"]) == {"<study>/tables/summary.tsv", "<study>/pretrain/scratch/encoder.safetensors"}
-    assert set(told["intermediates"]) == {
+    assert set(recorded["outputs"]) == {"<study>/tables/summary.tsv", "<study>/pretrain/scratch/encoder.safetensors"}
+    assert set(recorded["intermediates"]) == {
         "<study>/slices/stroke/part-0000_T1w.npy", "<study>/pretrain/scratch/model.json"
     }  # fmt: skip
-    assert told["pictures"]["rooms"]["pictures"] == told["pictures"]["rooms"]["files"] == 1
-    assert told["lock"] == job.sha256(ROOT / record.LOCK) and told["packages"]["numpy"]
-    assert set(told["packages"]) == set(record.locked(ROOT / record.LOCK))
-    assert told["configuration"]["training"] == config_of(study)["training"] and told["seeds"] == SEEDS
+    assert recorded["pictures"]["rooms"]["pictures"] == recorded["pictures"]["rooms"]["files"] == 1
+    assert recorded["lock"] == job.sha256(ROOT / record.LOCK)
+    assert recorded["packages"]["numpy"]
+    assert set(recorded["packages"]) == set(record.locked(ROOT / record.LOCK))
+    assert recorded["configuration"]["training"] == config_of(study)["training"]
+    assert recorded["seeds"] == SEEDS
 
 
-def test_neither_machine_nor_user_nor_time_is_told_and_equal_runs_are_equal_bytes(study, tmp_path, monkeypatch):
+def test_equal_runs_give_equal_bytes_without_machine_user_or_time(study, tmp_path, monkeypatch):
     before = write(study)
     monkeypatch.setattr(os, "getpid", lambda: 1)
     (study / "results/small/provenance.json").unlink()
     assert write(study) == before
-    assert str(tmp_path) not in before.decode() and os.uname().nodename not in json.loads(before)["host"].values()
+    assert str(tmp_path) not in before.decode()
+    assert os.uname().nodename not in json.loads(before)["host"].values()
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     for name in ("project", "data"):
@@ -113,7 +119,7 @@ def test_neither_machine_nor_user_nor_time_is_told_and_equal_runs_are_equal_byte
     assert write(moved / "project") == before
 
 
-def test_paths_are_found_where_they_were_named(tmp_path, monkeypatch):
+def test_names_and_paths_of_files_correspond(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     places = Places(tmp_path / "r/study", tmp_path / "data")
     for path, name in (
@@ -122,15 +128,16 @@ def test_paths_are_found_where_they_were_named(tmp_path, monkeypatch):
         (tmp_path / "home/y", "~/y"),
         (tmp_path / "data2/z", str(tmp_path / "data2/z")),
     ):
-        assert places.name(path) == name and places.find(name) == path
+        assert places.name(path) == name
+        assert places.find(name) == path
 
 
-def test_nothing_differs_right_after(study):
+def test_there_are_no_differences_right_after_writing(study):
     write(study)
-    assert said(study) == []
+    assert differences(study) == []
     edited = study / MODULE
     edited.write_text(edited.read_text() + "# a comment\n")
-    assert said(study) == []
+    assert differences(study) == []
 
 
 def flip(path):
@@ -156,54 +163,57 @@ def append(text):
         ("results/small/slices/stroke/part-0000_T1w.npy", flip, "<study>/slices/stroke/part-0000_T1w.npy: changed"),
         ("../data/scans/a.img", flip, "<data>/scans/a.img: changed"),
         ("../data/scans/a.hdr", flip, "<data>/scans/a.hdr: changed"),
-        ("../data/rooms/b.tar", Path.unlink, "pictures of rooms: <data>/rooms/b.tar is missing"),
-        ("../data/rooms/b.tar", append("more"), "pictures of rooms: not those that the study used"),
+        ("../data/rooms/b.tar", Path.unlink, "images of rooms: <data>/rooms/b.tar is missing"),
+        ("../data/rooms/b.tar", append("more"), "images of rooms: not those that the study used"),
         (MODULE, append("x = 1\n"), f"{MODULE}: changed"),
         ("rules/slice.smk", append("\n"), "rules/slice.smk: changed"),
-        ("envs/requirements.txt", append("# new\n"), "envs/requirements.txt: another lock"),
+        ("envs/requirements.txt", append("# new\n"), "envs/requirements.txt: changed"),
     ],
 )
-def test_what_changed_is_named(study, file, change, line):
+def test_each_change_is_named(study, file, change, line):
     write(study)
     change(study / file)
-    (found,) = said(study)
+    (found,) = differences(study)
     assert re.fullmatch(line, found)
 
 
-def test_another_configuration_or_package_is_named(study):
+def test_a_changed_configuration_or_package_is_named(study):
     write(study)
-    assert said(study, training={"batch_size": 7}) == [
-        "configuration key training.batch_size: not what the results were made with"
+    assert differences(study, training={"batch_size": 7}) == [
+        "configuration key training.batch_size: differs from the one that the results were made with"
     ]
     path = study / "results/small/provenance.json"
-    told = job.read_json(path)
-    told["packages"]["numpy"] = "1.0"
-    job.write_json(path, told)
-    assert said(study) == [f"numpy: {record.packages(ROOT / record.LOCK)['numpy']} is installed, was 1.0"]
+    recorded = job.read_json(path)
+    recorded["packages"]["numpy"] = "1.0"
+    job.write_json(path, recorded)
+    assert differences(study) == [f"numpy: {record.packages(ROOT / record.LOCK)['numpy']} is installed, was 1.0"]
 
 
-def test_repairing_deletes_damaged_outputs_and_no_input(study):
+def test_a_repair_deletes_damaged_outputs_but_no_inputs(study):
     write(study)
     results = study / "results/small"
     flip(study.parent / "data/weights.pth")
     assert verify.repair(verify.differences(study, places_of(study), config_of(study))) == []
     flip(results / "tables/summary.tsv")
     (results / "slices/stroke/part-0000_T1w.npy").unlink()
-    gone = verify.repair(verify.differences(study, places_of(study), config_of(study)))
-    assert gone == [results / "tables/summary.tsv"] and not gone[0].exists()
-    assert (results / "provenance.json").exists() and (study.parent / "data/weights.pth").exists()
+    deleted = verify.repair(verify.differences(study, places_of(study), config_of(study)))
+    assert deleted == [results / "tables/summary.tsv"]
+    assert not deleted[0].exists()
+    assert (results / "provenance.json").exists()
+    assert (study.parent / "data/weights.pth").exists()
 
 
-def test_the_command_ends_with_what_it_found(study, monkeypatch, capsys):
+def test_the_command_prints_differences_and_ends_with_their_status(study, monkeypatch, capsys):
     write(study)
     monkeypatch.setattr(verify, "ROOT", study)
-    mine = {key: config_of(study)[key] for key in ("study", "data", "results")}
-    (study / "small.yaml").write_text(yaml.safe_dump(mine))
+    keys = {key: config_of(study)[key] for key in ("study", "data", "results")}
+    (study / "small.yaml").write_text(yaml.safe_dump(keys))
     assert verify.main(["--configfile", str(study / "small.yaml")]) == 0
     flip(study / "results/small/tables/summary.tsv")
     assert verify.main(["--configfile", str(study / "small.yaml")]) == 1
     shown = capsys.readouterr().out
-    assert "everything is as it was" in shown and "<study>/tables/summary.tsv: changed" in shown and "REPAIR=1" in shown
+    for text in ("everything is unchanged", "<study>/tables/summary.tsv: changed", "1 difference(s)", "REPAIR=1"):
+        assert text in shown
     for how in ("changed", "missing"):
         assert verify.main(["--configfile", str(study / "small.yaml"), "--repair"]) == 1
         assert f"<study>/tables/summary.tsv: {how}" in capsys.readouterr().out
@@ -215,7 +225,7 @@ def test_the_command_ends_with_what_it_found(study, monkeypatch, capsys):
         verify.main(["--configfile", str(study / "small.yaml")])
 
 
-def test_the_commit_is_told_where_there_is_one(tmp_path):
+def test_the_commit_of_a_checkout_is_recorded(tmp_path):
     def git(*words):
         who = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
@@ -225,11 +235,12 @@ def test_the_commit_is_told_where_there_is_one(tmp_path):
     (tmp_path / "a").write_text("a")
     git("add", "a")
     git("commit", "-m", "a")
-    told = record.commit(tmp_path)
-    assert re.fullmatch("[0-9a-f]{40}", told["id"]) and told["changed"] is False
+    recorded = record.commit(tmp_path)
+    assert re.fullmatch("[0-9a-f]{40}", recorded["id"])
+    assert recorded["changed"] is False
     (tmp_path / "study.yaml").touch()
-    assert record.commit(tmp_path) == told
+    assert record.commit(tmp_path) == recorded
     (tmp_path / "a").write_text("b")
-    assert record.commit(tmp_path) == {**told, "changed": True}
+    assert record.commit(tmp_path) == {**recorded, "changed": True}
     (tmp_path / "within").mkdir()
     assert record.commit(tmp_path / "within") == {"id": "unknown"}

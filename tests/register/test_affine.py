@@ -1,5 +1,6 @@
-"""What register, brain and the bridge to ANTs do without any real scan."""
+"""Registration, brain extraction and the interface to ANTs, without real scans."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from blobs import blobs
+from settings_of import LABEL_MAP, MASKS, REGISTRATION
 
 from headstart import images
 from headstart.images import Grid, Volume
@@ -16,12 +18,14 @@ from headstart.register import ants, brain_extraction
 from headstart.register.affine import register, rescale, target_labels
 
 
-def test_rescale_clips_at_the_percentiles_of_the_voxels_given():
+def test_rescale_clips_at_percentiles_of_the_given_voxels():
     data = np.arange(101, dtype=np.float32)
     scaled = rescale(data, data >= 0, (10, 90))
     np.testing.assert_allclose(scaled[[0, 10, 50, 90, 100]], [0, 0, 0.5, 1, 1])
     only = rescale(data, data >= 50, (0, 100))
-    assert only[25] == 0 and only[75] == pytest.approx(0.5) and only.dtype == np.float32
+    assert only[25] == 0
+    assert only[75] == pytest.approx(0.5)
+    assert only.dtype == np.float32
 
 
 @pytest.fixture
@@ -33,37 +37,40 @@ def labelled(tmp_path):
     return tmp_path
 
 
-def test_target_labels_are_merged_and_others_left_out(labelled):
+def test_target_labels_are_merged_and_others_are_removed(labelled):
     paths = [labelled / "labels.nii.gz"], labelled / "t1.nii.gz"
-    _, merged = target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {100: 2})
-    assert merged.data[3, 3, 3] == 2 and merged.data[6, 3, 3] == 0 and merged.data.dtype == np.uint8
-    with pytest.raises(UserError, match=r"labels.nii.gz holds none of the labels"):
-        target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {7: 1})
+    _, merged = target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {100: 2}, LABEL_MAP)
+    assert merged.data[3, 3, 3] == 2
+    assert merged.data[6, 3, 3] == 0
+    assert merged.data.dtype == np.uint8
+    with pytest.raises(UserError, match=r"labels.nii.gz has none of the labels"):
+        target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {7: 1}, LABEL_MAP)
 
 
 def test_labels_on_another_grid_are_refused(labelled):
     shifted = np.eye(4)
     shifted[0, 3] = 2
     images.write(labelled / "labels.nii.gz", Volume(np.ones((10, 10, 10)), shifted), np.uint8)
-    with pytest.raises(UserError, match="does not lie on the grid of"):
-        target_labels(
-            [labelled / "labels.nii.gz"], labelled / "t1.nii.gz", np.eye(4), Grid((10, 10, 10), np.eye(4)), {1: 1}
-        )
+    grid = Grid((10, 10, 10), np.eye(4))
+    with pytest.raises(UserError, match="is not on the grid of"):
+        target_labels([labelled / "labels.nii.gz"], labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, LABEL_MAP)
 
 
-def test_masks_are_one_lesion_together_whatever_their_values(labelled):
+def test_masks_are_united_whatever_their_values(labelled):
     grid = Grid((10, 10, 10), np.eye(4))
     paths = [labelled / f"lesion_{number}.nii.gz" for number in range(2)]
     for path, value, first in zip(paths, (255, 0.5), (1, 5), strict=True):
         mask = np.zeros(grid.shape, np.float32)
         mask[first : first + 3, 2:6, 2:6] = value
         images.write(path, Volume(mask, grid.affine), np.float32)
-    _, united = target_labels(paths, labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, masks=True)
-    assert set(np.unique(united.data)) == {0, 1} and united.data.sum() == 2 * 3 * 4 * 4
-    assert united.data[2, 3, 3] == united.data[6, 3, 3] == 1 and united.data[4, 3, 3] == 0
+    _, united = target_labels(paths, labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, MASKS)
+    assert set(np.unique(united.data)) == {0, 1}
+    assert united.data.sum() == 2 * 3 * 4 * 4
+    assert united.data[2, 3, 3] == united.data[6, 3, 3] == 1
+    assert united.data[4, 3, 3] == 0
 
 
-def test_the_affine_that_was_applied_is_found_again():
+def test_registration_recovers_a_known_affine():
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -48
     grid = Grid((48, 48, 48), affine)
@@ -80,7 +87,7 @@ def test_the_affine_that_was_applied_is_found_again():
     assert np.abs((found - far @ exact) @ corners).max() < 1.5  # voxels are 2 to 2.5 mm
 
 
-def test_what_is_masked_out_has_no_say():
+def test_masked_voxels_do_not_affect_the_affine():
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -48
     grid = Grid((48, 48, 48), affine)
@@ -94,18 +101,27 @@ def test_what_is_masked_out_has_no_say():
         found, _ = ants.affine(healthy, Volume(damaged, affine), **masked, **settings)
         return np.abs((found @ corners - corners)[:3]).max()
 
-    assert error(moving_mask=Volume(mask, affine)) < 2 and error() > 5  # voxels are 2 mm
+    assert error(moving_mask=Volume(mask, affine)) < 2
+    assert error() > 5  # voxels are 2 mm
 
 
-def test_labels_of_half_the_brain_are_no_lesion(labelled, monkeypatch):
+def test_labels_of_most_of_the_brain_are_not_a_lesion(labelled, monkeypatch):
     everything = Volume(np.ones((10, 10, 10), np.uint8), np.diag([6.0, 6, 6, 1]))  # of a head's size
     images.write(labelled / "t1.nii.gz", Volume(images.read(labelled / "t1.nii.gz").data, everything.affine), np.int16)
     monkeypatch.setattr(brain_extraction, "extract", lambda scan, threads: (everything, True))
     with pytest.raises(UserError, match=r"t1.nii.gz: 100 % of its brain is labelled.*remove mask_lesions"):
-        register(labelled / "t1.nii.gz", everything, everything, everything.grid, lesion=everything, shrink=(1,))
+        register(
+            labelled / "t1.nii.gz",
+            everything,
+            everything,
+            everything.grid,
+            dataclasses.replace(REGISTRATION, shrink=(1,)),
+            threads=1,
+            lesion=everything,
+        )
 
 
-def test_one_thread_gives_the_same_registration_in_each_process():
+def test_registration_is_repeatable_with_one_thread():
     code = """
 import hashlib, numpy as np
 from headstart.register import ants
@@ -120,10 +136,11 @@ print(hashlib.sha256(itk).hexdigest())
         subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
         for _ in range(3)
     ]
-    assert len(set(runs)) == 1 and len(runs[0].strip()) == 64
+    assert len(set(runs)) == 1
+    assert len(runs[0].strip()) == 64
 
 
-def test_an_image_goes_to_ants_and_back_unchanged():
+def test_conversion_to_ants_and_back_changes_nothing():
     affine = np.array([[0, -2.0, 0, 5], [1.5, 0, 0.1, -7], [0, 0, 3, 9], [0, 0, 0, 1]])
     volume = Volume(np.random.default_rng(0).random((4, 5, 6)).astype(np.float32), affine)
     back = ants.from_ants(ants.to_ants(volume))
@@ -131,17 +148,17 @@ def test_an_image_goes_to_ants_and_back_unchanged():
     np.testing.assert_array_equal(back.data, volume.data)
 
 
-def test_a_scan_without_a_brain_is_said_so():
+def test_a_scan_without_a_brain_is_refused():
     noise = np.random.default_rng(2).random((64, 64, 64)).astype(np.float32)
     try:
-        mask, _ = brain_extraction.extract(Volume(noise, np.eye(4)))
+        mask, _ = brain_extraction.extract(Volume(noise, np.eye(4)), threads=1)
     except UserError as error:
         assert "no brain was found" in str(error)
     else:
         assert mask.data.any()
 
 
-def test_landmarks_measure_the_distance_by_hand(tmp_path):
+def test_registration_error_by_hand(tmp_path):
     rows = ["native_x\tnative_y\tnative_z\ttemplate_x\ttemplate_y\ttemplate_z"]
     rows += [f"{x}\t{y}\t{z}\t{x + 3}\t{y}\t{z - 4}" for x, y, z in np.random.default_rng(3).random((9, 3)) * 50]
     (tmp_path / "points.tsv").write_text("\n".join(rows))

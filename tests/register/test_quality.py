@@ -1,21 +1,19 @@
-"""Quality control: what is counted, what is marked, and what stops a study."""
+"""Quality control: its measures, which scans are marked for review, and which stop the study."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from settings_of import CONFIG
 
 from headstart import images
 from headstart.images import Volume
 from headstart.job import UserError, write_json, write_table
 from headstart.register import quality, quality_table
-from headstart.settings import resolve
 from headstart.template.template import grid
 
-ROOT = Path(__file__).parents[2]
-SETTINGS = resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")["quality"]
+SETTINGS = CONFIG["quality"]
 SCAN = {"axes": "RAS", "placed_by": "sform", "repairs": [], "warnings": []}
 LABELS = {"repairs": [], "warnings": [], "other_labels": {}}
 GOOD = {
@@ -34,22 +32,23 @@ def row(subject, dataset="cohort", losses=None, scan=None, **changed):
     records = [{**GOOD, **changed}, {**SCAN, **(scan or {})}]
     if losses:
         records += [LABELS, losses]
-    return {"dataset": dataset, "subject": subject, **quality_table.gathered(*records)}
+    return {"dataset": dataset, "subject": subject, **quality_table.make_row(*records)}
 
 
-def cohort(*odd):
-    """Ten scans that differ as scans do, and odd ones."""
+def cohort(*others):
+    """Ten scans with ordinary differences, and others."""
     rng = np.random.default_rng(0)
     usual = [
         row(f"{n:02d}", brain_dice=0.96 + rng.normal(0, 0.003), determinant=0.7 + rng.normal(0, 0.05))
         for n in range(10)
     ]
-    return quality_table.tabulate([*usual, *odd], SETTINGS["stop"], SETTINGS["outlier"]).set_index("subject")
+    return quality_table.tabulate([*usual, *others], SETTINGS["stop"], SETTINGS["outlier"]).set_index("subject")
 
 
-def test_scans_like_their_fellows_pass():
+def test_similar_scans_pass():
     table = cohort()
-    assert (table["status"] == "passed").all() and (table[["failed", "outliers", "warnings"]] == "").all(axis=None)
+    assert (table["status"] == "passed").all()
+    assert (table[["failed", "outliers", "warnings"]] == "").all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_scans_like_their_fellows_pass():
         ({"determinant": -0.7}, "determinant -0.7, below 0.4"),  # a mirror image
     ],
 )
-def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_restore(changed, reason, tmp_path, run_script):
+def test_a_failed_registration_stops_the_study_until_it_is_excluded(changed, reason, tmp_path, run_script):
     table = cohort(row("bad", **changed)).reset_index()
     assert table.set_index("subject")["status"].to_dict()["bad"] == "failed"
     bad, good = (SimpleNamespace(quality=tmp_path / name) for name in ("bad.tsv", "good.tsv"))
@@ -71,20 +70,22 @@ def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_restore
     with pytest.raises(SystemExit) as ended:
         run_script("gate_quality", bad, {}, [tmp_path / "passed"])
     sentence = ended.value.code
-    assert f"cohort bad ({reason})" in sentence and "datasets.cohort.exclude" in sentence and "\n" not in sentence
+    assert f"cohort bad ({reason})" in sentence
+    assert "datasets.cohort.exclude" in sentence
+    assert "\n" not in sentence
     assert not (tmp_path / "passed").exists()
     run_script("gate_quality", good, {}, [tmp_path / "passed"])
     assert (tmp_path / "passed").exists()
 
 
 @pytest.mark.parametrize(
-    ("odd", "column", "words"),
+    ("unusual", "column", "words"),
     [
         ({"brain_dice": 0.85}, "outliers", "brain_dice (z -"),
         ({"wm_minus_gm": -0.1}, "warnings", "not a T1?"),
         ({"stripped": True}, "warnings", "has no skull, unlike most"),
         ({"brain_ml": 1200.0}, "warnings", "outside the template's box"),
-        ({"scan": {"warnings": ["sform and qform part"]}}, "warnings", "sform and qform part"),
+        ({"scan": {"warnings": ["sform and qform differ"]}}, "warnings", "sform and qform differ"),
         (
             {"losses": {"parts_lost": 2, "parts_native": 7, "classes_lost": []}},
             "warnings",
@@ -93,48 +94,50 @@ def test_a_failed_registration_stops_the_study_and_its_exclusion_lets_it_restore
         ({"losses": {"classes_lost": ["brain stem"]}}, "warnings", "lost by resampling: brain stem"),
     ],
 )
-def test_what_is_odd_is_marked_and_never_stops(odd, column, words):
-    table = cohort(row("odd", **odd))
-    assert table["status"].value_counts().to_dict() == {"passed": 10, "look": 1}
-    assert words in table.loc["odd", column]
+def test_unusual_scans_are_marked_for_review_and_do_not_stop_the_study(unusual, column, words):
+    table = cohort(row("unusual", **unusual))
+    assert table["status"].value_counts().to_dict() == {"passed": 10, "review": 1}
+    assert words in table.loc["unusual", column]
     quality_table.check_passed(table.reset_index(), "quality.tsv")
 
 
-def test_a_repair_is_shown_and_is_no_reason_to_look():
-    table = cohort(row("mended", scan={"repairs": ["voxels that were not numbers set to 0: 3"]}))
-    assert table.loc["mended", "status"] == "passed" and "set to 0: 3" in table.loc["mended", "repairs"]
+def test_a_repair_is_listed_and_needs_no_review():
+    table = cohort(row("repaired", scan={"repairs": ["voxels that were NaN or infinite set to 0: 3"]}))
+    assert table.loc["repaired", "status"] == "passed"
+    assert "set to 0: 3" in table.loc["repaired", "repairs"]
 
 
-def test_datasets_are_compared_with_themselves_alone():
+def test_scans_are_compared_within_their_dataset():
     small = [row(f"s{n}", "children", determinant=0.45 + 0.01 * n) for n in range(6)]
     assert (cohort(*small)["outliers"] == "").all()
 
 
-def test_robust_scores_by_hand():
+def test_robust_z_scores_by_hand():
     values = pd.Series([1.0, 2, 3, 4, 100])
     np.testing.assert_allclose(quality_table.robust_z(values), 0.6745 * (values - 3))
-    assert (quality_table.robust_z(values[:4]) == 0).all()  # too few to say
+    assert (quality_table.robust_z(values[:4]) == 0).all()  # too few
     assert (quality_table.robust_z(pd.Series([5.0] * 5 + [5.001])).abs() < 1).all()
     assert quality_table.robust_z(pd.Series([1.0, 2, 3, 4, 5, None]))[5] == 0
 
 
-def test_the_sentence_of_many_failures_is_short():
+def test_the_message_about_many_failures_is_short():
     rows = [row(f"{n:02d}", brain_dice=0.1) for n in range(14)]
     with pytest.raises(UserError) as caught:
         quality_table.check_passed(quality_table.tabulate(rows, SETTINGS["stop"], 3.5), "quality.tsv")
     sentence = str(caught.value)
-    assert "and 4 more; see quality.tsv" in sentence and sentence.count("brain_dice") == 10
+    assert "and 4 more; see quality.tsv" in sentence
+    assert sentence.count("brain_dice") == 10
 
 
-def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
+def test_the_table_is_made_from_the_files_of_the_stages(tmp_path, run_script):
     written = {
         "registered": GOOD,
         "checked": [
-            {"dataset": "cohort", "subject": "01", "scan": {**SCAN, "repairs": ["mended"]}},
+            {"dataset": "cohort", "subject": "01", "scan": {**SCAN, "repairs": ["set to 0"]}},
             {
                 "dataset": "stroke",
                 "subject": "01",
-                "scan": {**SCAN, "repairs": ["mended"]},
+                "scan": {**SCAN, "repairs": ["set to 0"]},
                 "labels": {"repairs": ["rounded"], "warnings": [], "other_labels": {"7": 3, "9": 4}},
             },
         ],
@@ -148,13 +151,15 @@ def test_the_table_is_made_of_what_the_stages_wrote(tmp_path, run_script):
     scans = [("cohort", "01"), ("stroke", "01")]
     run_script("tabulate_quality", inputs, {"scans": scans, "labelled": scans[1:], **SETTINGS}, output)
     table = pd.read_csv(tmp_path / "quality.tsv", sep="\t").set_index("dataset")
-    assert (table["status"] == "passed").all() and table.loc["stroke", "other_label_voxels"] == 7
-    assert table["repairs"].to_dict() == {"cohort": "mended", "stroke": "mended; rounded"}
-    assert np.isnan(table.loc["cohort", "parts_native"]) and table.loc["stroke", "parts_native"] == 2
+    assert (table["status"] == "passed").all()
+    assert table.loc["stroke", "other_label_voxels"] == 7
+    assert table["repairs"].to_dict() == {"cohort": "set to 0", "stroke": "set to 0; rounded"}
+    assert np.isnan(table.loc["cohort", "parts_native"])
+    assert table.loc["stroke", "parts_native"] == 2
 
 
 def labelled(*boxes, shape=(40, 40, 40)):
-    """A label map at 1 mm: a box of voxels and its label each."""
+    """A label map at 1 mm with boxes, each given by label, first voxel and size."""
     data = np.zeros(shape, np.uint8)
     for label, start, size in boxes:
         data[tuple(slice(s, s + size) for s in start)] = label
@@ -167,32 +172,38 @@ def losses(native, voxel_mm, names, transform=None):
     return quality.label_losses(native, moved, transform, names)
 
 
-def test_a_lesion_of_one_voxel_is_counted_as_lost():
+def test_a_lesion_of_one_voxel_is_lost():
     native = labelled((1, (4, 4, 4), 8), (1, (30, 30, 30), 1))
     found = losses(native, 4, ["lesion"])
-    assert found["parts_native"] == 2 and found["parts"] == 1 and found["parts_lost"] == 1
-    assert found["label_native_voxels"] == 513 and found["label_native_ml"] == pytest.approx(0.513)
-    assert found["label_ml"] == pytest.approx(0.512) and found["label_voxels"] == 8 and found["classes_lost"] == []
+    assert found["parts_native"] == 2
+    assert found["parts"] == 1
+    assert found["parts_lost"] == 1
+    assert found["label_native_voxels"] == 513
+    assert found["label_native_ml"] == pytest.approx(0.513)
+    assert found["label_ml"] == pytest.approx(0.512)
+    assert found["label_voxels"] == 8
+    assert found["classes_lost"] == []
     assert losses(native, 1, ["lesion"])["parts_lost"] == 0
 
 
-def test_a_class_that_vanishes_is_named():
+def test_a_lost_class_is_named():
     native = labelled((1, (4, 4, 4), 12), (2, (30, 30, 30), 1))
     found = losses(native, 4, ["grey", "nucleus", "absent"])
     assert found["classes_lost"] == ["nucleus"]
 
 
-def test_volumes_and_parts_are_those_of_the_scan_under_a_transform():
-    """The scan is 1.25 times the template in each direction, and lies elsewhere."""
+def test_volumes_and_parts_under_a_transform():
+    """The scan is 1.25 times as large as the template along each axis, and shifted."""
     transform = np.diag([1.25, 1.25, 1.25, 1])
     transform[:3, 3] = (1, 2, -1)
     native = labelled((1, (10, 10, 10), 10), (1, (26, 26, 26), 6))
     found = losses(native, 1, ["lesion"], transform)
-    assert found["parts_native"] == found["parts"] == 2 and found["parts_lost"] == 0
+    assert found["parts_native"] == found["parts"] == 2
+    assert found["parts_lost"] == 0
     assert found["label_ml"] == pytest.approx(found["label_native_ml"], rel=0.15)
 
 
-def test_white_matter_is_brightest_on_a_t1_and_nowhere_else():
+def test_white_matter_is_the_brightest_tissue_only_in_a_t1():
     space = grid(8)
     place = np.linalg.norm(np.moveaxis(np.indices(space.shape), 0, -1) - np.array(space.shape) / 2, axis=-1)
     tissues = {

@@ -1,18 +1,168 @@
+import re
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from simulated_scores import SPREAD, simulated_scores
 
-from headstart.images import Volume
-from headstart.report import figures, scan_pictures
+from headstart.evaluate import comparisons, learning_curves, tables, verdict
+from headstart.evaluate.scores import score_scan
+from headstart.report import figures, scan_pictures, verdict_page
+
+NAMES = ["background", "lesion"]
+NOISY = SPREAD | {"own_scan": 0.06, "noise": 0.1}
+QUIET = {effect: deviation / 4 for effect, deviation in SPREAD.items()}
+EQUAL = {"scratch": 0, "t1-segmentation": 4, "t1-autoencoding": 1, "natural-segmentation": 0}
 
 
-def test_examples_show_scan_truth_and_every_source_on_the_slice_with_most_truth():
+def study(sources, sizes, seed, spread, resamples=5, scans=12):
+    """The tables that the figures are drawn from, of a simulated study."""
+    collected = simulated_scores(sources, sizes, resamples, scans, seed, spread)
+    cells = list(tables.cells(collected, 400, seed))
+    compared, saved = comparisons.compare(cells), learning_curves.saved(cells)
+    summary = tables.summary(cells)
+    return SimpleNamespace(
+        scores=tables.scores(collected),
+        summary=summary,
+        comparisons=compared,
+        gains=comparisons.gains(compared),
+        saved=saved,
+        verdict=verdict.verdict(summary, compared, saved),
+    )
+
+
+def announced(made):
+    """What a reader of the study finds announced: sources that are significantly different from scratch, by place."""
+    row = made.verdict.iloc[0]
+    shown = verdict_page.numbers(made.verdict, made.comparisons, made.saved)
+    page = verdict_page.figure(shown, {row["target"]: row["sentence"]})
+    filled = [bars[0].get_markerfacecolor() != "white" for bars in page.subfigs[0].axes[0].containers]
+    curves = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
+    title = curves.axes[0].get_title()
+    plt.close("all")
+    overall = made.comparisons[made.comparisons["size"] == made.comparisons["size"].iloc[-1]]  # "all", or the only one
+    pairs = overall[(overall["against"] == "scratch") & (overall["p_holm"] < 0.05)]
+    return {
+        "adjusted p": set(pairs["source"]),
+        "verdict's columns": {
+            name for column in ("better", "worse") for name in row[f"significantly_{column}"].split(", ") if name
+        },
+        "verdict's sentence": named_significant(row["sentence"]),
+        "title of the learning curves": named_significant(title.replace("\n", "; ")),
+        "filled markers": set(shown["source"][filled]),
+    }
+
+
+def named_significant(text):
+    """The sources that a text calls significantly better or worse than scratch."""
+    found = set()
+    for part in text.split("; "):
+        listed = re.search(r"significantly (?:better|worse)[^:]*: ([a-z0-9, -]+)$", part.rstrip("."))
+        alone = re.search(r"([a-z0-9]+-[a-z]+) is significantly (?:better|worse)", part)
+        if alone:
+            found.add(alone[1])
+        elif listed:
+            found |= set(listed[1].split(", "))
+        elif re.match(r"significantly (?:better|worse) \(adjusted p = ", part):
+            found.add(re.search(r"highest mean gain over scratch: ([a-z0-9-]+)", text)[1])
+    return found
+
+
+def test_a_gain_whose_interval_excludes_zero_but_whose_adjusted_p_does_not_is_announced_nowhere():
+    found = [study(EQUAL, (10, 20), seed, NOISY) for seed in range(12)]
+    planted = []
+    for made in found:
+        pairs = made.comparisons.query("size == 'all' and against == 'scratch'")
+        excluded = (pairs["low"] > 0) | (pairs["high"] < 0)
+        if excluded.any() and not pairs["significant"].any():
+            planted.append(made)
+    assert planted
+    for made in planted:
+        assert announced(made) == dict.fromkeys(announced(made), set())
+        row = made.verdict.iloc[0]
+        assert "no source differs significantly from scratch (adjusted p < 0.05)" in row["sentence"]
+        assert "no significant difference (adjusted p = " in verdict.headline(row)
+        assert (made.gains["significant"] == (made.gains["p_holm"] < 0.05)).all()
+
+
+@pytest.mark.parametrize(
+    ("sources", "sizes", "expected"),
+    [
+        ({"scratch": 0, "t1-segmentation": 25, "natural-segmentation": 0}, (10, 20), {"t1-segmentation"}),
+        ({"scratch": 0, "t1-segmentation": 25, "natural-segmentation": 0}, (10,), {"t1-segmentation"}),
+        ({"scratch": 10, "t1-segmentation": 40, "natural-segmentation": 0}, (10, 20),
+         {"t1-segmentation", "natural-segmentation"}),
+        ({"scratch": 20, "t1-segmentation": 0}, (10, 20), {"t1-segmentation"}),
+    ],
+)  # fmt: skip
+def test_a_significant_difference_is_announced_everywhere(sources, sizes, expected):
+    made = announced(study(sources, sizes, 0, QUIET))
+    assert made == dict.fromkeys(made, expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_verdict_title_and_markers_agree(seed):
+    made = announced(study(EQUAL | {"natural-segmentation": -3}, (10, 20), seed, SPREAD, scans=20))
+    assert made == dict.fromkeys(made, made["adjusted p"])
+
+
+def test_the_title_of_each_panel_is_the_verdict_on_its_target():
+    one, other = (study(EQUAL, (10, 20), seed, SPREAD) for seed in (1, 2))
+    for name in vars(other):
+        vars(other)[name] = vars(other)[name].assign(target="other")
+    headlines = {row["target"]: verdict.headline(row) for made in (one, other) for _, row in made.verdict.iterrows()}
+    scores, summary = (pd.concat([vars(one)[name], vars(other)[name]]) for name in ("scores", "summary"))
+    figure = figures.learning_curves(scores, summary, headlines)
+    for axis, (target, headline) in zip(figure.axes, headlines.items(), strict=True):
+        assert axis.get_title().split() == [target, *headline.split()]
+    plt.close(figure)
+
+
+def test_the_script_draws_the_learning_curves_under_the_verdict(run_script, tmp_path):
+    made = study(EQUAL, (10, 20), 3, SPREAD)
+    paths = {name: tmp_path / f"{name}.tsv" for name in ("scores", "summary", "verdict")}
+    for name, path in paths.items():
+        vars(made)[name].to_csv(path, sep="\t", index=False, na_rep="n/a")
+    written = SimpleNamespace(figure=[tmp_path / "scores.png"], numbers=tmp_path / "scores_numbers.tsv")
+    run_script("draw_scores", SimpleNamespace(**paths), {}, written)
+    assert written.figure[0].stat().st_size > 1000
+    numbers = pd.read_csv(written.numbers, sep="\t")
+    assert numbers["resample"].isna().sum() == len(made.summary)
+    assert len(numbers) == len(made.summary) + len(made.scores)
+
+
+def scored_scans(overlaps):
+    """Tables of scores of scans whose predictions have so many of five voxels."""
+    truth = np.zeros((1, 2, 5), np.uint8)
+    truth[0, 0] = 1
+    parts = []
+    for scan, found in overlaps.items():
+        prediction = np.zeros_like(truth)
+        prediction[0, 0, :found] = 1
+        parts.append(score_scan(prediction, truth, NAMES, scan, 1))
+    return {"scratch": pd.concat(parts)}
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "expected"),
+    [
+        ({"a": 2, "b": 5, "c": 0}, {"best": "b", "median": "a", "worst": "c"}),
+        ({"a": 2, "b": 5}, {"best": "b", "worst": "a"}),
+        ({"a": 2}, {"best": "a"}),
+    ],
+)
+def test_examples_are_the_best_median_and_worst_scan_each_shown_once(overlaps, expected):
+    assert figures.choose_examples(scored_scans(overlaps), "dice") == expected
+
+
+def test_examples_show_scan_ground_truth_and_every_source_on_the_slice_with_most_labels():
     truth = np.zeros((3, 8, 8), np.uint8)
     truth[1, 2:4, 2:4], truth[2, 0, 0] = 1, 1
     image = np.arange(3 * 64, dtype=np.uint16).reshape(3, 8, 8)
     predictions = {"scratch": {"01": truth * 0}, "t1-segmentation": {"01": truth}}
-    figure = figures.examples({"best": "01"}, {"01": image}, {"01": truth}, predictions, ["background", "lesion"])
+    figure = figures.examples({"best": "01"}, {"01": image}, {"01": truth}, predictions, NAMES)
     axes = figure.axes
     assert [axis.get_title() for axis in axes] == ["scan", "ground truth", "scratch", "t1-segmentation"]
     assert axes[0].get_ylabel() == "best: 01"
@@ -22,43 +172,11 @@ def test_examples_show_scan_truth_and_every_source_on_the_slice_with_most_truth(
     plt.close(figure)
 
 
-def test_a_label_has_its_colour_whatever_else_the_slice_holds():
-    figure, axis = plt.subplots()
-    scan_pictures.overlay(axis, np.array([[0, 3], [3, 0]]), [1, 2, 3])
-    scan_pictures.overlay(axis, np.array([[1, 2], [3, 0]]), [1, 2, 3])
-    alone, together = (image.get_array() for image in axis.images)
-    assert alone[0, 1] == together[1, 0] == 2
-    plt.close(figure)
-
-
-def test_a_picture_has_a_persons_left_at_its_left(tmp_path):
-    data = np.zeros((10, 10, 10), np.float32)
-    data[:3] = 1  # the left third, with axes RAS+
-    volume = Volume(data, np.eye(4))
-    scan_pictures.registration(tmp_path / "a.png", volume, Volume((data > 0).astype(np.uint8), np.eye(4)))
-    shown = plt.imread(tmp_path / "a.png")[..., 0]
-    axial = shown[:, -shown.shape[1] // 4 :]
-    columns = (axial > 0.9).mean(axis=0)
-    dark = (axial < 0.1).mean(axis=0)
-    assert np.argmax(columns) < np.argmax(dark)
-
-
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_equal_figures_are_equal_bytes(tmp_path, suffix):
-    rows = [
-        {"target": "stroke", "size": n, "metric": "dice", "level": "volume", "source": s, "resample": 1, "score": n / 9,
-         "low": n / 10, "high": n / 8, "resamples": 1, "scans": 3}
-        for n in (2, 4) for s in ("scratch", "t1-segmentation")
-    ]  # fmt: skip
-    table = pd.DataFrame(rows)
-    gains = pd.DataFrame([{**rows[1], "baseline": "scratch", "gain": 0.1}])
+    made = study(EQUAL, (2, 4), 0, SPREAD, resamples=2, scans=3)
+    row = made.verdict.iloc[0]
     for name in ("a", "b"):
-        scan_pictures.save_all(figures.scores_by_size(table, table, gains), [tmp_path / f"{name}.{suffix}"])
+        figure = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
+        scan_pictures.save_all(figure, [tmp_path / f"{name}.{suffix}"])
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
-
-
-def test_every_picture_is_closed_after_it_is_written(tmp_path):
-    volume = Volume(np.random.default_rng(0).random((9, 9, 9)).astype(np.float32), np.eye(4))
-    labelled = Volume((volume.data > 0.5).astype(np.uint8) * 3, np.eye(4))
-    scan_pictures.labels(tmp_path / "a.png", volume, [labelled, labelled])
-    assert not plt.get_fignums() and not list(tmp_path.glob(".partial*"))

@@ -13,7 +13,7 @@ ALL = [
 
 
 def summary_of(scores, sizes=(10,), metric="dice"):
-    """Scores by source, the same over slices and, 0.1 higher, over volumes."""
+    """Scores by source over slices, and over volumes, which are 0.1 higher."""
     return pd.DataFrame(
         {"target": "t", "size": size, "metric": metric, "level": level, "source": source,
          "score": score + lift, "low": score + lift - 0.05, "high": score + lift + 0.05}
@@ -30,67 +30,95 @@ def detection_of(names, sizes=(5, 10)):
     )  # fmt: skip
 
 
-def test_panels_are_the_papers_with_scratch_in_each():
+def test_panels_are_those_of_the_paper_with_scratch_in_each():
     scores = summary_of(dict(zip(ALL, [0.3, 0.2, 0.4, 0.2, 0.2, 0.2, 0.35, 0.1], strict=True)))
     equal, unequal, reference = paper.panels(scores).values()
-    assert equal == [*ALL[:3], "scratch"] and unequal == [*ALL[3:6], "scratch"]
+    assert equal == [*ALL[:3], "scratch"]
+    assert unequal == [*ALL[3:6], "scratch"]
     assert reference == ["t1-classification", "imagenet-classification", "scratch"]
 
 
-def test_a_panel_without_a_source_of_its_own_is_left_out():
+def test_a_panel_with_the_baseline_alone_is_omitted():
     assert list(paper.panels(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}))) == [sources.DOMAINS["equal"]]
     assert paper.panels(summary_of({"scratch": 0.1})) == {}
 
 
-def test_curves_are_over_slices_and_lesions_at_the_largest_size_alone():
+def test_curves_are_over_slices_and_sensitivity_is_at_the_largest_size():
     shown = paper.numbers(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}, (5, 10)), detection_of(["scratch"]))
     scores = shown[shown["measure"] == "dice"]
-    assert scores["value"].tolist() == [0.1, 0.1, 0.2, 0.2] and scores["size"].tolist() == [5, 10, 5, 10]
+    assert scores["value"].tolist() == [0.1, 0.1, 0.2, 0.2]
+    assert scores["size"].tolist() == [5, 10, 5, 10]
     found = shown[shown["measure"] == "sensitivity"]
-    assert len(found) == 6 and set(found["size"]) == {10} and set(found["domain"]) == {"baseline"}
+    assert len(found) == 6
+    assert set(found["size"]) == {10}
+    assert set(found["domain"]) == {"baseline"}
     assert not found.duplicated(["source", "overlap", "volume_ml"]).any()
 
 
 @pytest.mark.parametrize(("sizes", "lesions", "rows"), [((5, 10), True, 2), ((10,), True, 1), ((5, 10), False, 1)])
-def test_a_figure_has_a_row_a_measure_and_a_column_a_panel(sizes, lesions, rows, tmp_path):
+def test_a_figure_has_one_row_per_measure_and_one_column_per_panel(sizes, lesions, rows, tmp_path):
     shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3), sizes), detection_of(ALL) if lesions else None)
     figure = paper.figure(shown, "t")
-    assert len(figure.axes) == 3 * rows and all(axis.lines for axis in figure.axes)
+    assert len(figure.axes) == 3 * rows
+    assert all(axis.lines for axis in figure.axes)
     drawn = {round(float(y), 6) for line in figure.axes[0].lines for y in line.get_ydata()}
     assert (0.3 if len(sizes) > 1 else 0.5) in drawn
     scan_pictures.save_all(figure, [tmp_path / "a.png", tmp_path / "a.svg"])
 
 
-def test_without_a_panel_the_figure_is_empty_but_there(tmp_path):
+def test_lines_of_different_overlaps_do_not_cover_each_other():
+    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection_of(ALL))
+    axis = paper.figure(shown, "t").axes[0]
+    starts = [bars[0].get_xdata()[0] for bars in axis.containers]
+    assert len(starts) == 4 * 2
+    assert np.diff(np.sort(starts)).min() > 0.05
+    plt.close("all")
+
+
+def test_volume_cutoffs_above_all_lesions_are_said_and_not_drawn():
+    detection = detection_of(ALL)
+    detection.loc[detection["volume_ml"] > 0, ["sensitivity", "sensitivity_low", "sensitivity_high"]] = np.nan
+    axis = paper.figure(paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection), "t").axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0"]
+    assert axis.get_xlabel() == "volume cutoff (mL); no lesions of 1 mL or more"
+    plt.close("all")
+
+
+def test_without_a_panel_the_figure_is_written_and_empty(tmp_path):
     scan_pictures.save_all(
         paper.figure(paper.numbers(summary_of({"scratch": 0.1}, (5, 10)), None), "t"), [tmp_path / "a.png"]
     )
-    assert (tmp_path / "a.png").stat().st_size > 0 and not plt.get_fignums()
+    assert (tmp_path / "a.png").stat().st_size > 0
+    assert not plt.get_fignums()
 
 
 @pytest.mark.parametrize(
     ("target", "printed"),
     [("anatomy", [0.62, 0.58, 0.59, 0.56, 0.57, 0.55, 0.52]), ("ms", [0.16, 0.12, 0.14, 0.14, 0.16, 0.13, 0.17])],
 )
-def test_the_table_is_laid_out_as_the_papers_with_its_numbers_beside(target, printed):
+def test_the_table_is_laid_out_as_in_the_paper_with_its_results(target, printed):
     made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), target)
-    assert made["source"].tolist() == ALL and made["paper"].tolist()[:7] == printed and np.isnan(made["paper"].iloc[7])
+    assert made["source"].tolist() == ALL
+    assert made["paper"].tolist()[:7] == printed
+    assert np.isnan(made["paper"].iloc[7])
     assert made["paper_place"].str.contains("Table").sum() == 7
     first = made.iloc[0]
     assert first[["slice", "slice_low", "slice_high", "volume"]].tolist() == pytest.approx([0.2, 0.15, 0.25, 0.3])
-    assert made["best"].tolist() == [True] + [False] * 7 and made["slice"].notna().tolist() == [True] + [False] * 6 + [
-        True
-    ]
+    assert made["best"].tolist() == [True] + [False] * 7
+    assert made["slice"].notna().tolist() == [True] + [False] * 6 + [True]
 
 
-def test_without_the_papers_the_table_has_the_studys_sources_alone():
+def test_without_the_paper_the_table_has_the_sources_of_the_study_alone():
     made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), None)
-    assert made["source"].tolist() == ["t1-segmentation", "scratch"] and made["paper"].isna().all()
+    assert made["source"].tolist() == ["t1-segmentation", "scratch"]
+    assert made["paper"].isna().all()
     page = paper.page(made, "my_target")
-    assert "my_target" in page and "paper" not in page.partition("<body")[2] and "0.200 [0.150, 0.250]" in page
+    assert "my_target" in page
+    assert "Zoetmulder" not in page.partition("<body")[2]
+    assert "0.200 [0.150, 0.250]" in page
 
 
-def test_the_papers_targets_are_those_that_a_study_may_name(pytestconfig):
+def test_the_targets_of_the_paper_are_those_that_a_study_may_name(pytestconfig):
     rules = pytestconfig.rootpath / "rules/schemas/config.schema.yaml"
     config = resolve(pytestconfig.rootpath / "config.yaml", rules, {})
     assert {target["paper"] for target in config["targets"].values()} == {None, "ms", "anatomy"}

@@ -3,18 +3,18 @@ import pytest
 
 from headstart.images import Grid, Volume
 from headstart.job import UserError
-from headstart.slices.cut import PRESENT, cut, presence
+from headstart.slices.cut import PRESENCE_NAMES, cut, presence
 from headstart.template import template
 
 
 def test_the_papers_slice_counts_at_one_millimetre():
-    """Section 3.2: 128, 160, 128 and 128 slices of 256 x 256 are left of 189."""
+    """Section 3.2: 128, 160, 128 and 128 slices of 256 x 256 remain of 189."""
     volume = Volume(np.zeros((197, 233, 189), np.uint8), template.grid(1).affine)
     for top, bottom, left in ((61, 0, 128), (29, 0, 160), (11, 50, 128)):
         assert cut(volume, 256, {"top": top, "bottom": bottom}).shape == (left, 256, 256)
 
 
-def test_every_voxel_goes_where_it_is_said_to_go():
+def test_every_voxel_has_its_documented_position():
     rng = np.random.default_rng(0)
     data = rng.random((5, 6, 7))
     shown = cut(Volume(data, np.diag([2.0, 2, 2, 1])), 8, {"top": 4, "bottom": 2})
@@ -26,7 +26,7 @@ def test_every_voxel_goes_where_it_is_said_to_go():
     assert shown.sum() == pytest.approx(data[:, :, 1:5].sum())
 
 
-def test_what_does_not_fit_is_one_sentence():
+def test_a_slice_that_does_not_fit_is_one_sentence():
     volume = Volume(np.zeros((9, 20, 9)), Grid((9, 20, 9), np.eye(4)).affine)
     with pytest.raises(UserError, match="slice.size is 16, but the grid's slices are 20"):
         cut(volume, 16, {"top": 0, "bottom": 0})
@@ -34,23 +34,28 @@ def test_what_does_not_fit_is_one_sentence():
         cut(volume, 32, {"top": 5, "bottom": 4})
 
 
-@pytest.mark.parametrize(("least", "thalamus", "stem"), [(1, [1, 1, 1, 0], [0, 1, 0, 0]), (2, [0, 1, 1, 0], [0] * 4)])
-def test_a_slice_shows_what_has_voxels_enough_on_it(least, thalamus, stem):
+@pytest.mark.parametrize(
+    ("min_voxels", "thalamus", "stem"), [(1, [1, 1, 1, 0], [0, 1, 0, 0]), (2, [0, 1, 1, 0], [0] * 4)]
+)
+def test_a_slice_shows_a_structure_with_enough_voxels(min_voxels, thalamus, stem):
     shape, affine = (5, 6, 7), np.diag([2.0, 2, 2, 1])
     brain, structures = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     brain[:, :, 1:5] = 1
     structures[0, 0, 1], structures[:2, 0, 2], structures[:3, 0, 3] = 10, 10, 10  # left thalamus
-    structures[4, 4, 2], structures[4, 4, 6] = 16, 16  # brain stem, once beyond the slices that are kept
-    present = presence(Volume(brain, affine), Volume(structures, affine), {"top": 4, "bottom": 2}, least)
-    assert present.shape == (4, 16) and present.dtype == np.uint8
-    assert PRESENT[:2] == ("brain", "left thalamus") and len(PRESENT) == 16
-    shown = dict(zip(PRESENT, present.T.tolist(), strict=True))
+    structures[4, 4, 2], structures[4, 4, 6] = 16, 16  # brain stem, once in a slice that is discarded
+    present = presence(Volume(brain, affine), Volume(structures, affine), {"top": 4, "bottom": 2}, min_voxels)
+    assert present.shape == (4, 16)
+    assert present.dtype == np.uint8
+    assert PRESENCE_NAMES[:2] == ("brain", "left thalamus")
+    assert len(PRESENCE_NAMES) == 16
+    shown = dict(zip(PRESENCE_NAMES, present.T.tolist(), strict=True))
     assert shown.pop("brain") == [1] * 4
-    assert shown.pop("left thalamus") == thalamus and shown.pop("brain stem") == stem
+    assert shown.pop("left thalamus") == thalamus
+    assert shown.pop("brain stem") == stem
     assert not np.any(list(shown.values()))
 
 
-def test_presence_is_that_of_the_slices_cut():
+def test_presence_labels_match_the_slices():
     rng = np.random.default_rng(3)
     grid = template.grid(20)
     structures = Volume(rng.choice([0, *template.STRUCTURES], grid.shape).astype(np.uint8), grid.affine)

@@ -1,4 +1,4 @@
-"""Deformations: what they carry where, and that greedy finds them."""
+"""Deformations: applying them, and finding them with greedy."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from headstart.images import Grid, Volume
 from headstart.template.warp import Warp
 
 
-def test_a_warp_carries_images_and_labels_to_where_it_points():
+def test_a_warp_moves_images_and_labels_by_its_displacements():
     grid = Grid((12, 12, 12), np.eye(4))
     steps = np.zeros((12, 12, 12, 3), np.float32)
     steps[..., 1] = 3
@@ -20,29 +20,29 @@ def test_a_warp_carries_images_and_labels_to_where_it_points():
 
 
 def bend(points):
-    """Steps of up to 5 mm that differ from place to place."""
+    """Displacements of up to 5 mm that vary in space."""
     return 5 * np.sin(points[..., [1, 2, 0]] / 16)
 
 
 def grid(shape, spacing, sign=(1, 1, 1)):
-    """A grid around the origin, its axes turned over where ``sign`` is below 0."""
+    """A grid around the origin, with its axes reversed where ``sign`` is negative."""
     affine = np.diag([*(np.array(spacing) * sign), 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(shape, affine)
 
 
-def test_a_deformation_is_found_whatever_the_axes():
-    """The fixed picture is the moving one, looked at where the bend leads: the steps of the warp are the bend's."""
+def test_a_deformation_is_found_for_any_axes():
+    """The fixed image is the moving one sampled at displaced points: the warp has the same displacements."""
     fixed, moving = grid((48, 48, 48), (2, 2, 2)), grid((60, 50, 44), (-2, 2, 2.4))
-    warp = Warp.register(blobs(fixed, bend=bend), blobs(moving), iterations=(100, 100, 60))
+    warp = Warp.register(blobs(fixed, bend=bend), blobs(moving), iterations=(100, 100, 60), threads=1)
     points = np.moveaxis(np.indices(fixed.shape), 0, -1) @ fixed.affine[:3, :3].T + fixed.affine[:3, 3]
-    middle = np.linalg.norm(points, axis=-1) < 25
-    left = np.linalg.norm(warp.displacement - bend(points), axis=-1)[middle]
-    assert left.mean() < 0.8 < 3 < np.linalg.norm(bend(points), axis=-1)[middle].mean()
+    centre = np.linalg.norm(points, axis=-1) < 25
+    error = np.linalg.norm(warp.displacement - bend(points), axis=-1)[centre]
+    assert error.mean() < 0.8 < 3 < np.linalg.norm(bend(points), axis=-1)[centre].mean()
 
 
-def test_one_thread_finds_the_same_deformation_each_time():
+def test_a_deformation_is_repeatable_with_one_thread():
     fixed = grid((24, 24, 24), (4, 4, 4))
-    pictures = blobs(fixed, bend=bend), blobs(fixed)
-    found = [Warp.register(*pictures, iterations=(20, 10, 5)).displacement.tobytes() for _ in range(2)]
-    assert len({hashlib.sha256(steps).hexdigest() for steps in found}) == 1
+    pair = blobs(fixed, bend=bend), blobs(fixed)
+    found = [Warp.register(*pair, iterations=(20, 10, 5), threads=1).displacement.tobytes() for _ in range(2)]
+    assert len({hashlib.sha256(field).hexdigest() for field in found}) == 1

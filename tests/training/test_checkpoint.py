@@ -10,34 +10,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 import torch
 from torch import nn
 
 from headstart import job
 from headstart.job import UserError
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture
 from headstart.training import feed
 from headstart.training.augment import Augment
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.loop import train, train_together
 from headstart.training.tasks import AutoEncoding, Segmentation
-from headstart.training.trainer import Trainer, Training
+from headstart.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-SETTINGS = Training(3, batch_size=3, precision="float32")
+SETTINGS = small.training(3, batch_size=3, precision="float32")
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """As many as in the processes that are killed: how many there are is part of what gives the same bytes."""
+    """As in the processes that are killed: results are the same bytes only for the same number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
-def material():
+def slices_and_labels():
     rng = np.random.default_rng(0)
     return rng.integers(0, 65536, (7, 32, 32), np.uint16), rng.integers(0, 2, (7, 32, 32), np.uint8)
 
@@ -49,18 +49,18 @@ def small_model(outputs):
 
 
 def trainer(kind, checkpoint=None):
-    """A training of each kind of task, with all that may have a state."""
-    images, labels = material()
-    task = Segmentation(np.array([0.5, 2.0])) if kind == "segmentation" else AutoEncoding(Architecture(), 1)
+    """A training with augmentation and validation, of a task with or without a state of its own."""
+    images, labels = slices_and_labels()
+    task = Segmentation(np.array([0.5, 2.0])) if kind == "segmentation" else AutoEncoding(small.architecture(), 1)
     targets = labels if kind == "segmentation" else None
     model = small_model(2 if kind == "segmentation" else 1)
-    slices = feed.load(images, targets, CPU)
-    augment = Augment(degrees=10, mirror=True)
+    slices = feed.load(images, targets, CPU, resident_gb=None)
+    augment = Augment(degrees=10, scale=0.0, mirror=True)
     return Trainer(model, slices, task, SETTINGS, 3, augment=augment, validation=lambda _: 0.5, checkpoint=checkpoint)
 
 
 def ended(training):
-    return next(train_together([lambda: training], CPU, SETTINGS))
+    return next(train_together([lambda: training], CPU, SETTINGS, runs_per_gpu=1))
 
 
 def bytes_of(trained, folder):
@@ -69,18 +69,19 @@ def bytes_of(trained, folder):
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "autoencoding"])
-def test_a_training_stopped_after_any_step_goes_on_to_the_same_bytes(kind, tmp_path):
+def test_a_training_stopped_after_any_step_resumes_to_the_same_bytes(kind, tmp_path):
     whole = bytes_of(ended(trainer(kind)), tmp_path / "whole")
     steps = len(list(trainer(kind).run()))
     assert steps == 6  # three epochs of a batch of three and one of four
     for stop in range(steps + 1):
         state = tmp_path / f"{stop}.state"
         list(itertools.islice(trainer(kind, Checkpoint(state, "one", 0)).run(), stop))
-        gone_on = trainer(kind, Checkpoint(state, "one", 0))
-        assert bytes_of(ended(gone_on), tmp_path / "whole") == whole
-        # and one that had ended is there at once
+        resumed = trainer(kind, Checkpoint(state, "one", 0))
+        assert bytes_of(ended(resumed), tmp_path / "whole") == whole
+        # A training that had ended takes no more steps.
         again = trainer(kind, Checkpoint(state, "one", 0))
-        assert list(again.run()) == [] and bytes_of(again, tmp_path / "whole") == whole
+        assert list(again.run()) == []
+        assert bytes_of(again, tmp_path / "whole") == whole
 
 
 KILLED = """
@@ -89,16 +90,16 @@ sys.path[:0] = {paths!r}
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-import test_resume as t
-from headstart.resume import Checkpoint
+import test_checkpoint as t
+from headstart.training.checkpoint import Checkpoint
 
-# One process that has imported everything bears those that are killed, and says when each begins to train.
+# One process that has imported everything forks those that are killed, and reports when each starts to train.
 folder = Path({folder!r})
 for line in sys.stdin:
     child = os.fork()
     if not child:
         training = t.trainer("autoencoding", Checkpoint(folder / "state", "one", 0))
-        print("began", os.getpid(), flush=True)
+        print("started", os.getpid(), flush=True)
         t.bytes_of(t.ended(training), folder / "killed")
         os._exit(0)
     print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -108,27 +109,28 @@ for line in sys.stdin:
 def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
     started = time.monotonic()
     whole = bytes_of(ended(trainer("autoencoding")), tmp_path / "whole")
-    lasts = time.monotonic() - started
+    duration = time.monotonic() - started
     here = Path(__file__)
-    script = KILLED.format(paths=[str(here.parent), str(here.parents[1] / "workflow_scripts")], folder=str(tmp_path))
+    paths = [str(here.parent), str(here.parents[1]), str(here.parents[2] / "workflow_scripts")]
+    script = KILLED.format(paths=paths, folder=str(tmp_path))
     rng, kills = random.Random(1), 0
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as bearer:
+    ) as parent:
         for _ in range(200):
-            bearer.stdin.write("again\n")
-            pid = int(bearer.stdout.readline().split()[1])
-            time.sleep(rng.uniform(0, lasts / 8))
+            parent.stdin.write("again\n")
+            pid = int(parent.stdout.readline().split()[1])
+            time.sleep(rng.uniform(0, duration / 8))
             if kills < 20:
                 os.kill(pid, signal.SIGKILL)
-            status = int(bearer.stdout.readline().split()[1])
+            status = int(parent.stdout.readline().split()[1])
             kills += status == -signal.SIGKILL
             assert status in (0, -signal.SIGKILL)
             if kills == 20 and status == 0:
                 break
-            if status == 0:  # it was quicker than the signal: the next one begins anew
+            if status == 0:  # it ended before the signal: the next one starts from scratch
                 (tmp_path / "state").unlink()
-        bearer.stdin.close()
+        parent.stdin.close()
     assert kills == 20
     assert [(tmp_path / "killed" / name).read_bytes() for name in ("model.safetensors", "training.tsv")] == whole
 
@@ -139,20 +141,21 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
         pytest.param(lambda content: content[: len(content) // 2], id="cut short"),
         pytest.param(lambda content: content[:-1] + bytes([content[-1] ^ 1]), id="one bit"),
         pytest.param(lambda content: b"", id="empty"),
-        pytest.param(lambda content: b"something else altogether", id="foreign"),
+        pytest.param(lambda content: b"something else entirely", id="foreign"),
     ],
 )
-def test_a_damaged_state_is_noticed_and_the_training_starts_over(damage, tmp_path, caplog):
+def test_a_damaged_state_is_detected_and_the_training_starts_over(damage, tmp_path, caplog):
     state = tmp_path / "state"
     list(itertools.islice(trainer("segmentation", Checkpoint(state, "one", 0)).run(), 4))
     state.write_bytes(damage(state.read_bytes()))
     with caplog.at_level("WARNING", logger="headstart"):
-        anew = trainer("segmentation", Checkpoint(state, "one", 0))
-    assert anew.history == [] and "is damaged" in caplog.text
-    assert bytes_of(ended(anew), tmp_path) == bytes_of(ended(trainer("segmentation")), tmp_path)
+        restarted = trainer("segmentation", Checkpoint(state, "one", 0))
+    assert restarted.history == []
+    assert "is damaged" in caplog.text
+    assert bytes_of(ended(restarted), tmp_path) == bytes_of(ended(trainer("segmentation")), tmp_path)
 
 
-def test_the_state_of_another_training_is_left_alone(tmp_path, caplog):
+def test_the_state_of_another_training_is_not_used(tmp_path, caplog):
     state = tmp_path / "state"
     list(itertools.islice(trainer("segmentation", Checkpoint(state, identity_of("data", 1), 0)).run(), 4))
     with caplog.at_level("WARNING", logger="headstart"):
@@ -160,7 +163,7 @@ def test_the_state_of_another_training_is_left_alone(tmp_path, caplog):
     assert "another training" in caplog.text
 
 
-def test_a_state_is_kept_no_oftener_than_asked(tmp_path, monkeypatch):
+def test_a_state_is_due_after_the_interval(tmp_path, monkeypatch):
     clock = itertools.count(step=30)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     checkpoint = Checkpoint(tmp_path / "state", "one", 1)
@@ -169,7 +172,7 @@ def test_a_state_is_kept_no_oftener_than_asked(tmp_path, monkeypatch):
     assert not checkpoint.due()
 
 
-def test_a_full_disk_is_said_and_the_older_state_is_intact(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_older_state_is_intact(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "state", "one", 0)
     checkpoint.write({"step": 1})
 
@@ -184,14 +187,14 @@ def test_a_full_disk_is_said_and_the_older_state_is_intact(tmp_path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_a_training_that_goes_on_tells_of_it(tmp_path, caplog):
-    images, labels = material()
+def test_a_resumed_training_logs_it(tmp_path, caplog):
+    slices = small.resident(*slices_and_labels())
     checkpoint = Checkpoint(tmp_path / "state", "one", 0)
     task = Segmentation(np.ones(2))
     model = small_model(2)
-    train(model, images, labels, task, SETTINGS, 1, checkpoint=checkpoint)
+    train(model, slices, task, SETTINGS, 1, checkpoint=checkpoint)
     with caplog.at_level("INFO", logger="headstart"):
-        assert len(train(model, images, labels, task, SETTINGS, 1, checkpoint=checkpoint)) == 3
-    assert "going on after epoch 3 of 3" in caplog.text
+        assert len(train(model, slices, task, SETTINGS, 1, checkpoint=checkpoint)) == 3
+    assert "resuming after epoch 3 of 3" in caplog.text
     checkpoint.remove()
     assert not checkpoint.path.exists()

@@ -3,22 +3,22 @@ import copy
 
 import numpy as np
 import pytest
+import small
 import torch
 from torch import nn
 
-from headstart.networks.architectures import Architecture
 from headstart.training import feed
 from headstart.training.cuda_graphs import Graphs
 from headstart.training.devices import deterministic_mode
 from headstart.training.loop import train_together
 from headstart.training.tasks import AutoEncoding, Segmentation
-from headstart.training.trainer import Trainer, Training
+from headstart.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
 class Learner:
-    """A network and its optimiser, learning by plain steps."""
+    """A network and its optimiser, trained by plain steps."""
 
     def __init__(self):
         with torch.random.fork_rng():
@@ -43,7 +43,7 @@ class Learner:
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """CUDA graphs as a GPU has them: recording a step changes nothing, replaying it reads the places recorded."""
+    """Imitated CUDA graphs: recording a step changes nothing, replaying it reads the recorded input tensors."""
     learner = Learner()
 
     class Graph:
@@ -72,7 +72,7 @@ def recorded(monkeypatch):
     return learner, calls
 
 
-def test_replayed_steps_are_the_plain_ones(recorded):
+def test_replayed_steps_equal_plain_steps(recorded):
     """Batches of two sizes, in any order: what warming up and recording changed is undone."""
     learner, replayed = recorded
     plain = Learner()
@@ -101,30 +101,31 @@ def test_the_learning_rate_and_the_batch_may_change_between_replays(recorded):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("kind", ["segmentation", "autoencoding"])
-@pytest.mark.parametrize("together", [1, 3])
-def test_on_a_gpu_graphs_and_sharing_change_nothing(kind, together, monkeypatch):
+@pytest.mark.parametrize("runs_per_gpu", [1, 3])
+def test_on_a_gpu_graphs_and_sharing_change_nothing(kind, runs_per_gpu, monkeypatch):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 65536, (11, 64, 64), np.uint16), rng.integers(0, 2, (11, 64, 64), np.uint8)
-    small, settings = Architecture("resnet18"), Training(3, batch_size=4, precision="float32")
+    architecture, settings = small.architecture(), small.training(3, batch_size=4, precision="float32")
     cuda = torch.device("cuda")
 
     def trainings():
-        slices = feed.load(images, labels if kind == "segmentation" else None, cuda)
+        slices = feed.load(images, labels if kind == "segmentation" else None, cuda, resident_gb=None)
 
         def start(seed):
-            task = Segmentation(np.ones(2)) if kind == "segmentation" else AutoEncoding(small, seed)
-            return Trainer(task.network(small.make_encoder(seed), small, 64, seed), slices, task, settings, seed)
+            task = Segmentation(np.ones(2)) if kind == "segmentation" else AutoEncoding(architecture, seed)
+            model = task.network(architecture.make_encoder(seed), architecture, 64, seed)
+            return Trainer(model, slices, task, settings, seed)
 
         return [lambda seed=seed: start(seed) for seed in range(3)]
 
-    def results(most):
-        found = train_together(trainings(), cuda, settings, most)
+    def results(at_once):
+        found = train_together(trainings(), cuda, settings, at_once)
         return [(copy.deepcopy(trained.model.state_dict()), trained.history) for trained in found]
 
-    graphed = results(together)
-    again = results(together)
+    graphed = results(runs_per_gpu)
+    again = results(runs_per_gpu)
     monkeypatch.setattr("headstart.training.trainer.Graphs", lambda step, tensors: step)
-    with deterministic_mode(cuda):
+    with deterministic_mode(cuda, "float32", deterministic=True):
         plain = results(1)
     for (weights, rows), (same, _), (expected, expected_rows) in zip(graphed, again, plain, strict=True):
         assert all(map(torch.equal, weights.values(), same.values()))

@@ -1,10 +1,12 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import shared_step
+import small
 import torch
 from torch import nn
 
@@ -14,25 +16,20 @@ from headstart.networks import model_files
 from headstart.slices import store
 from headstart.training import distributed
 
-NETWORK = {
-    "encoder": "resnet18",
-    "latent_channels": 4,
-    "decoder_widths": [8, 8, 8, 8, 4, 4, 4, 4, 4],
-    "normalisation": "batch",
-}
+NETWORK = asdict(small.architecture())
 # Batches of 4, 4 and 3 slices: two processes share them unequally at the end.
-TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-5, "precision": "float32"}
+TRAINING = asdict(small.training(2, batch_size=4, learning_rate=1e-5, precision="float32"))
 
 
 @pytest.fixture
 def describe(tmp_path):
-    """A description of a pre-training on made-up slices."""
+    """A description of a pre-training on random slices."""
     rng = np.random.default_rng(0)
     paths = [[str(tmp_path / f"{kind}{n}.npy") for n in range(2)] for kind in ("image", "labels")]
     for n, (image, labels) in enumerate(zip(*paths, strict=True)):
-        truth = rng.integers(0, 3, (11 - 8 * n, 32, 32))
-        store.write_image(image, truth / 4 + 0.2 * rng.random(truth.shape))
-        store.write_labels(labels, truth)
+        values = rng.integers(0, 3, (11 - 8 * n, 32, 32))
+        store.write_image(image, values / 4 + 0.2 * rng.random(values.shape))
+        store.write_labels(labels, values)
 
     def made(kind, folder, **changes):
         spec = {"kind": kind, "classes": ["a", "b", "c"] if kind == "segmentation" else []}
@@ -45,12 +42,14 @@ def describe(tmp_path):
             "seed": 1,
             "held_out": 1,
             "augment": None,
+            "origin": "lower",
             "resident_gb": None,
             "state": str(tmp_path / folder / "state"),
             "minutes": 0,
             "identity": "one",
             "encoder": str(tmp_path / folder / "encoder.safetensors"),
-            "metadata": {"source": kind, "size": [32, 32]},
+            "source": kind,
+            "expects": {"size": [32, 32]},
             **changes,
         }
 
@@ -58,8 +57,8 @@ def describe(tmp_path):
 
 
 def test_two_processes_have_the_gradients_of_one(tmp_path, monkeypatch):
-    """In double precision, since a deep network with batch norm makes much of float32's rounding."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    """In double precision, since a deep network with batch norm amplifies the rounding of float32."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(shared_step.__file__).parent))
     files = [tmp_path / name for name in ("alone.safetensors", "shared.safetensors")]
     shared_step.save_gradients({"file": str(files[0])}, "cpu")
     distributed.launch("shared_step", {"file": str(files[1])}, 2)
@@ -74,28 +73,29 @@ def test_two_processes_train_as_one_does(describe, tmp_path):
     pretrain.run(describe("autoencoding", "alone"), "cpu")
     distributed.launch("headstart.pretrain", describe("autoencoding", "shared"), 2)
     alone, shared = (pd.read_csv(tmp_path / folder / "training.tsv", sep="\t") for folder in ("alone", "shared"))
-    assert list(alone) == list(shared) and len(shared) == 2
+    assert list(alone) == list(shared)
+    assert len(shared) == 2
     for column in alone:
         assert shared[column].to_numpy() == pytest.approx(alone[column].to_numpy(), rel=1e-3), column
     assert not (tmp_path / "shared" / "state").exists()
 
 
-def test_a_mistake_in_another_process_is_said_in_its_sentence(describe, tmp_path):
+def test_an_error_in_another_process_is_reported_with_its_message(describe, tmp_path):
     description = describe("segmentation", "wrong", held_out=2)
     with pytest.raises(UserError, match=r"^pretrain.held_out is 2 but the source has 2 scans"):
         distributed.launch("headstart.pretrain", description, 2)
     assert not (tmp_path / "wrong").exists()
 
 
-def test_descriptions_are_of_jsons_types(describe, tmp_path):
-    description = describe("segmentation", "stacks")
+def test_a_description_can_be_passed_as_json(describe, tmp_path):
+    description = describe("segmentation", "ranges")
     description["images"] = [store.SliceRange(path, 0, 3) for path in description["images"]]
     description["targets"] = [store.SliceRange(path, 0, 3) for path in description["targets"]]
     pretrain.run(json.loads(json.dumps(description)), "cpu")
-    assert json.loads((tmp_path / "stacks/model.json").read_text())["slices"] == 3
+    assert json.loads((tmp_path / "ranges/model.json").read_text())["slices"] == 3
 
 
-def test_the_norm_over_processes_is_batch_norm_where_there_is_one_process(monkeypatch):
+def test_the_norm_over_processes_equals_batch_norm_in_one_process(monkeypatch):
     monkeypatch.setattr(distributed, "all_reduce", lambda tensor: tensor)
     torch.manual_seed(0)
     for plain, shape in ((nn.BatchNorm2d(3), (4, 3, 5, 5)), (nn.BatchNorm1d(3), (6, 3))):
@@ -109,5 +109,6 @@ def test_the_norm_over_processes_is_batch_norm_where_there_is_one_process(monkey
         assert torch.allclose(*outputs, atol=1e-5)
         assert torch.allclose(given[0].grad, given[1].grad, atol=1e-5)
         for one, other in zip(plain.state_dict().items(), synced.state_dict().items(), strict=True):
-            assert one[0] == other[0] and torch.allclose(one[1], other[1], atol=1e-5)
+            assert one[0] == other[0]
+            assert torch.allclose(one[1], other[1], atol=1e-5)
         assert torch.allclose(plain.eval()(maps), synced.eval()(maps))

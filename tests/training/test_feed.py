@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def slices(tmp_path):
-    """Three scans of unlike length, and their labels, on disk."""
+    """Three scans with different numbers of slices, and their labels, on disk."""
     rng = np.random.default_rng(0)
     paths = [[tmp_path / f"{kind}{n}.npy" for n in range(3)] for kind in ("image", "labels")]
     for n, (image, labels) in enumerate(zip(*paths, strict=True)):
@@ -19,19 +19,20 @@ def slices(tmp_path):
     return store.join_pairs(*paths)
 
 
-def test_every_bit_of_an_intensity_arrives():
+def test_every_bit_of_an_intensity_is_kept():
     values = np.array([[[0, 1, 32767], [32768, 40000, 65535]]], np.uint16)
-    scaled = feed.as_input(feed.on_device(values, CPU))
-    assert scaled.shape == (1, 1, 2, 3) and scaled.dtype == torch.float32
+    scaled = feed.as_input(feed.to_device(values, CPU))
+    assert scaled.shape == (1, 1, 2, 3)
+    assert scaled.dtype == torch.float32
     assert np.array_equal(scaled.numpy()[:, 0], values.astype(np.float32) / np.float32(65535))
 
 
 @pytest.mark.parametrize("piece", [1, 4, 1024])
-def test_pieces_carried_to_the_device_are_the_whole(slices, monkeypatch, piece):
+def test_slices_copied_to_the_device_in_pieces_are_complete(slices, monkeypatch, piece):
     monkeypatch.setattr(feed, "_PIECE", piece)
     images, labels = slices
-    assert np.array_equal(feed.on_device(images, CPU).numpy().view(np.uint16), images[:])
-    assert np.array_equal(feed.on_device(labels, CPU).numpy(), labels[:])
+    assert np.array_equal(feed.to_device(images, CPU).numpy().view(np.uint16), images[:])
+    assert np.array_equal(feed.to_device(labels, CPU).numpy(), labels[:])
 
 
 @pytest.mark.parametrize("batches", [[[0, 1]], [[8, 0, 3], [2], [5, 4, 7]], [[k] for k in range(9)]])
@@ -43,21 +44,21 @@ def test_streamed_and_resident_slices_are_the_same(slices, batches):
         assert np.array_equal(resident[1].numpy(), slices[1][np.array(batch)])
 
 
-def test_what_has_no_targets_is_fed_without(slices):
+def test_slices_without_targets_give_none(slices):
     for kind in (feed.Resident, feed.Streamed):
         ((images, targets),) = kind(slices[0], None, CPU).batches([torch.tensor([1, 0])])
-        assert images.shape == (2, 1, 8, 8) and targets is None
+        assert images.shape == (2, 1, 8, 8)
+        assert targets is None
 
 
-def test_more_than_may_lie_on_the_device_is_streamed(slices):
+def test_slices_beyond_the_limit_are_streamed(slices):
     gigabytes = (slices[0].nbytes + slices[1].nbytes) / 1e9
     assert isinstance(feed.load(*slices, CPU, gigabytes), feed.Resident)
     assert isinstance(feed.load(*slices, CPU, gigabytes * 0.99), feed.Streamed)
-    assert isinstance(feed.load(*slices, CPU), feed.Resident)
+    assert isinstance(feed.load(*slices, CPU, None), feed.Resident)
 
 
-def test_a_stream_reads_no_more_than_it_is_asked_for(slices):
-    """A few batches ahead, not the cohort: what has not been asked for has not been read."""
+def test_a_stream_reads_only_a_few_batches_ahead(slices):
     read = []
 
     class Watched:
@@ -77,6 +78,6 @@ def test_a_stream_reads_no_more_than_it_is_asked_for(slices):
     assert len(read) <= 1 + feed._AHEAD
 
 
-def test_images_and_targets_go_together(slices):
+def test_images_and_targets_must_have_the_same_number(slices):
     with pytest.raises(ValueError, match="9 images, but targets for 4"):
-        feed.load(slices[0], slices[1][:4], CPU)
+        feed.load(slices[0], slices[1][:4], CPU, None)

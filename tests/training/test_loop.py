@@ -3,30 +3,38 @@ import math
 
 import numpy as np
 import pytest
+import small
 import torch
 from torch import nn
 from torch.nn import functional
 
 from headstart.job import UserError
-from headstart.networks.architectures import Architecture, Segmenter
-from headstart.training import devices, trainer
-from headstart.training.loop import predict, train
+from headstart.networks.architectures import Segmenter
+from headstart.training import devices, loop, trainer
 from headstart.training.tasks import Segmentation
-from headstart.training.trainer import Training
 
-SMALL = Architecture("resnet18", decoder_widths=(8, 8, 8, 8, 4, 4, 4, 4, 4))
+SMALL = small.architecture()
 HAS_BFLOAT16 = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
 WEIGHTS = np.array([0.5, 2.0])
 
 
 def squares(slices, size=32, seed=0):
-    """Bright squares on a dim noisy ground, and their masks."""
+    """Bright squares on a dim noisy background, and their masks."""
     rng = np.random.default_rng(seed)
     labels = np.zeros((slices, size, size), np.uint8)
     for label in labels:
         row, column = rng.integers(0, size // 2, 2)
         label[row : row + size // 2, column : column + size // 2] = 1
     return (labels * np.uint16(40000) + rng.integers(0, 20000, labels.shape)).astype(np.uint16), labels
+
+
+def train(model, images, labels, settings, seed, weights=WEIGHTS, **options):
+    """Train a segmentation, and return its history."""
+    return loop.train(model, small.resident(images, labels), Segmentation(weights), settings, seed, **options)
+
+
+def predict(model, images, **options):
+    return loop.predict(model, images, precision="float32", **options)
 
 
 def small_model(seed=1):
@@ -48,12 +56,12 @@ def same_weights(first, second):
 )
 def test_the_same_seed_gives_the_same_network_byte_for_byte(precision):
     images, labels = squares(10)
-    settings = Training(2, batch_size=4, precision=precision)
+    settings = small.training(2, batch_size=4, precision=precision)
     trained = []
     for noise in (0, 1):
         torch.manual_seed(noise)
         model = small_model()
-        history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=7)
+        history = train(model, images, labels, settings, seed=7)
         trained.append((model, history))
     assert same_weights(trained[0][0], trained[1][0])
     assert trained[0][1] == trained[1][1]
@@ -63,15 +71,15 @@ def test_another_seed_gives_another_order():
     images, labels = squares(8)
     models = [tiny_model(), tiny_model()]
     for seed, model in enumerate(models):
-        train(model, images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed)
+        train(model, images, labels, small.training(1, batch_size=4), seed)
     assert not same_weights(*models)
 
 
 def test_losses_are_those_of_a_plain_loop():
     images, labels = squares(10)
-    settings = Training(4, batch_size=4, learning_rate=1e-2, weight_decay=1e-3, precision="float32")
+    settings = small.training(4, batch_size=4, learning_rate=1e-2, weight_decay=1e-3, precision="float32")
     model, reference = tiny_model(), tiny_model()
-    history = train(model, images, labels, Segmentation(WEIGHTS), settings, seed=5)
+    history = train(model, images, labels, settings, seed=5)
 
     x = torch.tensor(images.astype(np.float32) / 65535)[:, None]
     y = torch.tensor(labels.astype(np.int64))
@@ -89,12 +97,12 @@ def test_losses_are_those_of_a_plain_loop():
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="no bfloat16 here")
-def test_bfloat16_learns_as_float32_does():
+def test_bfloat16_trains_as_well_as_float32():
     images, labels = squares(16)
     losses = {}
     for precision in ("float32", "bfloat16"):
-        settings = Training(6, batch_size=8, learning_rate=1e-3, precision=precision)
-        losses[precision] = train(small_model(), images, labels, Segmentation(WEIGHTS), settings, seed=1)[-1]["loss"]
+        settings = small.training(6, batch_size=8, learning_rate=1e-3, precision=precision)
+        losses[precision] = train(small_model(), images, labels, settings, seed=1)[-1]["loss"]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
 
 
@@ -102,106 +110,102 @@ def test_it_learns_to_segment():
     images, labels = squares(24)
     model = tiny_model()
     history = train(
-        model, images, labels, Segmentation(np.ones(2)), Training(20, batch_size=8, learning_rate=3e-2), seed=1
+        model, images, labels, small.training(20, batch_size=8, learning_rate=3e-2), seed=1, weights=np.ones(2)
     )
     assert history[-1]["loss"] < history[0]["loss"] / 3
-    unseen, truth = squares(4, seed=9)
-    assert (predict(model, unseen) == truth).mean() > 0.97
+    unseen, masks = squares(4, seed=9)
+    assert (predict(model, unseen) == masks).mean() > 0.97
 
 
-def test_the_learning_rate_falls_by_ten_after_half_the_epochs():
-    assert [Training(4, learning_rate=1.0).rate(epoch) for epoch in range(4)] == [1, 1, 0.1, 0.1]
-    assert [Training(5, learning_rate=1.0).rate(epoch) for epoch in range(5)] == [1, 1, 1, 0.1, 0.1]
+def test_the_learning_rate_is_divided_by_ten_after_half_the_epochs():
+    assert [small.training(4, batch_size=2, learning_rate=1.0).rate(epoch) for epoch in range(4)] == [1, 1, 0.1, 0.1]
+    assert [small.training(5, batch_size=2, learning_rate=1.0).rate(epoch) for epoch in range(5)] == [1, 1, 1, 0.1, 0.1]
     images, labels = squares(4)
-    history = train(
-        tiny_model(), images, labels, Segmentation(WEIGHTS), Training(2, batch_size=2, learning_rate=1e-3), seed=1
-    )
+    history = train(tiny_model(), images, labels, small.training(2, batch_size=2, learning_rate=1e-3), seed=1)
     assert [row["learning_rate"] for row in history] == pytest.approx([1e-3, 1e-4])
 
 
 @pytest.mark.parametrize(("slices", "sizes"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (3, [3]), (1, [1])])
-def test_every_slice_is_visited_once_and_no_batch_of_one_trails(slices, sizes):
+def test_every_slice_is_visited_once_and_the_last_batch_has_more_than_one(slices, sizes):
     batches = trainer._batches(slices, 4, seed=1)
     assert [len(batch) for batch in batches] == sizes
     assert sorted(torch.cat(batches).tolist()) == list(range(slices))
 
 
-def test_a_trailing_slice_of_32_pixels_trains():
+def test_a_last_batch_of_one_slice_of_32_pixels_can_be_trained_on():
     images, labels = squares(5)
-    history = train(small_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=4), seed=1)
+    history = train(small_model(), images, labels, small.training(1, batch_size=4), seed=1)
     assert math.isfinite(history[0]["loss"])
 
 
 @pytest.mark.parametrize(("slices", "batch_size"), [(1, 32), (4, 1)])
 def test_batches_of_one_are_refused(slices, batch_size):
-    with pytest.raises(UserError, match="needs 2 slices a batch"):
-        train(tiny_model(), *squares(slices), Segmentation(WEIGHTS), Training(1, batch_size=batch_size), seed=1)
+    with pytest.raises(UserError, match="needs at least 2 slices per batch"):
+        train(tiny_model(), *squares(slices), small.training(1, batch_size=batch_size), seed=1)
 
 
-def test_read_only_slices_are_trained_on_and_left_alone():
+def test_read_only_slices_are_trained_on_and_not_changed():
     images, labels = squares(4)
     before = images.copy()
     images.flags.writeable = labels.flags.writeable = False
-    train(tiny_model(), images, labels, Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+    train(tiny_model(), images, labels, small.training(1, batch_size=2), seed=1)
     assert np.array_equal(images, before)
 
 
 def test_validation_sees_the_model_in_evaluation_mode_and_changes_nothing():
     images, labels = squares(6)
-    modes, rows = [], []
+    modes = []
 
     def validation(model):
         modes.append(model.training)
         return float((predict(model, images) == labels).mean())
 
     with_score, without = small_model(), small_model()
-    settings = Training(2, batch_size=3)
-    history = train(
-        with_score, images, labels, Segmentation(WEIGHTS), settings, 1, validation=validation, on_epoch=rows.append
-    )
-    plain = train(without, images, labels, Segmentation(WEIGHTS), settings, 1)
-    assert modes == [False, False] and rows == history
+    settings = small.training(2, batch_size=3)
+    history = train(with_score, images, labels, settings, 1, validation=validation)
+    plain = train(without, images, labels, settings, 1)
+    assert modes == [False, False]
     assert same_weights(with_score, without)
     assert all(0 <= row["validation"] <= 1 for row in history)
     assert [row["validation"] for row in plain] == [None, None]
     assert [row["loss"] for row in plain] == [row["loss"] for row in history]
 
 
-def test_history_holds_nothing_of_the_clock():
-    history = train(tiny_model(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+def test_the_history_contains_no_times():
+    history = train(tiny_model(), *squares(4), small.training(1, batch_size=2), seed=1)
     assert [set(row) for row in history] == [{"epoch", "learning_rate", "loss", "validation"}]
 
 
-def test_each_epoch_is_one_line_of_the_log(caplog):
+def test_each_epoch_is_one_line_in_the_log(caplog):
     with caplog.at_level(logging.INFO, logger="headstart"):
         train(
             tiny_model(),
             *squares(4),
-            Segmentation(WEIGHTS),
-            Training(2, batch_size=2),
+            small.training(2, batch_size=2),
             seed=1,
             validation=lambda _: 0.5,
         )
     lines = [message for message in caplog.messages if message.startswith("epoch")]
     assert len(lines) == 2
-    assert lines[0].startswith("epoch 1/2: loss ") and "validation 0.500" in lines[0]
+    assert lines[0].startswith("epoch 1/2: loss ")
+    assert "validation 0.500" in lines[0]
     assert lines[1].endswith("0 s left")
 
 
-def test_divergence_stops_with_its_remedy():
+def test_divergence_stops_with_a_remedy():
     class Diverging(nn.Conv2d):
         def forward(self, images):
             return super().forward(images) * math.inf
 
-    settings = Training(3, batch_size=2, learning_rate=0.5)
+    settings = small.training(3, batch_size=2, learning_rate=0.5)
     with pytest.raises(UserError, match=r"diverged in epoch 1 .* lower learning_rate, now 0\.5"):
-        train(Diverging(1, 2, 1), *squares(4), Segmentation(WEIGHTS), settings, seed=1)
+        train(Diverging(1, 2, 1), *squares(4), settings, seed=1)
 
 
-def test_global_state_is_left_as_it_was():
+def test_global_state_is_restored():
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    train(tiny_model_without_seeding(), *squares(4), Segmentation(WEIGHTS), Training(1, batch_size=2), seed=1)
+    train(tiny_model_without_seeding(), *squares(4), small.training(1, batch_size=2), seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
@@ -212,7 +216,7 @@ def tiny_model_without_seeding():
         return tiny_model()
 
 
-def test_precision_is_what_the_device_has(monkeypatch):
+def test_the_automatic_precision_depends_on_the_processor(monkeypatch):
     cpu = torch.device("cpu")
     for abilities, precision in (
         ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
@@ -231,12 +235,14 @@ def test_prediction_does_not_depend_on_batches_or_mode():
     images, _ = squares(7)
     model = small_model().train()
     whole = predict(model, images)
-    assert model.training and whole.dtype == np.uint8 and whole.shape == images.shape
+    assert model.training
+    assert whole.dtype == np.uint8
+    assert whole.shape == images.shape
     assert np.array_equal(predict(model.eval(), images, batch_size=3), whole)
     assert not model.training
 
 
-def test_prediction_takes_the_likeliest_class():
+def test_the_prediction_is_the_most_likely_class():
     model = nn.Conv2d(1, 3, 1)
     model.weight.data = torch.tensor([0.0, 1.0, -1.0]).reshape(3, 1, 1, 1)
     model.bias.data = torch.tensor([0.5, 0.0, 0.0])

@@ -17,7 +17,7 @@ def test_median_frequency_weights_worked_by_hand():
     assert losses.median_frequency_weights(labels, 3).tolist() == pytest.approx([1 / 3, 1, 2])
 
 
-def test_a_class_that_never_occurs_weighs_nothing_and_leaves_the_median_alone():
+def test_a_class_that_never_occurs_has_weight_0_and_does_not_change_the_median():
     labels = np.zeros((1, 2, 4), np.uint8)
     labels[0, 0, :2] = 2
     # frequencies 6/8 and 2/8: the median of two is their mean, 1/2
@@ -33,16 +33,16 @@ def test_weights_do_not_depend_on_chunks_or_on_memory_mapping(tmp_path, monkeypa
 
 
 def test_a_label_beyond_the_classes_is_refused():
-    with pytest.raises(UserError, match=r"value 3 but the target has 3 classes \(0 to 2\)"):
+    with pytest.raises(UserError, match=r"contain the value 3 but the target has 3 classes \(0 to 2\)"):
         losses.median_frequency_weights(np.full((1, 2, 2), 3, np.uint8), 3)
 
 
 def test_cross_entropy_worked_by_hand():
-    # two pixels with even odds cost log 2 each, whatever their weights, since the weights' sum divides
+    # Two pixels with even odds cost log 2 each, whatever their weights, since the sum of the weights divides.
     scores = torch.zeros(1, 2, 1, 2)
     labels = torch.tensor([[[0, 1]]])
     assert losses.cross_entropy(scores, labels, torch.tensor([1.0, 9.0])).item() == pytest.approx(np.log(2))
-    # the first pixel certain of its class (cost 0), the second undecided: 9 log 2 / (1 + 9)
+    # The first pixel certain of its class (cost 0), the second undecided: 9 log 2 / (1 + 9).
     scores[0, 0, 0, 0] = 100
     assert losses.cross_entropy(scores, labels, torch.tensor([1.0, 9.0])).item() == pytest.approx(0.9 * np.log(2))
 
@@ -60,7 +60,7 @@ def test_cross_entropy_is_torchs_weighted_mean():
     assert losses.cross_entropy(scores, labels, 100 * weights).item() == pytest.approx(ours.item(), rel=1e-5)
 
 
-def test_weights_of_classes_that_count_from_one_leave_zeros_out():
+def test_weights_of_classes_counted_from_one_ignore_zeros():
     labels = np.zeros((1, 2, 4), np.uint8)
     labels[0, 0] = 1
     labels[0, 1, :2] = 2
@@ -69,15 +69,15 @@ def test_weights_of_classes_that_count_from_one_leave_zeros_out():
 
 
 def test_class_wise_cross_entropy_worked_by_hand():
-    scores, shown = torch.tensor([[0.0, np.log(3)]]), torch.tensor([[1, 1]])
-    # sigmoid: 1/2 and 3/4; soft-max: 1/4 and 3/4
+    scores, present = torch.tensor([[0.0, np.log(3)]]), torch.tensor([[1, 1]])
+    # Sigmoid: 1/2 and 3/4; softmax: 1/4 and 3/4.
     sigmoid = -(np.log(1 / 2) + np.log(3 / 4)) / 2
     softmax = -(np.log(1 / 4) + np.log(3 / 4)) / 2
-    assert losses.class_wise(scores, shown, "sigmoid").item() == pytest.approx(sigmoid, rel=1e-6)
-    assert losses.class_wise(scores, shown, "softmax").item() == pytest.approx(softmax, rel=1e-6)
-    # what a slice does not show costs too: 1 - 1/4 and 1 - 3/4
+    assert losses.class_wise(scores, present, "sigmoid").item() == pytest.approx(sigmoid, rel=1e-6)
+    assert losses.class_wise(scores, present, "softmax").item() == pytest.approx(softmax, rel=1e-6)
+    # Classes that a slice does not show count too: 1 - 1/4 and 1 - 3/4.
     absent = -(np.log(3 / 4) + np.log(1 / 4)) / 2
-    assert losses.class_wise(scores, 0 * shown, "softmax").item() == pytest.approx(absent, rel=1e-6)
+    assert losses.class_wise(scores, 0 * present, "softmax").item() == pytest.approx(absent, rel=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
@@ -85,7 +85,8 @@ def test_class_wise_cross_entropy_stays_finite_when_certain_and_wrong(activation
     scores = torch.tensor([[200.0, -200.0]], requires_grad=True)
     loss = losses.class_wise(scores, torch.tensor([[0, 1]]), activation)
     loss.backward()
-    assert torch.isfinite(loss) and torch.isfinite(scores.grad).all()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(scores.grad).all()
 
 
 def test_adversarial_loss_worked_by_hand():

@@ -1,90 +1,95 @@
 import numpy as np
 import pytest
+import small
 import torch
 
-from headstart.networks.architectures import Architecture
 from headstart.training import losses
 from headstart.training.loop import predict, train
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, roc_area
-from headstart.training.trainer import Training
 
-SMALL = Architecture("resnet18", decoder_widths=(16, 16, 16, 16, 8, 8, 8, 8, 8))
+SMALL = small.architecture(decoder_widths=(16, 16, 16, 16, 8, 8, 8, 8, 8))
 
 
-def pictures(number, size=32, seed=0):
-    """Squares of two brightnesses on a dim ground: images, labels (1 ground, 2 dark, 3 bright) and what is shown."""
+def squares(number, size=32, seed=0):
+    """Dark or bright squares on a dim background: images, labels (1 background, 2 dark, 3 bright), and presence."""
     rng = np.random.default_rng(seed)
     labels = np.ones((number, size, size), np.uint8)
-    shown = np.zeros((number, 2), np.uint8)
+    present = np.zeros((number, 2), np.uint8)
     for k in range(number):
         kind = rng.integers(2)
         row, column = rng.integers(0, size // 2, 2)
         labels[k, row : row + size // 2, column : column + size // 2] = 2 + kind
-        shown[k, kind] = 1
+        present[k, kind] = 1
     images = np.array([0, 0.1, 0.4, 0.9])[labels] + 0.05 * rng.random(labels.shape)
-    return (images * 65535).astype(np.uint16), labels, shown
+    return (images * 65535).astype(np.uint16), labels, present
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "autoencoding", "softmax", "sigmoid"])
-def test_each_task_is_learned_and_scored_on_unseen_pictures(kind):
-    images, labels, shown = pictures(32)
-    unseen, unseen_labels, unseen_shown = pictures(16, seed=1)
+def test_each_task_is_learned_and_scored_on_unseen_images(kind):
+    images, labels, present = squares(32)
+    unseen, unseen_labels, unseen_present = squares(16, seed=1)
     if kind == "segmentation":
         task = Segmentation(losses.median_frequency_weights(labels, 3, first=1), first=1)
         targets, truth, least = labels, unseen_labels, 0.5
     elif kind == "autoencoding":
         task, targets, truth, least = AutoEncoding(SMALL, 3), None, None, 0.1
     else:
-        task, targets, truth, least = Classification(("dark", "bright"), kind), shown, unseen_shown, 0.95
-    rate = 5e-4 if kind == "autoencoding" else 2e-3  # where the outcome hangs little on the order of slices
+        task, targets, truth, least = Classification(("dark", "bright"), kind), present, unseen_present, 0.95
+    rate = 5e-4 if kind == "autoencoding" else 2e-3  # with these, the outcome depends little on the order of slices
     model = task.network(SMALL.make_encoder(1), SMALL, 32, 1)
-    settings = Training(24, batch_size=8, learning_rate=rate, precision="float32")
-    before = task.score(predict(model, unseen, task.finish), unseen / 65535, truth)
-    history = train(model, images, targets, task, settings, seed=1)
-    after = task.score(predict(model, unseen, task.finish), unseen / 65535, truth)
-    assert after >= least
+    settings = small.training(24, batch_size=8, learning_rate=rate, precision="float32")
+
+    def score():
+        predictions = predict(model, unseen, task.postprocess, precision="float32")
+        return task.score(predictions, unseen / 65535, truth)
+
+    before = score()
+    history = train(model, small.resident(images, targets), task, settings, seed=1)
+    assert score() >= least
     assert min(row["loss"] for row in history) < history[0]["loss"] / 1.5  # the last epoch may be a noisy one
-    if kind in ("segmentation", "autoencoding"):  # a random network may tell two brightnesses apart
+    if kind in ("segmentation", "autoencoding"):  # a random network may separate two brightnesses by chance
         assert before < 0.1
 
 
-def test_pixels_of_no_class_teach_nothing_and_are_not_scored():
+def test_pixels_of_no_class_are_neither_trained_on_nor_scored():
     task = Segmentation(np.ones(2), first=1)
     output = torch.zeros(1, 2, 1, 3)
     output[0, 0] = 5.0
     targets = torch.tensor([[[1, 0, 1]]], dtype=torch.uint8)
     alone = task.loss(output[..., [0, 2]], None, targets[..., [0, 2]])
     assert task.loss(output, None, targets).item() == pytest.approx(alone.item())
-    finished = task.finish(output).numpy()
-    assert finished.tolist() == [[[1, 1, 1]]]
-    assert task.score(finished, None, targets.numpy()) == 1.0
+    predictions = task.postprocess(output).numpy()
+    assert predictions.tolist() == [[[1, 1, 1]]]
+    assert task.score(predictions, None, targets.numpy()) == 1.0
 
 
-def test_a_batch_of_no_class_costs_nothing():
+def test_a_batch_without_any_class_has_loss_0():
     task = Segmentation(np.ones(2), first=1)
     output = torch.zeros(1, 2, 1, 3, requires_grad=True)
     loss = task.loss(output, None, torch.zeros(1, 1, 3, dtype=torch.uint8))
     loss.backward()
-    assert loss.item() == 0 and not output.grad.any()
+    assert loss.item() == 0
+    assert not output.grad.any()
 
 
 def test_the_generators_loss_worked_by_hand():
     task = AutoEncoding(SMALL, 1)
-    task.begin(torch.device("cpu"), torch.optim.Adam)
+    task.prepare(torch.device("cpu"), torch.optim.Adam)
     for parameter in task.discriminator.parameters():
-        parameter.data.zero_()  # every answer is 0: even odds, which cost log 2
+        parameter.data.zero_()  # every answer is 0: even odds, with a loss of log 2
     images, output = torch.zeros(2, 1, 32, 32), torch.full((2, 1, 32, 32), 0.25)
     assert task.loss(output, images, None).item() == pytest.approx(0.996 * 0.25 + 0.004 * np.log(2))
 
 
-def test_the_generators_step_leaves_the_discriminator_alone_and_the_other_way_round():
+def test_the_steps_of_generator_and_discriminator_do_not_change_each_other():
     task = AutoEncoding(SMALL, 1)
-    task.begin(torch.device("cpu"), torch.optim.SGD)
+    task.prepare(torch.device("cpu"), torch.optim.SGD)
     images = torch.rand(2, 1, 32, 32)
     output = torch.rand(2, 1, 32, 32, requires_grad=True)
     before = [parameter.clone() for parameter in task.discriminator.parameters()]
     task.loss(output, images, None).backward()
-    assert output.grad.abs().sum() > 0 and all(p.grad is None for p in task.discriminator.parameters())
+    assert output.grad.abs().sum() > 0
+    assert all(p.grad is None for p in task.discriminator.parameters())
     output.grad = None
     task.after_step(output, images)
     assert output.grad is None
@@ -95,13 +100,14 @@ def test_the_discriminators_learning_rate_follows_the_schedule():
     made = []
 
     class Spied(AutoEncoding):
-        def begin(self, device, optimiser):
-            made.extend(super().begin(device, optimiser))
+        def prepare(self, device, optimiser):
+            made.extend(super().prepare(device, optimiser))
             return made
 
     task = Spied(SMALL, 1)
     model = task.network(SMALL.make_encoder(1), SMALL, 32, 1)
-    train(model, pictures(4)[0], None, task, Training(2, batch_size=2, learning_rate=1e-3), seed=1)
+    settings = small.training(2, batch_size=2, learning_rate=1e-3)
+    train(model, small.resident(squares(4)[0]), task, settings, seed=1)
     assert [group["lr"] for group in made[0].param_groups] == pytest.approx([1e-4])
 
 
@@ -122,7 +128,7 @@ def test_roc_area_by_hand():
     assert np.isnan(roc_area(np.zeros(2), np.ones(2, bool)))
 
 
-def test_classes_that_all_slices_show_are_left_out_of_the_score():
+def test_classes_that_all_slices_show_are_not_scored():
     task = Classification(("always", "sometimes"), "sigmoid")
     targets = np.array([[1, 0], [1, 1]], np.uint8)
     assert task.score(np.array([[0.2, 0.1], [0.1, 0.9]]), None, targets) == 1

@@ -28,7 +28,7 @@ TINY = {
     },
     "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [200, 100]},
     "label": {"warp_mm": 4, "warp_iterations": [10, 0, 0], "steps": [4, 2]},
-    "slice": {"size": 64, "scans": 2},
+    "slice": {"size": 64, "scans_per_file": 2},
     "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
     "pretrain": {"epochs": 1, "sources": ["scratch", "t1-segmentation"]},
     "targets": {
@@ -77,7 +77,8 @@ class Project:
     def outcome(self) -> dict[str, bytes]:
         """All that the study answers with, by name; something of each part, weights among it."""
         kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in ANSWERS}
-        assert all(kept.values()) and any(path.name == "model.safetensors" for path in kept["finetune"])
+        assert all(kept.values())
+        assert any(path.name == "model.safetensors" for path in kept["finetune"])
         return {str(path.relative_to(self.results)): path.read_bytes() for path in chain(*kept.values())}
 
     def copy(self, folder: Path) -> "Project":

@@ -41,19 +41,22 @@ def test_each_dataset_is_labelled_by_its_back_end(
     if not installed:
         monkeypatch.setenv("FSLDIR", str(tmp_path))
     jobs = bare_project.count(plan(backend, of_dataset, "--dry-run", "label"))
-    assert jobs[rule] == 3 and len({"label_scan", "label_scan_fsl"} & set(jobs)) == 1
+    assert jobs[rule] == 3
+    assert len({"label_scan", "label_scan_fsl"} & set(jobs)) == 1
 
 
-def test_another_back_end_remakes_the_labels_and_what_hangs_on_them(project, tmp_path):
+def test_another_back_end_remakes_the_labels_and_what_depends_on_them(project, tmp_path):
     study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
     study["label"]["backend"] = "fsl"
     (tmp_path / "fsl.yaml").write_text(yaml.safe_dump(study))
     again = project.to_run(study=str(tmp_path / "fsl.yaml"))
-    assert again["label_scan_fsl"] == 3 and again["slice_source"] == 2 and again["pretrain_source"] == 1
+    assert again["label_scan_fsl"] == 3
+    assert again["slice_source"] == 2
+    assert again["pretrain_source"] == 1
     assert not {"label_scan", "register_scan", "slice_target"} & set(again)
 
 
-def test_a_labeller_of_the_studys_own_labels_what_it_has_not_learnt_from(project, tmp_path):
+def test_a_labeller_of_the_studys_own_labels_scans_that_it_was_not_trained_on(project, tmp_path):
     copied = project.copy(tmp_path / "copy")
     study = yaml.safe_load((copied.folder / "tiny.yaml").read_text())
     study["label"]["learn"] = {"scans": 1, "held_out": 1, "epochs": 1}
@@ -67,8 +70,9 @@ def test_a_labeller_of_the_studys_own_labels_what_it_has_not_learnt_from(project
     sidecars = (copied.results / "derivatives/cohort").glob("sub-*/anat/*desc-tissue_dseg.json")
     assert sorted(read_json(path)["Backend"] for path in sidecars) == ["ants", "ants", "labeller"]
     agreement = pd.read_csv(copied.results / "tables/labeller.tsv", sep="\t")
-    (teacher,) = read_json(copied.results / "labeller/model.json")["learnt_from"]["scans"]
-    assert len(agreement) == 1 and agreement["subject"].astype(str).str.zfill(2)[0] != teacher
+    (teacher,) = read_json(copied.results / "labeller/model.json")["trained_on"]["scans"]
+    assert len(agreement) == 1
+    assert agreement["subject"].astype(str).str.zfill(2)[0] != teacher
     assert agreement[["dice GM", "dice WM"]].notna().all(axis=None)
     assert copied.to_run("--nolock", "label", study="learn.yaml") == {}
 
@@ -79,13 +83,15 @@ def test_a_labeller_needs_scans_to_learn_from_and_scans_to_label(bare_project):
     (bare_project.folder / "all.yaml").write_text(yaml.safe_dump(study))
     stopped = bare_project.snakemake("--dry-run", study="all.yaml")
     said = stopped.stdout + stopped.stderr
-    assert stopped.returncode != 0 and "Traceback" not in said
-    assert "label.learn takes 2 scans to learn from and 1 to compare on, but the cohort has 3;" in said
+    assert stopped.returncode != 0
+    assert "Traceback" not in said
+    assert "label.learn trains on 2 scans and tests on 1, but the cohort has 3;" in said
 
 
 def test_without_its_image_a_containers_run_stops_in_one_sentence(plan):
     stopped = plan("fsl", None, "--sdm", "apptainer")
-    assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
+    assert stopped.returncode != 0
+    assert "Traceback" not in stopped.stderr
     assert "envs/fsl.sif does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`." in stopped.stderr
 
 

@@ -47,7 +47,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), r
 
 @root_only
 def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, untrained, mounted):
-    """A full disk: the job that cannot write says so in a sentence; run again with more room, the same bytes."""
+    """A full disk: the job that cannot write says so in a sentence; run again with more space, the same bytes."""
     models = untrained.results / "finetune"
     models.mkdir()
     mounted(models, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
@@ -70,7 +70,8 @@ def test_results_that_cannot_be_written_are_said_before_any_job(untrained, mount
     for study, said in (("tiny", "Write-protected output files"), ("new", "headstart: results/new cannot be written")):
         refused = untrained.snakemake("--config", f"study={study}")
         assert refused.returncode != 0 and said in refused.stderr, refused.stderr
-        assert "Traceback" not in refused.stderr and outline(refused) == []
+        assert "Traceback" not in refused.stderr
+        assert outline(refused) == []
 
 
 def make(project, *arguments):
@@ -86,9 +87,9 @@ def make(project, *arguments):
         (project.folder / ".venv").unlink()
 
 
-def test_what_was_damaged_behind_snakemakes_back_is_found_and_made_anew(project, finished):
+def test_what_was_damaged_behind_snakemakes_back_is_found_and_made_again(project, finished):
     """Files cut short, a bit of weights or of a mask flipped, times kept, a table gone that nothing asks for:
-    `make run REPAIR=1` finds them by size or SHA-256 and makes them anew, to the same bytes.
+    `make run REPAIR=1` finds them by size or SHA-256 and makes them again, to the same bytes.
     """
     told = (finished.results / "provenance.json").read_bytes()
     whole = make(finished, "verify")
@@ -112,11 +113,13 @@ def test_what_was_damaged_behind_snakemakes_back_is_found_and_made_anew(project,
     for name, how in (*((name, "changed") for name in flipped), (gone, "missing")):
         assert f"<study>/{name}: {how}" in found.stdout
     assert make(finished, "missing").stdout.split() == [f"results/tiny/{gone}"]
-    mended = make(finished, "run", "REPAIR=1")
-    assert mended.returncode == 0, mended.stdout[-3000:] + mended.stderr[-3000:]
-    assert finished.outcome() == project.outcome() and finished.to_run() == {}
+    repaired = make(finished, "run", "REPAIR=1")
+    assert repaired.returncode == 0, repaired.stdout[-3000:] + repaired.stderr[-3000:]
+    assert finished.outcome() == project.outcome()
+    assert finished.to_run() == {}
     assert (finished.results / "provenance.json").read_bytes() == told
-    assert make(finished, "verify").returncode == 0 and make(finished, "missing").stdout == ""
+    assert make(finished, "verify").returncode == 0
+    assert make(finished, "missing").stdout == ""
 
 
 def test_clocks_that_disagree_change_nothing(project, untrained):
@@ -139,5 +142,7 @@ def test_a_scan_of_the_future_is_named_before_any_job(project, finished):
     study["datasets"]["cohort"] = {"layout": "flat", "folder": ".", "pattern": r"sub-(?P<subject>\d+)_T1w.nii.gz"}
     (finished.folder / "real.yaml").write_text(yaml.safe_dump(study))
     refused = finished.snakemake(study="real.yaml")
-    assert refused.returncode != 0 and "Traceback" not in refused.stderr and outline(refused) == []
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+    assert outline(refused) == []
     assert f"headstart: {scans / path.name} is dated in the future" in refused.stderr

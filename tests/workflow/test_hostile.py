@@ -20,9 +20,9 @@ NAMES = (
 )
 
 
-def test_names_and_values_that_a_shell_would_run_are_names_and_values(project, tmp_path):
+def test_names_and_values_that_a_shell_would_run_are_names_and_values(finished, tmp_path):
     data = tmp_path / f"data; $(touch {MARKER}) 'x"
-    made = project.results / "datasets/stroke"
+    made = finished.results / "datasets/stroke"
     for number, name in enumerate(NAMES, 1):
         for folder, pattern in (
             ("t1", f"sub-0{number}/anat/*_T1w.nii.gz"),
@@ -30,7 +30,7 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(project, t
         ):
             (data / "set" / folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(next(made.glob(pattern)), data / "set" / folder / name)
-    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
     study |= {"study": "hostile", "data": str(data)}
     study["datasets"]["stroke"] = {
         "layout": "flat",
@@ -40,16 +40,16 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(project, t
         "labels_pattern": r"(?P<subject>p\d).*",
     }
     study["targets"]["stroke"]["classes"] = {f"lesion; $(touch {MARKER})": [1]}
-    (project.folder / "hostile.yaml").write_text(yaml.safe_dump(study))
-    results = project.folder / "results/hostile"
+    (finished.folder / "hostile.yaml").write_text(yaml.safe_dump(study))
+    results = finished.folder / "results/hostile"
     for rest in ((), ("--report", results / "report.html")):
-        done = project.snakemake("--nolock", *rest, study="hostile.yaml")
+        done = finished.snakemake("--nolock", *rest, study="hostile.yaml")
         assert done.returncode == 0, done.stderr[-4000:]
     scored = pd.read_parquet(results / "evaluate/stroke/scratch/size-1_resample-1/metrics.parquet")
     assert f"lesion; $(touch {MARKER})" in set(scored["class_name"])
     named = {row["file"] for record in read_json(results / "intake/stroke/part-0000.json") for row in record["files"]}
     assert named == {str(data / "set" / folder / name) for folder in ("t1", "masks") for name in NAMES}
-    left = [path for root in (project.folder, tmp_path) for path in root.rglob(MARKER)]
+    left = [path for root in (finished.folder, tmp_path) for path in root.rglob(MARKER)]
     assert left == []
 
 

@@ -55,7 +55,8 @@ def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
                 left.remove(script)
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
-    assert running.returncode == 0 and left == set()
+    assert running.returncode == 0
+    assert left == set()
     assert bare_project.outcome() == project.outcome()
     assert bare_project.to_run() == {}
 
@@ -78,8 +79,10 @@ def test_a_second_snakemake_on_a_folder_is_refused(project, untrained):
         while not any(locks.glob("*")):
             time.sleep(0.05)
         second = untrained.snakemake()
-        assert second.returncode != 0 and re.search(r"Directory cannot be locked", second.stdout + second.stderr)
-        assert first.wait(timeout=300) == 0 and untrained.outcome() == project.outcome()
+        assert second.returncode != 0
+        assert re.search(r"Directory cannot be locked", second.stdout + second.stderr)
+        assert first.wait(timeout=300) == 0
+        assert untrained.outcome() == project.outcome()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(first.pid, signal.SIGKILL)

@@ -39,9 +39,14 @@ def test_a_study_on_folders_of_ones_own(bare_project, tmp_path):
         "stroke": {"layout": "bids", "folder": "ATLAS_2", "labels_suffix": "label-L_desc-T1lesion_mask"},
     }
     jobs, shown = plan(bare_project, tmp_path, folders, datasets, ["stroke"])
-    assert jobs["register_scan"] == 5 and jobs["resample_target"] == 3 and jobs["label_scan"] == 2
-    assert jobs["check_scans"] == 2 and jobs["compare_scans"] == jobs["tabulate_quality"] == jobs["gate_quality"] == 1
-    assert jobs["tabulate_participants"] == 1 and jobs["describe_derivatives"] == 2 and "make_subject" not in jobs
+    assert jobs["register_scan"] == 5
+    assert jobs["resample_target"] == 3
+    assert jobs["label_scan"] == 2
+    assert jobs["check_scans"] == 2
+    assert jobs["compare_scans"] == jobs["tabulate_quality"] == jobs["gate_quality"] == 1
+    assert jobs["tabulate_participants"] == 1
+    assert jobs["describe_derivatives"] == 2
+    assert "make_subject" not in jobs
     assert f"data/{ODD}/IXI002-Guys-0828-T1.nii.gz" in shown
 
 
@@ -63,7 +68,9 @@ def test_a_study_on_datasets_as_they_are_handed_out(bare_project, tmp_path):
         "anatomy": {"layout": "miccai2012", "folder": "oasis-miccai2012"},
     }
     jobs, shown = plan(bare_project, tmp_path, folders, datasets, ["stroke", "ms", "anatomy"])
-    assert jobs["register_scan"] == 8 and jobs["resample_target"] == 6 and jobs["label_scan"] == 2
+    assert jobs["register_scan"] == 8
+    assert jobs["resample_target"] == 6
+    assert jobs["label_scan"] == 2
     both = [f"{tmp_path}/data/ATLAS_R1.2/{case.format(1)}{name}_stx.nii.gz" for name in lesions[:0:-1]]
     assert ", ".join(both) in shown
 
@@ -76,16 +83,19 @@ def test_natural_images_become_slices_that_files_of_the_study_hold(bare_project,
             Image.new("RGB" if domain == "rgb" else "L", (70, 64), value).save(path)
     study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
     study["datasets"]["rooms"] = {"layout": "taskonomy", "folder": str(tmp_path / "rooms"), "pictures": 5}
-    study["slice"]["pictures"] = 3
+    study["slice"]["images_per_file"] = 3
     (bare_project.folder / "rooms.yaml").write_text(yaml.safe_dump(study))
     jobs = bare_project.to_run(study="rooms.yaml")
-    assert jobs["list_pictures"] == 1 and jobs["slice_rooms"] == 2 and "slice_objects" not in jobs
+    assert jobs["list_pictures"] == 1
+    assert jobs["slice_rooms"] == 2
+    assert "slice_objects" not in jobs
     made = [f"results/tiny/slices/rooms/part-000{part}_{kind}.npy" for part in (0, 1) for kind in ("image", "dseg")]
     done = bare_project.snakemake("--nolock", *made, study="rooms.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
     images, labels = (
         np.concatenate([np.load(bare_project.folder / path) for path in made[first::2]]) for first in (0, 1)
     )
-    assert images.shape == labels.shape == (5, 64, 64) and images.dtype == np.uint16
+    assert images.shape == labels.shape == (5, 64, 64)
+    assert images.dtype == np.uint16
     np.testing.assert_array_equal(images[:, 0, 0], np.rint(labels[:, 0, 0].astype(float) * 40 / 255 * 65535))
     assert sorted(labels[:, 0, 0]) == [0, 1, 2, 3, 4]

@@ -20,48 +20,55 @@ def written(folder):
     return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_finished_study_segments_new_scans_and_trains_nothing(project):
-    new = project.folder / "new scans; $(ünter)"
+def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
+    new = finished.folder / "new scans; $(ünter)"
     new.mkdir()
     # People whom the target has not seen; the study's configuration is left out, and with it its data.
-    made = project.results / "datasets/cohort"
+    made = finished.results / "datasets/cohort"
     for subject, name in (("01", "Jörg & Co.nii.gz"), ("02", "it's $HOME.nii.gz")):
         shutil.copy(next((made / f"sub-{subject}/anat").glob("*_T1w.nii.gz")), new / name)
     whole = (new / "Jörg & Co.nii.gz").read_bytes()
     (new / "broken.nii.gz").write_bytes(whole[: len(whole) // 2])
     asked = {"model": MODEL, "folder": new.name}
-    (project.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
-    before = {name: written(project.results / name) for name in ("pretrain", "finetune", "template", "derivatives")}
-    planned = project.to_run("predict", study="predict.yaml")
+    (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
+    before = {name: written(finished.results / name) for name in ("pretrain", "finetune", "template", "derivatives")}
+    planned = finished.to_run("predict", study="predict.yaml")
     assert planned == {"predict_scan": 3, "tabulate_predictions": 1, "gate_predictions": 1, "predict": 1}
 
-    stopped = project.snakemake("--keep-going", "predict", study="predict.yaml")
-    place = project.results / "predict/newscansnter"
-    assert stopped.returncode != 0 and "Traceback" not in stopped.stderr
-    assert "1 of 3 scans got no mask (broken: " in stopped.stderr and "add them to predict.exclude" in stopped.stderr
+    stopped = finished.snakemake("--keep-going", "predict", study="predict.yaml")
+    place = finished.results / "predict/newscansnter"
+    assert stopped.returncode != 0
+    assert "Traceback" not in stopped.stderr
+    assert "1 of 3 scans got no mask (broken: " in stopped.stderr
+    assert "add them to predict.exclude" in stopped.stderr
     table = pd.read_csv(place / "predictions.tsv", sep="\t", index_col="subject")
-    assert table.loc["broken", "status"] == "failed" and set(table.index) == {"JrgCo", "broken", "itsHOME"}
+    assert table.loc["broken", "status"] == "failed"
+    assert set(table.index) == {"JrgCo", "broken", "itsHOME"}
     assert not (place / "sub-broken/anat/sub-broken_desc-stroke_dseg.nii.gz").exists()
 
-    (project.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": {**asked, "exclude": ["broken"]}}))
-    assert "predict_scan" not in project.to_run("predict", study="predict.yaml")
-    done = project.snakemake("--keep-going", "predict", study="predict.yaml")
+    (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": {**asked, "exclude": ["broken"]}}))
+    assert "predict_scan" not in finished.to_run("predict", study="predict.yaml")
+    done = finished.snakemake("--keep-going", "predict", study="predict.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert project.to_run("predict", study="predict.yaml") == {}
+    assert finished.to_run("predict", study="predict.yaml") == {}
     for subject, name in (("JrgCo", "Jörg & Co.nii.gz"), ("itsHOME", "it's $HOME.nii.gz")):
         stem = place / f"sub-{subject}/anat/sub-{subject}_desc-stroke_dseg"
         mask = images.read(f"{stem}.nii.gz", None)
-        assert mask.grid.matches(images.read(new / name).grid) and set(np.unique(mask.data)) <= {0, 1}
+        assert mask.grid.matches(images.read(new / name).grid)
+        assert set(np.unique(mask.data)) <= {0, 1}
         told = read_json(f"{stem}.json")
         assert told["Classes"] == {"0": "background", "1": "lesion"}
-        assert told["ModelSHA256"] == read_json(project.folder / MODEL / "model.json")["weights_sha256"]
-    assert {name: written(project.results / name) for name in before} == before
-    metadata = read_json(project.folder / MODEL / "model.json")
-    assert metadata["template"] == template.SPACE and metadata["voxel_mm"] == 4
-    assert metadata["register"]["shrink"] == [2, 1] and metadata["discard_mm"] == {"top": 0, "bottom": 0}
+        assert told["ModelSHA256"] == read_json(finished.folder / MODEL / "model.json")["weights_sha256"]
+    assert {name: written(finished.results / name) for name in before} == before
+    metadata = read_json(finished.folder / MODEL / "model.json")
+    assert metadata["template"] == template.SPACE
+    assert metadata["voxel_mm"] == 4
+    assert metadata["register"]["shrink"] == [2, 1]
+    assert metadata["discard_mm"] == {"top": 0, "bottom": 0}
 
 
 def test_what_is_not_set_is_said_in_one_sentence(bare_project):
     stopped = bare_project.snakemake("--keep-going", "predict")
-    assert stopped.returncode != 0 and "predict.model is not set; name the folder" in stopped.stderr
+    assert stopped.returncode != 0
+    assert "predict.model is not set; set it to the folder" in stopped.stderr
     assert "Traceback" not in stopped.stderr

@@ -33,7 +33,8 @@ def test_clusters_get_the_work_on_single_scans_in_groups(name):
 @pytest.mark.parametrize("name", PROFILES)
 def test_snakemake_takes_a_profile(bare_project, name):
     planned = bare_project.to_run("--profile", f"profiles/{name}")
-    assert planned["register_scan"] == 7 and planned["finetune_stroke"] == 4
+    assert planned["register_scan"] == 7
+    assert planned["finetune_stroke"] == 4
 
 
 def test_the_kubernetes_job_asks_for_what_its_snakemake_is_told():

@@ -54,7 +54,8 @@ def test_a_killed_group_of_jobs_is_submitted_again_with_more_memory(project, pbs
         *("--seconds-between-status-checks", "1", "--latency-wait", "5"),
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    assert len(made) == 5 and {path: path.read_bytes() for path in made} == before
+    assert len(made) == 5
+    assert {path: path.read_bytes() for path in made} == before
     asked = [re.sub(r"\S*/", "", path.read_text()) for path in sorted(pbs.glob("*.asked"))]
     wanted = sorted(re.search(r"-N (\S+) .* -l (select=\S+) -l (walltime=\S+)", line).groups() for line in asked)
     assert wanted == [

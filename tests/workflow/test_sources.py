@@ -1,4 +1,4 @@
-"""Every source through the workflow, on made-up natural images and weights from a file."""
+"""Every source through the workflow, on synthetic natural images and weights from a file."""
 
 import pandas as pd
 import pytest
@@ -19,7 +19,7 @@ TRAINED = (
 def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare_project):
     study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
     study["datasets"]["scenes"] = {"layout": "scenes", "pictures": 24}
-    study["slice"]["pictures"] = 12
+    study["slice"]["images_per_file"] = 12
     study["pretrain"]["sources"] = ["scratch", *TRAINED, "imagenet-classification"]
     study["pretrain"]["augment"] = {"degrees": 10, "scale": 0.1, "mirror": True}
     path = bare_project.folder / "eight.yaml"
@@ -39,7 +39,7 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
         assert metadata["augment"] == (study["pretrain"]["augment"] if source.startswith("natural") else None)
         assert 0 < metadata["parameters"]["encoder"] < metadata["parameters"]["network"]
 
-    torch.save(Encoder("resnet18").state_dict(), bare_project.folder / "weights.pth")
+    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), bare_project.folder / "weights.pth")
     study["pretrain"]["weights"] = {"file": str(bare_project.folder / "weights.pth")}
     path.write_text(yaml.safe_dump(study))
     again = bare_project.to_run("--nolock", "pretrain", study="eight.yaml")

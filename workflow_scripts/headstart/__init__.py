@@ -1,18 +1,19 @@
 """headstart: which pre-training gives a brain-MRI segmentation task a head start.
 
-The package knows no Snakemake: every function runs from a plain Python prompt. Its packages are the stages of the
-pipeline, in this order, and what the stages share. Data flows one way; no package imports a later stage.
+The package does not need Snakemake: every function runs from a Python prompt. It consists of the stages of the
+pipeline, in this order, and of what they share. Data flows one way; no stage imports a later one.
 
-1. ``datasets``: which scans there are, what is wrong with them, and who trains and who tests
+1. ``datasets``: which scans there are, checks of their files, training and test sets
 2. ``register``: scans in template space, and quality control
 3. ``label``: tissues and deep structures without manual labels; ``labeller``: a network trained on them
-4. ``slices``: axial slices in arrays that are memory-mapped
+4. ``slices``: axial slices in memory-mapped arrays
 5. ``pretrain``: one encoder per source
-6. ``finetune``: each source on each target, set size and resample
+6. ``finetune``: a model of each source for each target, set size and resample
 7. ``evaluate``: scores, statistics and the verdict
 8. ``report``: figures, tables and text for readers
 
 Shared: ``job`` (logging, errors, atomic writes), ``seeds``, ``settings`` (the configuration), ``images``, ``version``,
-``metrics``, ``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``. Beside the pipeline:
-``predict`` (segments new scans) and ``provenance`` (what was made from what).
+``metrics``, ``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``. Outside the pipeline:
+``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a rule's script in a
+debugger).
 """

@@ -1,9 +1,9 @@
-"""Fine-tuning: a source's encoder and a fresh decoder, all of it trained on the target's labelled scans."""
+"""Fine-tuning: a source's encoder and a new decoder, trained together on labelled scans of a target."""
 
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,17 +17,17 @@ from headstart.training.devices import choose_device
 from headstart.training.loop import train_together
 from headstart.training.losses import median_frequency_weights
 from headstart.training.tasks import Segmentation
-from headstart.training.trainer import Trainer, Training
+from headstart.training.trainer import Trainer, TrainingSettings
 
 Paths = Sequence[store.Slices]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One fine-tuning set: the places of its ``scans`` among those of the job, its ``seed``, what keeps its state.
+    """The training set of one resample: positions of its ``scans`` among those of the job, ``seed`` and checkpoint.
 
-    The seed must not name the source: decoder and order of slices are then the same for every source, so that sources
-    differ by their encoder alone.
+    The seed must not depend on the source: the decoder and the order of the slices are then the same for every source,
+    so that sources differ by their encoder alone.
     """
 
     scans: Sequence[int]
@@ -35,43 +35,96 @@ class Draw:
     checkpoint: Checkpoint | None = None
 
 
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How a source is fine-tuned on a target.
+
+    ``classes``: names in the order of their values, the background (0) first; ``expects``: what the encoder's
+    ``model.json`` must say (template, voxel size, size), besides what follows from the architecture; ``runs_per_gpu``:
+    trainings that run at once on a GPU; ``resident_gb``: see :func:`headstart.training.feed.load`.
+    """
+
+    architecture: Architecture
+    training: TrainingSettings
+    classes: Sequence[str]
+    expects: Mapping
+    runs_per_gpu: int
+    resident_gb: float | None
+
+
 def finetune(
     encoder_path: str | os.PathLike,
     image_paths: Paths,
     label_paths: Paths,
     draws: Sequence[Draw],
-    classes: int,
-    architecture: Architecture,
-    training: Training,
+    settings: FinetuneSettings,
     *,
-    expect: Mapping | None = None,
     device: str = "auto",
-    together: int = 1,
-    resident_gb: float | None = None,
 ) -> Iterator[tuple[Segmenter, list[dict]]]:
-    """Fine-tune a source's encoder on each draw of scans (paper, section 4.3), ``together`` at most at once on a GPU.
+    """Fine-tune a source's encoder on each draw of scans (paper, section 4.3).
 
-    ``image_paths`` and ``label_paths`` say where the slices of all draws' scans lie (:mod:`headstart.slices.store`), in the
-    same order; they go to the device once. The loss is cross-entropy per voxel, weighted by median frequency over the
-    draw's labels. ``expect`` is what the encoder's ``model.json`` must say (template, voxel size, size); what follows
-    from ``architecture`` is asked for in any case. Yields, draw by draw, the model on the CPU, in evaluation mode, and
-    its training's rows (:class:`headstart.training.trainer.Trainer`).
+    The loss is cross-entropy per pixel, weighted by median frequency over the labels of the draw.
+
+    Parameters
+    ----------
+    encoder_path
+        The encoder's weights, with ``model.json`` beside them.
+    image_paths, label_paths
+        Slices and labels of all scans that occur in a draw, in the same order (:mod:`headstart.slices.store`); they are
+        loaded once.
+    draws
+        The training sets.
+    settings
+        Network, training and classes.
+    device
+        See :func:`headstart.training.devices.choose_device`.
+
+    Yields
+    ------
+    tuple
+        For each draw in order, the model on the CPU in evaluation mode, and the history of its training
+        (:class:`headstart.training.trainer.Trainer`).
+
+    Raises
+    ------
+    UserError
+        If the encoder was not made for this study.
     """
-    required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels} | dict(expect or {})
+    architecture = settings.architecture
+    required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels, **settings.expects}
     images, labels = store.join_pairs(image_paths, label_paths)
-    where = choose_device(device)
-    slices = feed.load(images, labels, where, resident_gb)
+    chosen = choose_device(device)
+    slices = feed.load(images, labels, chosen, settings.resident_gb)
 
     def start(draw: Draw) -> Trainer:
         encoder = architecture.make_encoder(seed_for(draw.seed, "encoder"))
         model_files.load_state(encoder, encoder_path, required)
-        rows = np.concatenate([images.rows(place) for place in draw.scans])
-        task = Segmentation(median_frequency_weights(labels[rows], classes))
+        rows = np.concatenate([images.rows(position) for position in draw.scans])
+        task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
         model = task.network(encoder, architecture, images.shape[1], draw.seed)
-        return Trainer(
-            model, slices, task, training, seed_for(draw.seed, "train"), rows=rows, checkpoint=draw.checkpoint
-        )
+        seed = seed_for(draw.seed, "train")
+        return Trainer(model, slices, task, settings.training, seed, rows=rows, checkpoint=draw.checkpoint)
 
     starts = [functools.partial(start, draw) for draw in draws]
-    for trainer in train_together(starts, where, training, together):
+    for trainer in train_together(starts, chosen, settings.training, settings.runs_per_gpu):
         yield trainer.model.cpu().eval(), trainer.history
+
+
+def metadata(settings: FinetuneSettings, draw: Draw, image_paths: Paths, label_paths: Paths, about: Mapping) -> dict:
+    """What ``model.json`` says of the model of one draw.
+
+    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``about``: further entries, such as the names of
+    source and target, and the preparation of the scans, which a prediction repeats.
+    """
+    data = [paths[position] for paths in (image_paths, label_paths) for position in draw.scans]
+    return {
+        "kind": "segmentation",
+        "classes": list(settings.classes),
+        "training": asdict(settings.training),
+        "network": asdict(settings.architecture),
+        "seed": draw.seed,
+        "data_sha256": store.fingerprint(data),
+        "versions": model_files.versions(),
+        **settings.expects,
+        **about,
+    }

@@ -1,4 +1,4 @@
-"""Images on grids: reading, writing and resampling without losing where a voxel lies.
+"""Images on grids: reading, writing and resampling them, each with its affine.
 
 Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres (nibabel's convention).
 """
@@ -17,11 +17,11 @@ from scipy.io import loadmat
 
 from headstart.job import UserError, atomic
 
-# Codes of Analyze's header for coronal and sagittal slices, and where the array's axes then run (nibabel's letters).
+# Codes of Analyze's header for coronal and sagittal slices, and the directions of the array's axes (nibabel's codes).
 _ANALYZE_AXES = {b"\x01": "LSA", b"\x02": "ASL"}
-# Codes of NIfTI's header for metres and micrometres, and how many mm each is; all else is taken for mm.
+# Codes of NIfTI's header for metres and micrometres, with their length in mm; any other code is taken for mm.
 _UNITS_MM = {1: 1e3, 3: 1e-3}
-# What nibabel raises of a file that is no image, or one cut short.
+# What nibabel raises for a file that is not an image, or is truncated.
 _UNREADABLE = (
     nib.filebasedimages.ImageFileError,
     nib.spatialimages.HeaderDataError,
@@ -31,7 +31,7 @@ _UNREADABLE = (
     ValueError,
     zlib.error,
 )
-# ITK's axes, which its files use, from nibabel's; its own inverse.
+# From nibabel's axes (RAS+) to those of ITK and its files (LPS+); its own inverse.
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -53,14 +53,13 @@ class Grid:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
     def matches(self, other: "Grid") -> bool:
-        """Whether two grids sample the same points (to 1e-3 mm)."""
+        """Whether two grids sample the same points, to 1e-3 mm."""
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=1e-3)
 
     def coarsened(self, voxel_mm: float) -> "Grid":
         """The grid of ``voxel_mm`` voxels that covers the same box, with the same axes and corner.
 
-        Axes whose voxels are larger already keep them. The last voxel may reach over the box's far side by less than
-        its own size.
+        Axes with larger voxels are left as they are. The last voxel may reach beyond the box by less than its size.
         """
         factor = np.maximum(voxel_mm / self.spacing, 1)
         shape = tuple(int(n) for n in np.ceil(np.asarray(self.shape) / factor - 1e-6))
@@ -79,15 +78,15 @@ class Volume:
 
     @cached_property
     def grid(self) -> Grid:
-        """The grid on which the array is sampled."""
+        """The grid of the array."""
         return Grid(self.data.shape, self.affine)
 
 
 def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
     """Read a 3D image; a trailing axis of length one is squeezed.
 
-    ``dtype=None`` keeps the stored integers. The affine is in mm, whatever unit the header names. Raises
-    :class:`UserError` naming the file if it is missing, is not an image that nibabel reads, is cut short, is in
+    ``dtype=None`` keeps the stored type. The affine is in mm, whatever unit the header names. Raises
+    :class:`UserError` naming the file if it is missing, is not an image that nibabel can read, is truncated, is in
     colour, or is not 3D.
     """
     try:
@@ -97,22 +96,22 @@ def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; check the dataset's folder in the configuration.") from None
     except _UNREADABLE as error:
-        what = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{path} cannot be read as an image ({what}); fetch or convert it again.") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{path} cannot be read as an image ({reason}); fetch or convert it again.") from error
     if data.dtype.kind not in "biuf":
-        raise UserError(f"{path} holds {data.dtype}, not one number a voxel; give the scan's intensities.")
+        raise UserError(f"{path} holds {data.dtype}, not one number per voxel; give the scan's intensities.")
     if data.ndim == 4 and data.shape[3] == 1:
         data = data[..., 0]
     if data.ndim != 3:
-        raise UserError(f"{path} has {data.ndim} dimensions, not 3; give one T1 volume a file.")
+        raise UserError(f"{path} has {data.ndim} dimensions, not 3; give one T1 volume per file.")
     return Volume(data if dtype is None else data.astype(dtype), affine)
 
 
 def _affine(image: nib.spatialimages.SpatialImage) -> np.ndarray:
-    """An image's affine, (4, 4) float64; of an Analyze 7.5 image that was stored in coronal or sagittal slices too.
+    """An image's affine, (4, 4) float64, also if it is an Analyze 7.5 image stored in coronal or sagittal slices.
 
-    nibabel takes every Analyze image for one of transverse slices; the header says otherwise in ``orient`` (Mayo
-    Clinic, Analyze 7.5 file format; ITK reads it the same way). A file of SPM's (``.mat``) beside the image decides.
+    nibabel takes the slices of every Analyze image for transverse ones; the header tells in ``orient`` (Mayo Clinic,
+    Analyze 7.5 file format; ITK reads it the same way). A ``.mat`` file of SPM beside the image takes precedence.
     """
     slices = bytes(image.header["orient"]) if "orient" in image.header else b""
     placed = "mat" in image.file_map and os.path.exists(image.file_map["mat"].filename)
@@ -129,10 +128,10 @@ def _affine(image: nib.spatialimages.SpatialImage) -> np.ndarray:
 
 
 def unit_mm(header: nib.spatialimages.SpatialHeader, affine: np.ndarray) -> float:
-    """How many mm a unit of an image's ``affine`` is: 1, or what NIfTI's header says where mm cannot be meant.
+    """Length in mm of the unit of an image's ``affine``: 1, or the unit of NIfTI's header if mm is impossible.
 
-    Of headers that name metres or micrometres, many have millimetres in them: the unit is believed unless voxels
-    are of a usual size (0.1 to 20 mm) as they stand.
+    Many headers that name metres or micrometres hold millimetres, so voxels that are 0.1 to 20 mm wide as they stand
+    are taken for mm.
     """
     factor = _UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
@@ -162,11 +161,11 @@ def read_affine(path: str | os.PathLike) -> np.ndarray:
 
 
 def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, order: int = 1) -> Volume:
-    """Sample an image on another grid, in one interpolation.
+    """Sample an image on another grid, with one interpolation.
 
-    ``transform`` (4, 4) maps RAS+ mm of ``grid``'s space to RAS+ mm of ``volume``'s space (identity if left out).
-    Where the grid is coarser than the image, the image is first smoothed by a Gaussian whose variance is the
-    difference of the two sampling boxes' variances, so that nothing aliases. Outside the image the value is 0.
+    ``transform`` (4, 4) maps RAS+ mm of the space of ``grid`` to RAS+ mm of the space of ``volume``; None is the
+    identity. If the grid is coarser than the image, the image is first smoothed against aliasing by a Gaussian, whose
+    variance is the difference of the variances of the two sampling boxes. Outside the image the value is 0.
     """
     if transform is None and volume.grid.matches(grid):
         return Volume(volume.data.astype(np.float32), grid.affine)
@@ -177,9 +176,9 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
 
 
 def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = None) -> Volume:
-    """Sample a label map on another grid: each voxel takes the label with the largest share of it.
+    """Sample a label map on another grid: each voxel takes the label with the largest share of it (:func:`vote`).
 
-    Arguments as for :func:`resample`; label values keep their integer type. See :func:`vote`.
+    Arguments as for :func:`resample`; labels keep their integer type.
     """
     if transform is None and volume.grid.matches(grid):
         return Volume(volume.data.copy(), grid.affine)
@@ -189,17 +188,17 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
 
 
 def indicators(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each label above 0, the smaller first, with the float32 image that is 1 where it is."""
+    """Each label above 0, in rising order, with a float32 image that is 1 where the label is."""
     for label in np.unique(labels[labels > 0]):
         yield label, (labels == label).astype(np.float32)
 
 
 def vote(shares: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int, int], dtype: type) -> np.ndarray:
-    """Label each voxel of a grid by the label with the largest share of it.
+    """Give each voxel of a grid the label with the largest share of it.
 
-    ``shares``: labels, the smaller first, each with its share of every voxel (float32); the background (0) has what
-    the labels leave. Sampled smoothly, a label keeps its volume where nearest-neighbour sampling would lose thin parts.
-    Ties go to the label that comes first.
+    ``shares``: labels in rising order, each with its share of every voxel (float32); the background (0) has the rest.
+    With shares that were interpolated linearly, thin parts keep their volume, which nearest-neighbour sampling would
+    lose. Ties go to the smaller label.
     """
     best = np.zeros(shape, dtype)
     largest = np.zeros(shape, np.float32)
@@ -213,15 +212,15 @@ def vote(shares: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int, int], 
 
 
 def _voxel_matrix(volume: Volume, grid: Grid, transform: np.ndarray | None) -> np.ndarray:
-    """(4, 4) from voxel indices of ``grid`` to voxel indices of ``volume``."""
+    """(4, 4) matrix from voxel indices of ``grid`` to voxel indices of ``volume``."""
     return np.linalg.inv(volume.affine) @ (np.eye(4) if transform is None else transform) @ grid.affine
 
 
 def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The share of each voxel of a grid of ``shape`` that a label has, float32.
+    """The share of each voxel of a grid of ``shape`` that belongs to a label, float32.
 
     ``indicator``: float32, 1 where the label is; ``matrix``: see :func:`_voxel_matrix`. Only the box around the label
-    is looked at: most labels are small beside their image.
+    is sampled, since most labels are much smaller than the image.
     """
     reach = np.ceil(3 * _blur(matrix)).astype(int) + 1
     (box,) = ndimage.find_objects(indicator.astype(np.uint8))
@@ -246,12 +245,12 @@ def _share(indicator: np.ndarray, matrix: np.ndarray, shape: tuple[int, int, int
 
 
 def _smoothed(data: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """An image without what is too fine for steps of ``matrix``; itself where these are of one voxel."""
+    """An image smoothed for sampling at steps of ``matrix``; the image itself if these are one voxel or less."""
     blur = _blur(matrix)
     return ndimage.gaussian_filter(data, blur, mode="nearest", truncate=3) if blur.any() else data
 
 
 def _blur(matrix: np.ndarray) -> np.ndarray:
-    """Gaussian sigma per axis, in voxels of the image sampled, for steps of ``matrix`` larger than one voxel."""
+    """Gaussian sigma along each axis, in voxels of the sampled image; 0 for steps of one voxel or less."""
     steps = np.abs(matrix[:3, :3]).max(axis=1)
     return np.sqrt(np.maximum(steps**2 - 1, 0) / 12)

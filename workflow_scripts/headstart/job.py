@@ -1,4 +1,4 @@
-"""What every job shares: its log, its errors, and writing that appears whole or not at all."""
+"""What every job needs: its log, errors of users, and atomic writes."""
 
 import contextlib
 import ctypes
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("headstart")
 
-# Bytes: a disk with less than this is full.
-_HARDLY_ANY = 2**20
-# Seconds after which a file that nobody writes to was left behind, on whatever machine.
+# A disk with fewer free bytes counts as full.
+_ALMOST_NOTHING = 2**20
+# Seconds without a write after which a partial file counts as abandoned, whichever machine wrote it.
 _ABANDONED = 24 * 3600
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 class UserError(Exception):
-    """A mistake the user can mend.
+    """An error that the user can fix.
 
-    Its message is one sentence that names the file or key and the remedy; of several mistakes, a line for each.
+    Its message is one sentence that names the file or key and the remedy; several errors take one line each.
     """
 
 
 @contextlib.contextmanager
 def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
-    """Run a job's body with its log open: everything logged goes to ``log``, tracebacks included.
+    """Context of a job: everything that is logged goes to the file ``log``, tracebacks included.
 
-    A :class:`UserError` ends the process with its one sentence on standard error and exit status 1; any other
-    exception is logged with its traceback and raised again.
+    A :class:`UserError` ends the process with its message on standard error and exit status 1; any other exception is
+    logged with its traceback and raised again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log, mode="w", encoding="utf-8")
@@ -68,10 +68,10 @@ def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees, for its next array, where the C library is glibc.
+    """Let this process reuse freed memory for its next arrays, if the C library is glibc.
 
-    glibc hands large arrays back to the system at once, and each new one is then faulted in page by page (its manual,
-    Malloc Tunable Parameters); docs/methods.md says what that costs.
+    glibc returns large arrays to the system at once, and each new one is then faulted in page by page (glibc manual,
+    Malloc Tunable Parameters); docs/methods.md has the cost.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
@@ -81,11 +81,11 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; on success it is flushed to disk and renamed into place.
+    """Yield a temporary path beside ``path``; on success it is flushed to disk and renamed to ``path``.
 
-    The suffix is kept, because image libraries choose the format by it. On an exception nothing is left, and what was
-    there before is intact; a full disk is a :class:`UserError`. What a process that was killed (which no process can
-    tidy up after) left of an earlier try is removed.
+    The suffix is kept, because image libraries choose the format by it. On an exception the temporary file is removed
+    and an earlier ``path`` stays as it was; a full disk raises :class:`UserError`. Temporary files that killed
+    processes left behind are removed as well.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,13 +93,13 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     partial = path.with_name(f".partial-{_here()}-{os.getpid()}-{path.name}")
     try:
         yield partial
-        os.chmod(partial, 0o666 & ~_umask())  # some libraries write for their user alone
+        os.chmod(partial, 0o666 & ~_umask())  # some libraries give access to their user only
         with open(partial, "rb") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except Exception as error:
-        # Libraries differ in what they raise when a disk is full: some pass on what the system says, others do not.
-        if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(path.parent).free >= _HARDLY_ANY:
+        # Only some libraries pass on the system's message when a disk is full.
+        if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(path.parent).free >= _ALMOST_NOTHING:
             raise
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
@@ -107,35 +107,37 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_writable(folder: str | os.PathLike) -> None:
-    """Make a folder, and raise :class:`UserError` if nothing can be written to it."""
+    """Create a folder if need be; raises :class:`UserError` if it cannot be written to."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        why = f"{folder} cannot be written ({error.strerror})"
-        raise UserError(f"{why}; make it writable, or name another folder as results in the configuration.") from None
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); make it writable, or set results to another folder in the "
+            "configuration."
+        ) from None
 
 
 @functools.cache
 def _umask() -> int:
-    """Which permissions this process's files shall not have; it can be asked only by setting it."""
+    """The process's umask, which can be read only by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def _sweep(path: Path) -> None:
-    """Remove partial files of ``path`` whose writer is gone.
+    """Remove partial files of ``path`` whose writer no longer runs.
 
-    On a cluster another machine may be writing the same file: its processes cannot be seen from here, so theirs go only
-    once nothing was written to them for a day. Were that one alive after all, its renaming would fail, and its job with
-    it: no file is ever mixed of two writers', since each has a partial file of its own.
+    On a cluster another machine may be writing the same file. Its processes cannot be seen from here, so its partial
+    files are removed only after a day without a write. If such a writer were still alive, its rename and its job would
+    fail; two writers never mix in one file, since each has its own partial file.
     """
     form = re.compile(r"\.partial-([0-9a-f]+)-(\d+)-" + re.escape(path.name))
     with os.scandir(path.parent) as entries:
-        left = [(entry.path, match) for entry in entries if (match := form.fullmatch(entry.name))]
-    for partial, match in left:
+        partials = [(entry.path, match) for entry in entries if (match := form.fullmatch(entry.name))]
+    for partial, match in partials:
         with contextlib.suppress(FileNotFoundError):
             gone = match[1] == _here() and not _alive(int(match[2]))
             if gone or time.time() - os.stat(partial).st_mtime > _ABANDONED:
@@ -144,16 +146,16 @@ def _sweep(path: Path) -> None:
 
 @functools.cache
 def _here() -> str:
-    """Where process numbers mean the same: this machine and, in a container, its own numbering; as eight digits."""
+    """Eight digits for this machine and PID namespace (of a container), within which process numbers are unique."""
     try:
-        numbering = os.stat("/proc/self/ns/pid").st_ino
+        namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
-        numbering = 0
-    return hashlib.sha256(f"{platform.node()} {numbering}".encode()).hexdigest()[:8]
+        namespace = 0
+    return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:8]
 
 
 def _alive(process: int) -> bool:
-    """Whether a process of this machine is there, be it another user's."""
+    """Whether a process of this machine runs, even if it belongs to another user."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -187,12 +189,12 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 
 
 def write_json(path: str | os.PathLike, content: object) -> None:
-    """Write JSON atomically, with sorted keys, so that equal content is equal bytes."""
+    """Write JSON atomically, with sorted keys, so that equal content gives equal bytes."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_table(path: str | os.PathLike, table: "pd.DataFrame") -> None:
-    """Write a table atomically, tab-separated, numbers to six significant digits, missing ones as ``n/a`` (BIDS)."""
+    """Write a table atomically: tab-separated, six significant digits, missing values as ``n/a`` (BIDS)."""
     write_text(path, table.to_csv(sep="\t", index=False, float_format="%.6g", na_rep="n/a", lineterminator="\n"))
 
 

@@ -1,11 +1,12 @@
-"""A study's own labeller: a network learns the labels made for some scans of a cohort, and labels the rest.
+"""A study's own labeller: a network trained on the labels of some scans of a cohort, which labels the others.
 
-It sees registered scans slice by slice and says of each pixel which tissue and which deep structure it is, on the
-study's grid. What it says is as good as what it learnt from, less what the held-out scans show.
+It sees registered scans slice by slice and predicts tissue and deep structure of each pixel, on the study's grid. Its
+labels are as good as those that it was trained on, less the error measured on held-out scans.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -21,27 +22,50 @@ from headstart.networks.architectures import Architecture, Labeller
 from headstart.seeds import seed_for
 from headstart.slices import cut, store
 from headstart.template.template import STRUCTURES, TISSUES
-from headstart.training import losses
+from headstart.training import feed, loop, losses
 from headstart.training.checkpoint import Checkpoint
-from headstart.training.loop import predict, train
+from headstart.training.devices import choose_device
 from headstart.training.tasks import Task
-from headstart.training.trainer import Training
+from headstart.training.trainer import TrainingSettings
 from headstart.version import __version__
 
-Paths = Sequence[str | os.PathLike]
+PathLike = str | os.PathLike
 
 # Values of the two label maps, in the order of the network's scores.
 _MAPS = ((0, *TISSUES), (0, *STRUCTURES))
 _CLASSES = [len(values) for values in _MAPS]
 
 
-class Labelling(Task):
-    """Say of each pixel its tissue and its structure.
+@dataclass(frozen=True)
+class LabelledScans:
+    """Paths of registered scans and of their labels, in the same order."""
 
-    The loss of either is cross-entropy weighted by median frequency plus Dice over the batch, background left out of
-    the latter (Isensee 2021): the smallest structures are a hundredth of a percent of the pixels, and unweighted they
-    are not learnt within the epochs that a study can spend. ``targets`` (N, 2, H, W), those to be learnt: for each map
-    the place of its value among the map's values. Scored by the mean IoU over both maps' classes but for the
+    t1s: Sequence[PathLike]
+    tissues: Sequence[PathLike]
+    structures: Sequence[PathLike]
+
+
+@dataclass(frozen=True)
+class LabellerSettings:
+    """How a labeller is trained.
+
+    ``expects``: what ``model.json`` says of the input (template, voxel size, size), of which ``size``, the sides of the
+    slices, must hold the study's grid; ``resident_gb``: see :func:`headstart.training.feed.load`.
+    """
+
+    architecture: Architecture
+    training: TrainingSettings
+    expects: Mapping
+    resident_gb: float | None
+
+
+class Labelling(Task):
+    """Label the tissue and the structure of each pixel.
+
+    The loss of either map is cross-entropy weighted by median frequency plus Dice over the batch without the background
+    (Isensee 2021). The smallest structures are a hundredth of a percent of the pixels; without weights they are not
+    learned within the epochs that a study can afford. ``targets`` (N, 2, H, W), those to train on: the index of each
+    pixel's value among the values of either map. The score is the mean IoU over the classes of both maps without the
     backgrounds.
     """
 
@@ -55,7 +79,7 @@ class Labelling(Task):
         self._dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
 
     @override
-    def begin(
+    def prepare(
         self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.weights = [weights.to(device) for weights in self.weights]
@@ -70,72 +94,114 @@ class Labelling(Task):
         )
 
     @override
-    def finish(self, output: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
         return _most_likely(output)
 
     @override
-    def score(self, finished: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
         found = [
-            overlap.counts(finished[:, k], targets[:, k], count).over_volume().iou()[0, 1:]
+            overlap.counts(predictions[:, k], targets[:, k], count).over_volume().iou()[0, 1:]
             for k, count in enumerate(_CLASSES)
         ]
         return float(np.nanmean(np.concatenate(found)))
 
 
-def learn(
-    t1s: Paths,
-    tissues: Paths,
-    structures: Paths,
-    architecture: Architecture,
-    training: Training,
-    size: int,
+def train(
+    scans: LabelledScans,
+    settings: LabellerSettings,
     seed: int,
     *,
     checkpoint: Checkpoint | None = None,
     device: str = "auto",
 ) -> tuple[Labeller, list[dict]]:
-    """Train a labeller on registered scans and the labels made for them, each in the same order.
+    """Train a labeller on registered scans and their labels.
 
-    ``size``: side of the slices, into which the study's grid must fit. Returns the labeller (on the CPU, in evaluation
-    mode) and its training's rows. See :class:`headstart.training.trainer.Trainer` for ``checkpoint`` and for what it raises.
+    Parameters
+    ----------
+    scans
+        Scans and labels to train on.
+    settings
+        Network, training and size of the slices.
+    seed
+        Determines weights and training.
+    checkpoint
+        See :class:`headstart.training.trainer.Trainer`.
+    device
+        See :func:`headstart.training.devices.choose_device`.
+
+    Returns
+    -------
+    tuple
+        The labeller on the CPU in evaluation mode, and the history of its training.
     """
-    pictures = np.concatenate([_pictures(images.read(path), size) for path in t1s])
-    targets = np.concatenate([_targets(pair, size) for pair in zip(tissues, structures, strict=True)])
-    labeller = architecture.make_labeller(sum(_CLASSES), seed_for(seed, "labeller"))
-    history = train(
+    size = settings.expects["size"][0]
+    slices = np.concatenate([_slices(images.read(path), size) for path in scans.t1s])
+    pairs = zip(scans.tissues, scans.structures, strict=True)
+    targets = np.concatenate([_targets(pair, size) for pair in pairs])
+    labeller = settings.architecture.make_labeller(sum(_CLASSES), seed_for(seed, "labeller"))
+    history = loop.train(
         labeller,
-        pictures,
-        targets,
+        feed.load(slices, targets, choose_device(device), settings.resident_gb),
         Labelling(targets),
-        training,
+        settings.training,
         seed_for(seed, "train"),
         checkpoint=checkpoint,
-        device=device,
     )
     return labeller.cpu().eval(), history
 
 
+def metadata(settings: LabellerSettings, scans: LabelledScans, seed: int, trained_on: Mapping) -> dict:
+    """What ``model.json`` says of a labeller; ``trained_on``: its subjects, and what made their labels."""
+    return {
+        "kind": "labeller",
+        "encoder": settings.architecture.encoder,
+        "trained_on": dict(trained_on),
+        "training": asdict(settings.training),
+        "seed": seed,
+        "data_sha256": store.fingerprint([*scans.t1s, *scans.tissues, *scans.structures]),
+        "versions": model_files.versions(),
+        **settings.expects,
+    }
+
+
 def label(
-    path: str | os.PathLike,
-    weights: str | os.PathLike,
+    path: PathLike,
+    weights: PathLike,
     architecture: Architecture,
-    size: int,
+    expects: Mapping,
+    precision: str,
     *,
-    expect: Mapping | None = None,
-    precision: str = "float32",
     device: str = "auto",
 ) -> Labels:
-    """Label the registered T1 scan in ``path`` with the labeller in ``weights``; the brain is where a tissue is.
+    """Label a registered T1 scan; its brain is where it has a tissue.
 
-    ``expect``: what the labeller's ``model.json`` must say (template, voxel size, size), beside the encoder.
+    Parameters
+    ----------
+    path
+        The scan.
+    weights
+        The labeller's weights, with ``model.json`` beside them.
+    architecture
+        The study's network.
+    expects
+        What ``model.json`` must say (template, voxel size, size), besides the encoder.
+    precision
+        See :class:`headstart.training.trainer.TrainingSettings`.
+    device
+        See :func:`headstart.training.devices.choose_device`.
+
+    Raises
+    ------
+    UserError
+        If the labeller was not made for this study.
     """
     labeller = architecture.make_labeller(sum(_CLASSES), seed=0)
-    model_files.load_state(labeller, weights, {"encoder": architecture.encoder} | dict(expect or {}))
+    model_files.load_state(labeller, weights, {"encoder": architecture.encoder, **expects})
     t1 = images.read(path)
-    options = {"precision": precision, "device": device}
-    said = predict(labeller, _pictures(t1, size), _most_likely, **options)
+    slices = _slices(t1, expects["size"][0])
+    predictions = loop.predict(labeller, slices, _most_likely, precision=precision, device=device)
     tissue, structures = (
-        cut.restore(np.asarray(values, np.uint8)[said[:, k]], t1.grid) for k, values in enumerate(_MAPS)
+        cut.restore(np.asarray(values, np.uint8)[predictions[:, k]], t1.grid) for k, values in enumerate(_MAPS)
     )
     return Labels(
         tissue=tissue,
@@ -146,17 +212,17 @@ def label(
 
 
 def _most_likely(output: torch.Tensor) -> torch.Tensor:
-    """Class of the highest score in either map: (B, classes of both, H, W) -> (B, 2, H, W) uint8."""
+    """Class of the highest score in either map: (B, C of both maps, H, W) -> (B, 2, H, W) uint8."""
     return torch.stack([scores.argmax(dim=1).to(torch.uint8) for scores in output.split(_CLASSES, dim=1)], dim=1)
 
 
-def _pictures(t1: Volume, size: int) -> np.ndarray:
-    """A registered scan's slices (N, size, size) uint16."""
+def _slices(t1: Volume, size: int) -> np.ndarray:
+    """Slices of a registered scan (N, size, size) uint16."""
     return store.to_uint16(cut.whole(t1, size))
 
 
-def _targets(paths: tuple[str | os.PathLike, str | os.PathLike], size: int) -> np.ndarray:
-    """A scan's tissues and structures, slice by slice, each value by its place: (N, 2, size, size) uint8."""
+def _targets(paths: tuple[PathLike, PathLike], size: int) -> np.ndarray:
+    """Tissues and structures of a scan's slices, each value as its index: (N, 2, size, size) uint8."""
     stacks = [cut.whole(images.read(path, np.uint8), size) for path in paths]
     return np.stack([np.searchsorted(values, stack) for values, stack in zip(_MAPS, stacks, strict=True)], 1).astype(
         np.uint8

@@ -1,6 +1,6 @@
-"""Pre-training: encoders that have seen a source task, one that comes from elsewhere, and one that has seen nothing.
+"""Pre-training: the encoder of each source, trained on a task, read from a file, or left as initialised.
 
-Every source leaves through one door, :func:`save`.
+All of them are written by :func:`save`.
 """
 
 import os
@@ -16,42 +16,40 @@ from headstart.networks import external_weights, model_files
 from headstart.networks.architectures import Architecture, Encoder, count_parameters
 from headstart.seeds import generator, seed_for
 from headstart.slices import store
-from headstart.training import distributed
+from headstart.training import distributed, feed
 from headstart.training.augment import Augment
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device, choose_precision
 from headstart.training.loop import predict, train
 from headstart.training.losses import median_frequency_weights
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
-from headstart.training.trainer import DivergedError, Training
+from headstart.training.trainer import DivergedError, TrainingSettings
 
 Paths = Sequence[store.Slices]
 
-# What a description of a training names paths for.
-_KINDS = ("images", "targets")
-
-# Held-out slices of which a source's outputs are kept, for the report.
-_SHOWN = 6
+# Held-out slices of which the outputs are kept for the report.
+_EXAMPLES = 6
 
 
 @dataclass(frozen=True)
 class SourceTaskSpec:
-    """What a source task asks: its ``kind``, a key of :data:`TASKS`, and ``classes``.
+    """A source task: its ``kind``, a key of :data:`TASKS`, and the names of its ``classes``.
 
-    ``first``: value of the first class in label maps, lower ones are of no class; ``activation``: of classification.
+    ``first``: value of the first class in label maps, lower values belong to no class; ``activation``: that of a
+    classification.
     """
 
     kind: str
     classes: Sequence[str] = ()
     first: int = 0
-    activation: str = "sigmoid"
+    activation: str | None = None
 
     def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
-        """The task, as these training targets shape it."""
+        """The task for these training targets (N, ...)."""
         return TASKS[self.kind](self, targets, architecture, seed)
 
 
-# Kinds of source tasks, and how each is made of what is spec, its training targets, the architecture and the seed.
+# Kinds of source tasks, and how each is made from its spec, the training targets, the architecture and the seed.
 TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int], SourceTask]] = {
     "segmentation": lambda spec, targets, architecture, seed: Segmentation(
         median_frequency_weights(targets, len(spec.classes), spec.first), spec.first
@@ -62,8 +60,27 @@ TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int]
 
 
 @dataclass(frozen=True)
+class PretrainSettings:
+    """How a source is pre-trained.
+
+    ``held_out``: number of scans, or files of natural images, that are held out for validation; ``augment``: None for
+    none; ``origin``: where row 0 of a slice is, "lower" (scans) or "upper" (natural images); ``resident_gb``: see
+    :func:`headstart.training.feed.load`.
+    """
+
+    spec: SourceTaskSpec
+    architecture: Architecture
+    training: TrainingSettings
+    seed: int
+    held_out: int
+    augment: Augment | None
+    origin: str
+    resident_gb: float | None
+
+
+@dataclass(frozen=True)
 class Source:
-    """An encoder (on the CPU), its training's rows, what ``model.json`` says, and arrays of examples for the report."""
+    """An encoder (on the CPU), what ``model.json`` says of it, its history, and examples of its outputs."""
 
     encoder: Encoder
     metadata: Mapping
@@ -77,7 +94,10 @@ def scratch(architecture: Architecture, seed: int) -> Source:
 
 
 def from_file(path: str | os.PathLike, sha256: str | None, architecture: Architecture, seed: int) -> Source:
-    """An encoder with a trunk from elsewhere; what the file lacks is as in :func:`scratch`. See :mod:`.weights`."""
+    """An encoder with a trunk from another project; tensors missing from the file are those of :func:`scratch`.
+
+    See :func:`headstart.networks.external_weights.load_trunk`.
+    """
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
     loaded = asdict(external_weights.load_trunk(encoder, path, sha256))
     for how, names in loaded.items():
@@ -86,41 +106,57 @@ def from_file(path: str | os.PathLike, sha256: str | None, architecture: Archite
 
 
 def pretrain(
-    spec: SourceTaskSpec,
     image_paths: Paths,
     target_paths: Paths,
-    architecture: Architecture,
-    training: Training,
-    seed: int,
+    settings: PretrainSettings,
     *,
-    held_out_files: int = 0,
-    augment: Augment | None = None,
     checkpoint: Checkpoint | None = None,
-    resident_gb: float | None = None,
     device: str = "auto",
 ) -> Source:
-    """Train the encoder, with what the task puts behind it, on a source task, and keep the encoder (section 4.1).
+    """Train an encoder, followed by the task's own part, on a source task, and keep the encoder (section 4.1).
 
-    ``image_paths`` and ``target_paths`` say where each scan's slices lie, or name each file of natural images, in the
-    same order (:mod:`headstart.slices.store`); auto-encoding has no targets. ``held_out_files`` whole files, drawn from the
-    seed, are held out: the history's ``validation`` is the task's score on them. ``augment`` changes the others as they
-    are learnt from. The encoder starts as :func:`scratch` of the same seed does. See :class:`headstart.training.trainer.Trainer`
-    for ``checkpoint`` and :func:`headstart.training.feed.load` for ``resident_gb``. Raises
-    :class:`headstart.training.trainer.DivergedError`, which holds the encoder as it last was well.
+    The encoder starts as :func:`scratch` of the same seed.
+
+    Parameters
+    ----------
+    image_paths, target_paths
+        Slices of each scan, or each file of natural images, in the same order, see :mod:`headstart.slices.store`;
+        auto-encoding has no targets.
+    settings
+        Task, network, training and seed. The scans or files that are held out are drawn from the seed; the history's
+        ``validation`` is the task's score on them.
+    checkpoint
+        See :class:`headstart.training.trainer.Trainer`.
+    device
+        See :func:`headstart.training.devices.choose_device`.
+
+    Raises
+    ------
+    UserError
+        If the settings hold out all there is.
+    DivergedError
+        If the loss is no longer finite; it has the encoder after the last epoch with a finite loss.
     """
-    kept, held_out = hold_out(len(image_paths), held_out_files, seed)
+    spec, architecture, training, seed = settings.spec, settings.architecture, settings.training, settings.seed
+    kept, held_out = hold_out(len(image_paths), settings.held_out, seed)
     images, targets = _joined(kept, image_paths, target_paths)
     task = spec.task(targets, architecture, seed)
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
     model = task.network(encoder, architecture, images.shape[1], seed)
     unseen = [part if part is None else part[:] for part in _joined(held_out, image_paths, target_paths)]
+    chosen = choose_device(device)
     options = {"precision": training.precision, "device": device}
     try:
         history = train(
-            model, images, targets, task, training, seed_for(seed, "train"),
-            validation=_validation(task, *unseen, **options) if held_out else None, augment=augment, checkpoint=checkpoint,
-            resident_gb=resident_gb, device=device,
-        )  # fmt: skip
+            model,
+            feed.load(images, targets, chosen, settings.resident_gb),
+            task,
+            training,
+            seed_for(seed, "train"),
+            validation=_validation(task, *unseen, **options) if held_out else None,
+            augment=settings.augment,
+            checkpoint=checkpoint,
+        )
     except DivergedError as error:
         error.encoder = encoder.cpu()
         raise
@@ -128,83 +164,90 @@ def pretrain(
         "classes": list(spec.classes),
         "first": spec.first,
         **task.metadata(),
-        "augment": augment and asdict(augment),
+        "augment": settings.augment and asdict(settings.augment),
         "parameters": {"encoder": count_parameters(encoder), "network": count_parameters(model)},
         "measure": task.measure,
         "size": list(images.shape[1:]),
+        "origin": settings.origin,
         "files": len(kept),
         "held_out_files": len(held_out),
         "slices": len(images),
         "data_sha256": store.fingerprint([*image_paths, *target_paths]),
-        "training": asdict(training) | {"precision": choose_precision(training.precision, choose_device(device))},
+        "training": asdict(training) | {"precision": choose_precision(training.precision, chosen)},
     }
     examples = _examples(model, task, *(unseen if held_out else (images, targets)), **options)
     return Source(encoder.cpu(), metadata, history, examples)
 
 
 def run(description: Mapping, device: str = "auto") -> None:
-    """Pre-train as a description says, and write what comes of it (:func:`save`); of several processes one does.
+    """Pre-train as described and write the result with :func:`save`; of several processes only one writes.
 
-    ``description``, of JSON's types: ``spec``, ``images``, ``targets``, ``network``, ``training``, ``seed``,
-    ``held_out``, ``augment`` and ``resident_gb`` as in :func:`pretrain`; ``state`` and ``minutes``, where the state of
-    the training is kept and how often; ``identity`` of what else it depends on; ``encoder``, the file to write;
-    ``metadata``, more for its ``model.json``. Where the training diverged, the last good encoder is written beside.
+    ``description``, of JSON's types: ``images`` and ``targets`` as in :func:`pretrain`; ``spec``, ``network``,
+    ``training``, ``seed``, ``held_out``, ``augment``, ``origin`` and ``resident_gb`` as in :class:`PretrainSettings`;
+    ``state`` and ``minutes``, file and interval of the checkpoint, and ``identity``, what else the result depends on;
+    ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`. If the training diverges, the last
+    good encoder is written beside it.
     """
-    paths = [
-        [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]] for kind in _KINDS
-    ]
-    identity = identity_of({**description, "processes": distributed.world_size()}, store.fingerprint(sum(paths, [])))
+    image_paths, target_paths = (
+        [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]]
+        for kind in ("images", "targets")
+    )
+    augment = description["augment"]
+    settings = PretrainSettings(
+        spec=SourceTaskSpec(**description["spec"]),
+        architecture=Architecture.of(description["network"]),
+        training=TrainingSettings(**description["training"]),
+        seed=description["seed"],
+        held_out=description["held_out"],
+        augment=Augment(**augment) if augment else None,
+        origin=description["origin"],
+        resident_gb=description["resident_gb"],
+    )
+    data = store.fingerprint([*image_paths, *target_paths])
+    identity = identity_of({**description, "processes": distributed.world_size()}, data)
     checkpoint = Checkpoint(description["state"], identity, description["minutes"])
     encoder = Path(description["encoder"])
     try:
-        made = pretrain(
-            SourceTaskSpec(**description["spec"]),
-            *paths,
-            Architecture.of(description["network"]),
-            Training(**description["training"]),
-            description["seed"],
-            held_out_files=description["held_out"],
-            augment=Augment(**description["augment"]) if description["augment"] else None,
-            checkpoint=checkpoint,
-            resident_gb=description["resident_gb"],
-            device=device,
-        )
+        made = pretrain(image_paths, target_paths, settings, checkpoint=checkpoint, device=device)
     except DivergedError as error:
         if distributed.rank() > 0:
             raise
         kept = encoder.with_name("last_good.safetensors")
         model_files.save_weights(error.encoder, kept)
         checkpoint.remove()
-        raise UserError(f"{error} The encoder as it last was well is {kept}.") from None
+        raise UserError(f"{error} The encoder after the last epoch with a finite loss is {kept}.") from None
     if distributed.rank() == 0:
-        save(made, encoder, description["metadata"])
+        save(made, encoder, description["source"], description["expects"])
         checkpoint.remove()
 
 
-def save(source: Source, path: str | os.PathLike, expects: Mapping) -> None:
-    """Write an encoder with its ``model.json``, ``training.tsv``, ``examples.npz`` and ``README.md`` beside it."""
-    metadata = {**source.metadata, **expects}
+def save(source: Source, path: str | os.PathLike, name: str, expects: Mapping) -> None:
+    """Write an encoder with its ``model.json``, ``training.tsv``, ``examples.npz`` and ``README.md`` beside it.
+
+    ``name``: that of the source; ``expects``: the input for which the study's weights are made.
+    """
+    metadata = {**source.metadata, "source": name, **expects}
     model_files.save(source.encoder, path, metadata, source.history)
     with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **source.examples)
     model_files.write_card(Path(path).with_name("README.md"), metadata, source.history)
 
 
-def hold_out(files: int, held_out_files: int, seed: int) -> tuple[list[int], list[int]]:
+def hold_out(files: int, held_out: int, seed: int) -> tuple[list[int], list[int]]:
     """Indices of the files to train on and of those to validate on, each in ascending order, drawn from the seed."""
-    if held_out_files >= files:
+    if held_out >= files:
         raise UserError(
-            f"pretrain.held_out is {held_out_files} but the source has {files} scans or files of pictures; lower it, "
+            f"pretrain.held_out is {held_out} but the source has {files} scans or files of natural images; lower it, "
             "so that some are left to train on."
         )
     order = generator(seed, "validation").permutation(files).tolist()
-    return sorted(order[held_out_files:]), sorted(order[:held_out_files])
+    return sorted(order[held_out:]), sorted(order[:held_out])
 
 
 def _joined(
     files: list[int], image_paths: Paths, target_paths: Paths
 ) -> tuple[store.SliceArray | None, store.SliceArray | None]:
-    """Images of the files chosen, and targets, where there are any."""
+    """Images and, where there are any, targets of the files with these indices."""
     chosen = [[paths[file] for file in files] for paths in (image_paths, target_paths) if paths]
     if not files or len(chosen) < 2:
         return store.SliceArray(chosen[0]) if files else None, None
@@ -215,16 +258,16 @@ def _validation(
     task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
 ) -> Callable[[nn.Module], float]:
     """A function that scores a model on held-out slices."""
-    shown = images.astype(np.float32) / store.SCALE
-    return lambda model: task.score(predict(model, images, task.finish, **options), shown, targets)
+    inputs = images.astype(np.float32) / store.SCALE
+    return lambda model: task.score(predict(model, images, task.postprocess, **options), inputs, targets)
 
 
 def _examples(
     model: nn.Module, task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
 ) -> dict[str, np.ndarray]:
-    """A few slices, evenly spread, with the model's outputs and what they should be."""
-    chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images)) + 2).round().astype(int)[1:-1]
-    found = {"images": images[chosen], "outputs": predict(model, images[chosen], task.finish, **options)}
+    """A few slices, evenly spaced, with the model's outputs and, where there are any, their targets."""
+    chosen = np.linspace(0, len(images) - 1, min(_EXAMPLES, len(images)) + 2).round().astype(int)[1:-1]
+    found = {"images": images[chosen], "outputs": predict(model, images[chosen], task.postprocess, **options)}
     return found if targets is None else found | {"targets": targets[chosen]}
 
 

@@ -1,4 +1,4 @@
-"""Random seeds from what a job is, never from when or in which order it runs."""
+"""Random seeds that depend on what a job is, never on when or in which order it runs."""
 
 import hashlib
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def seed_for(study_seed: int, *what: object) -> int:
-    """Seed of one job: a hash of the study's seed and of the words that say what the job is.
+    """Seed of one job: a hash of the study's seed and of words that identify the job.
 
-    Returns an integer in [0, 2**63), which every generator used here accepts.
+    Returns an integer in [0, 2**63), which all generators accept.
     """
     words = "\x1f".join(str(word) for word in (study_seed, *what))
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big") >> 1

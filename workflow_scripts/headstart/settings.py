@@ -1,4 +1,4 @@
-"""The configuration: read, laid over the default study, checked before any job runs."""
+"""A study's configuration: merged with the default study, and validated before any job runs."""
 
 import copy
 import difflib
@@ -10,37 +10,46 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart.datasets.natural import CLASSED, MAPPED, is_natural
+from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS, is_natural
 from headstart.job import UserError
 
-# A study that names its own datasets or targets means these alone, not these beside the default study's.
-_WHOLE = ("datasets", "targets")
-# Which key of pretrain names a natural source's dataset, and what layouts that may have.
-_NEEDS = {
-    "natural-segmentation": ("rooms", MAPPED),
-    "natural-autoencoding": ("rooms", MAPPED),
-    "natural-classification": ("objects", CLASSED),
+# Keys of earlier versions, and what each is called now.
+RENAMED = {
+    "check.scans": "check.scans_per_job",
+    "slice.percentiles": "register.percentiles",
+    "slice.pictures": "slice.images_per_file",
+    "slice.scans": "slice.scans_per_file",
+    "training.together": "training.runs_per_gpu",
+}
+# Sections that a study replaces as a whole: its datasets and targets are not added to those of the default study.
+_REPLACED_AS_A_WHOLE = ("datasets", "targets")
+# The key of `pretrain` that names the dataset of each natural source, and the layouts that suit it.
+_NATURAL_SOURCES = {
+    "natural-segmentation": ("rooms", WITH_LABEL_MAPS),
+    "natural-autoencoding": ("rooms", WITH_LABEL_MAPS),
+    "natural-classification": ("objects", WITH_CLASSES),
 }
 
 
 def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mapping | None = None) -> dict:
-    """The complete configuration of a study.
+    """Return the complete, validated configuration of a study.
 
-    ``defaults``: path of the default study (YAML); ``schema``: path of its JSON schema (YAML); ``study``: what a
-    study changes, laid over the defaults key by key, but for ``datasets`` and ``targets``, which it replaces whole.
-    Raises :class:`UserError` in one sentence that names the key and what would be right.
+    ``defaults``: path of the default study (YAML); ``schema``: path of the JSON schema (YAML); ``study``: the keys that
+    a study changes. They replace the defaults one by one, but ``datasets`` and ``targets`` are replaced as a whole.
+    Raises :class:`UserError` in one sentence that names the key and the remedy.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     base = yaml.safe_load(Path(defaults).read_text(encoding="utf-8"))
-    config = _lay_over(base, study or {})
-    _check(config, rules)
-    config = _with_defaults(config, rules, rules)
+    _check_renamed(study or {})
+    config = _merge(base, study or {})
+    _validate(config, rules)
+    config = _fill_defaults(config, rules, rules)
     _check_references(config)
-    return _with_natural(config)
+    return _choose_natural_datasets(config)
 
 
 def label_values(listed: list[int | str]) -> list[int]:
-    """Label values of a class: single integers and ranges such as ``"100-207"``, both ends included."""
+    """Expand the label values of a class: integers, and ranges such as ``"100-207"`` with both ends included."""
     values = []
     for item in listed:
         first, _, last = str(item).partition("-")
@@ -49,9 +58,9 @@ def label_values(listed: list[int | str]) -> list[int]:
 
 
 def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | None:
-    """The weights that ``pretrain.weights.file`` names, absolute or within the ``data`` folder; None if it names none.
+    """Return the path of ``pretrain.weights.file``, which may be relative to the ``data`` folder; None if it is None.
 
-    Raises :class:`UserError` if they are not there.
+    Raises :class:`UserError` if the file does not exist.
     """
     if file is None:
         return None
@@ -65,25 +74,48 @@ def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | Non
     return path
 
 
-def _lay_over(base: Mapping, study: Mapping, path: tuple[str, ...] = ()) -> dict:
+def left_out(pretrain: Mapping) -> dict[str, str]:
+    """Return the sources that a study lists but cannot have, each with the reason.
+
+    ``pretrain``: that section of the resolved configuration.
+    """
+    reasons = {}
+    for source in pretrain["sources"]:
+        if source in _NATURAL_SOURCES and pretrain[_NATURAL_SOURCES[source][0]] is None:
+            layouts = " or ".join(_NATURAL_SOURCES[source][1])
+            reasons[source] = f"no dataset has suitable natural images; add one with the layout {layouts}"
+        if source == "imagenet-classification" and pretrain["weights"]["file"] is None:
+            reasons[source] = "no weights are given; name a file in pretrain.weights.file"
+    return reasons
+
+
+def _check_renamed(study: Mapping) -> None:
+    """Raise a :class:`UserError` with the new name of the first renamed key in a study."""
+    for old, new in RENAMED.items():
+        section, key = old.split(".")
+        if isinstance(study.get(section), Mapping) and key in study[section]:
+            raise UserError(f"configuration key {old} is now {new}; rename it.")
+
+
+def _merge(base: Mapping, study: Mapping, path: tuple[str, ...] = ()) -> dict:
     merged = dict(copy.deepcopy(base))
     for key, value in study.items():
-        whole = not path and key in _WHOLE
+        whole = not path and key in _REPLACED_AS_A_WHOLE
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and not whole:
-            merged[key] = _lay_over(merged[key], value, (*path, key))
+            merged[key] = _merge(merged[key], value, (*path, key))
         else:
             merged[key] = copy.deepcopy(value)
     return merged
 
 
-def _check(config: Mapping, rules: Mapping) -> None:
+def _validate(config: Mapping, rules: Mapping) -> None:
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:
-        raise UserError(_sentence(error))
+        raise UserError(_message(error))
 
 
-def _sentence(error: ValidationError) -> str:
-    """One sentence for a schema error, with the nearest known key or value."""
+def _message(error: ValidationError) -> str:
+    """One sentence for a validation error, with the closest known key or value."""
     where = ".".join(str(step) for step in error.absolute_path)
     place = f"configuration key {where}" if where else "the configuration"
     if error.validator == "additionalProperties":
@@ -99,26 +131,30 @@ def _sentence(error: ValidationError) -> str:
         near = difflib.get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(map(str, error.validator_value))}."
         return f"{place} is {error.instance!r}; {hint}"
-    if error.validator == "propertyNames" or error.validator == "pattern":
-        return f"{place}: the name {error.instance!r} must be letters, digits and single hyphens."
+    if error.validator == "pattern":
+        return f"{place}: {error.instance!r} must be {error.schema['text']}."
     return f"{place}: {error.message}; see docs/configuration.md."
 
 
-def _with_defaults(value: object, rules: Mapping, root: Mapping) -> object:
-    """Fill in the defaults that the schema states, at every depth."""
+def _fill_defaults(value: object, rules: Mapping, root: Mapping) -> object:
+    """Fill in the defaults of the schema at every depth, except those of keys that an entry's layout does not read."""
     if "$ref" in rules:
         rules = root["$defs"][rules["$ref"].rsplit("/", 1)[1]]
     if isinstance(value, Mapping):
         known = rules.get("properties", {})
-        filled = {key: copy.deepcopy(rule["default"]) for key, rule in known.items() if "default" in rule}
+        filled = {
+            key: copy.deepcopy(rule["default"])
+            for key, rule in known.items()
+            if "default" in rule and ("layouts" not in rule or value["layout"] in rule["layouts"])
+        }
         filled.update(value)
         others = rules.get("additionalProperties") or {}
-        return {key: _with_defaults(item, known.get(key, others), root) for key, item in filled.items()}
+        return {key: _fill_defaults(item, known.get(key, others), root) for key, item in filled.items()}
     return value
 
 
 def _check_references(config: Mapping) -> None:
-    """Names that one part of the configuration gives to another must exist there."""
+    """Check what the schema cannot: names of datasets exist, no label is in two classes, the slice size suits."""
     datasets = config["datasets"]
     users = {f"targets.{name}": target["dataset"] for name, target in config["targets"].items()}
     users["pretrain"] = config["pretrain"]["dataset"]
@@ -143,21 +179,9 @@ def _check_references(config: Mapping) -> None:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 
 
-def left_out(pretrain: Mapping) -> dict[str, str]:
-    """The sources that a study asks for and cannot have, and why; ``pretrain``: that part of its configuration."""
-    reasons = {}
-    for source in pretrain["sources"]:
-        if source in _NEEDS and pretrain[_NEEDS[source][0]] is None:
-            layouts = " or ".join(_NEEDS[source][1])
-            reasons[source] = f"no dataset has suitable natural images; add one with the layout {layouts}"
-        if source == "imagenet-classification" and pretrain["weights"]["file"] is None:
-            reasons[source] = "no weights are given; name a file in pretrain.weights.file"
-    return reasons
-
-
-def _with_natural(config: dict) -> dict:
-    """Name the datasets of the natural sources where the study leaves that open: the first that suits."""
-    for key, layouts in _NEEDS.values():
+def _choose_natural_datasets(config: dict) -> dict:
+    """Where ``pretrain.rooms`` or ``pretrain.objects`` is null, set it to the first dataset with a suitable layout."""
+    for key, layouts in _NATURAL_SOURCES.values():
         name = config["pretrain"][key]
         suited = [other for other, entry in config["datasets"].items() if entry["layout"] in layouts]
         if name is None and suited:

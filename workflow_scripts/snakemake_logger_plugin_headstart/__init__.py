@@ -1,6 +1,8 @@
-"""Snakemake's log as one line a job, with the time left: ``PYTHONPATH=workflow_scripts snakemake --logger headstart``.
+"""A logger plugin of Snakemake that prints one line per finished job, with the estimated time left.
 
-Errors and warnings are shown as Snakemake itself shows them; everything is in Snakemake's own log file too.
+    PYTHONPATH=workflow_scripts snakemake --logger headstart
+
+Errors and warnings are shown as Snakemake shows them; Snakemake's own log file has everything.
 """
 
 import logging
@@ -12,7 +14,7 @@ from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# Seconds a job in the default study (benchmarks/), for rules of which none has finished yet.
+# Seconds per job in the default study (benchmarks/), for rules of which no job has finished yet.
 _TYPICAL = {
     "prepare_template": 40,
     "make_subject": 5,
@@ -23,12 +25,12 @@ _TYPICAL = {
     "evaluate": 12,
 }
 _TYPICAL_OTHER = 1.5
-# Until this many seconds of work are done, what is typical weighs more than what was measured.
-_DOUBT = 60
+# Seconds of work below which typical durations have more weight than measured ones.
+_PRIOR = 60
 
 
 class Progress:
-    """Which jobs are done, how long they took, and how long the others will take."""
+    """Which jobs have finished, how long they took, and how long the others will take."""
 
     def __init__(self, started: float) -> None:
         self.started = started
@@ -38,91 +40,91 @@ class Progress:
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
 
     def plan(self, jobs: dict[str, int]) -> None:
-        """Take in how many jobs of each rule there are."""
+        """Set the number of jobs of each rule."""
         self.waiting = Counter({rule: count for rule, count in jobs.items() if rule != "total"})
         self.total = sum(self.waiting.values())
 
-    def start(self, job: int, rule: str, what: str, now: float) -> None:
-        """A job has begun."""
-        self.running[job] = (rule, what, now)
+    def start(self, job: int, rule: str, wildcards: str, now: float) -> None:
+        """Note that a job has started."""
+        self.running[job] = (rule, wildcards, now)
 
     def finish(self, job: int, now: float) -> str:
-        """A job is done: the line that says so."""
-        rule, what, began = self.running.pop(job)
+        """Note that a job has finished; returns the line to print."""
+        rule, wildcards, began = self.running.pop(job)
         self.waiting[rule] -= 1
         self.seconds[rule].append(now - began)
         done = self.total - self.waiting.total()
         left = self.seconds_left(now)
         return (
             f"[{_clock(now - self.started)}] {done}/{self.total} done, about {_clock(left)} left: "
-            f"{rule} {what} ({now - began:.0f} s)"
+            f"{rule} {wildcards} ({now - began:.0f} s)"
         )
 
     def seconds_left(self, now: float) -> float:
-        """Work that is left, at the speed and with as many jobs at once as so far."""
+        """Estimated seconds left, at the speed and with the number of parallel jobs so far."""
         spent = sum(sum(took) for took in self.seconds.values())
         typical = sum(_typical(rule) * len(took) for rule, took in self.seconds.items())
-        slowness = (spent + _DOUBT) / (typical + _DOUBT)
-        at_once = max(1.0, (spent + _DOUBT) / (now - self.started + _DOUBT))
+        slowness = (spent + _PRIOR) / (typical + _PRIOR)
+        parallel = max(1.0, (spent + _PRIOR) / (now - self.started + _PRIOR))
 
         def expected(rule: str) -> float:
             took = self.seconds.get(rule)
             return sum(took) / len(took) if took else _typical(rule) * slowness
 
-        return sum(expected(rule) * count for rule, count in self.waiting.items()) / at_once
+        return sum(expected(rule) * count for rule, count in self.waiting.items()) / parallel
 
 
 class LogHandler(LogHandlerBase):
-    """Snakemake's door to :class:`Progress`."""
+    """The handler through which Snakemake reports to :class:`Progress`."""
 
     def __post_init__(self) -> None:
         self.progress = Progress(time.monotonic())
-        self.usual = DefaultFormatter(show_failed_logs=self.common_settings.show_failed_logs)
+        self.formatter_of_snakemake = DefaultFormatter(show_failed_logs=self.common_settings.show_failed_logs)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record, or only take it in."""
+        """Update the progress with one record, and print a line if it calls for one."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
             self.progress.plan(record.stats)
         elif event == LogEvent.JOB_INFO:
-            what = " ".join(str(value) for value in (record.wildcards or {}).values())
-            self.progress.start(record.jobid, record.rule_name, what, time.monotonic())
+            wildcards = " ".join(str(value) for value in (record.wildcards or {}).values())
+            self.progress.start(record.jobid, record.rule_name, wildcards, time.monotonic())
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.progress.running:
             self._show(self.progress.finish(record.job_id, time.monotonic()))
         elif record.levelno >= logging.WARNING or event in (LogEvent.ERROR, LogEvent.JOB_ERROR):
-            self._show(self.usual.format(record))
+            self._show(self.formatter_of_snakemake.format(record))
 
     def _show(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     @property
     def writes_to_stream(self) -> bool:
-        """The terminal is this handler's."""
+        """Whether this handler writes to the terminal."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """Snakemake writes its own file."""
+        """Whether this handler writes a file."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Every record is looked at."""
+        """Whether this handler selects records itself."""
         return True
 
     @property
     def has_formatter(self) -> bool:
-        """Lines are made here."""
+        """Whether this handler formats records itself."""
         return True
 
     @property
     def needs_rulegraph(self) -> bool:
-        """Counts are enough."""
+        """Whether this handler needs the graph of rules."""
         return False
 
 
 def _typical(rule: str) -> float:
-    """What is typical of a rule, or of the stage that its name begins with."""
+    """Typical seconds of a rule, or of the stage that its name begins with."""
     return _TYPICAL.get(rule, _TYPICAL.get(rule.partition("_")[0], _TYPICAL_OTHER))
 
 

@@ -1,9 +1,9 @@
-"""What a folder of derivatives says of itself (BIDS)."""
+"""The description of a folder of derivatives, as BIDS prescribes it."""
 
 from headstart.version import __version__
 
-# What BIDS has no name for yet, in the words of .bidsignore: transforms, and what quality control looks at.
-BEYOND_BIDS = """\
+# Content of .bidsignore: files that BIDS has no rules for yet, namely transforms and those of quality control.
+BIDSIGNORE = """\
 *_mode-image_xfm.mat
 *_desc-qc_T1w.*
 *_desc-labeller_T1w.json
@@ -11,7 +11,7 @@ BEYOND_BIDS = """\
 
 
 def derivative_description(name: str) -> dict:
-    """``dataset_description.json`` of a dataset's derivatives (BIDS 1.10)."""
+    """Content of ``dataset_description.json`` for a dataset's derivatives (BIDS 1.10)."""
     return {
         "Name": f"{name}: registered, labelled and segmented by headstart",
         "BIDSVersion": "1.10.0",

@@ -1,12 +1,13 @@
-"""Stage 1, datasets: each scan and its labels are looked at before work is spent on them.
+"""Checks of each scan and its manual labels, before work is spent on them.
 
-What can be mended without guessing is mended in reading, the same way wherever a scan is read, and recorded; what
-cannot is one sentence with the file and the remedy. docs/data.md has the table of faults.
+Faults that can be repaired without guessing are repaired on reading, in the same way wherever a scan is read, and
+recorded; the others are refused in one sentence with the file and the remedy. docs/data.md has the table of faults.
 """
 
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -18,20 +19,31 @@ from headstart.images import Volume
 from headstart.job import UserError, read_json
 
 PathLike = str | os.PathLike
-# Share of a scan's voxels that may be no numbers.
-_FEW = 0.01
-# How far a mask or a label may be from a whole value: what arithmetic in single precision leaves.
-_DUST = 1e-3
+# Share of a scan's voxels that may be NaN or infinite.
+_MAX_NOT_FINITE = 0.01
+# Largest distance of a mask or a label from a whole value: what arithmetic in single precision leaves.
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """How the files of a scan's manual labels are read.
+
+    masks: each file is a mask, and they are united; else there is one file, a label map.
+    mask_above: value above which a mask is set; None for masks that have only 0 and one other value.
+    """
+
+    masks: bool
+    mask_above: float | None
 
 
 def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> list[dict]:
-    """Look at scans and their labels; a record a scan.
+    """Check scans and their labels; one record per scan.
 
-    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are of no use) and
-    ``how`` these are read (keywords of :func:`read_labels`). A record names ``dataset`` and ``subject`` and holds
-    ``scan`` (:func:`check_scan`), where there are labels ``labels`` (:func:`check_labels`), and ``files``: path, bytes
-    and SHA-256 of each file as it lies. Raises
-    :class:`UserError` with a line for each scan that must be mended first.
+    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are not used) and
+    ``label_format`` (fields of :class:`LabelFormat`). A record has ``dataset``, ``subject``, ``scan``
+    (:func:`check_scan`), ``labels`` if there are any (:func:`check_labels`), and ``files``: path, bytes and SHA-256 of
+    each file as stored. Raises :class:`UserError` with one line per scan that must be repaired first.
     """
     records, refused = [], []
     for row in scans:
@@ -39,7 +51,8 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
         try:
             record["scan"] = check_scan(row["t1w"])
             if row["labels"] is not None:
-                record["labels"] = check_labels(row["labels"], row["t1w"], classes, **row["how"])
+                label_format = LabelFormat(**row["label_format"])
+                record["labels"] = check_labels(row["labels"], row["t1w"], classes, label_format)
         except UserError as error:
             refused.append(str(error))
         else:
@@ -51,7 +64,7 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
 
 
 def checksums(paths: Sequence[PathLike]) -> list[dict]:
-    """``file``, ``bytes`` and ``sha256`` of each file; an image in two files (.img and .hdr) has a row for each."""
+    """``file``, ``bytes`` and ``sha256`` of each file; an image in two files (.img and .hdr) has two rows."""
     pairs = [[path, Path(path).with_suffix(".hdr")] if Path(path).suffix == ".img" else [path] for path in paths]
     return [{"file": str(path), **job.checksum(path)} for pair in pairs for path in pair]
 
@@ -62,17 +75,17 @@ def read_records(paths: Sequence[PathLike]) -> dict[tuple[str, str], dict]:
 
 
 def check_scan(t1w: PathLike) -> dict:
-    """Look at a T1 scan; what was found, for its record.
+    """Check a T1 scan; returns the part of its record about the scan.
 
-    Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, and those of
-    :func:`headstart.datasets.headers.check`. Raises :class:`UserError` for what must be mended first.
+    Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, and the metadata of
+    :func:`headstart.datasets.headers.check`. Raises :class:`UserError` for what must be repaired first.
     """
     scan, repairs = read_t1(t1w)
     metadata, converted, warnings = headers.check(t1w, scan.grid)
     return {
         "file": str(t1w),
         "repairs": repairs + converted,
-        "warnings": warnings + _wrapped(scan.data),
+        "warnings": warnings + _overflow_warnings(scan.data),
         "shape": list(scan.data.shape),
         "sha256": fingerprint(scan),
         **metadata,
@@ -80,21 +93,16 @@ def check_scan(t1w: PathLike) -> dict:
 
 
 def check_labels(
-    paths: Sequence[PathLike],
-    t1w: PathLike,
-    classes: Mapping[str, Sequence[int]],
-    *,
-    masks: bool = False,
-    mask_above: float | None = None,
+    paths: Sequence[PathLike], t1w: PathLike, classes: Mapping[str, Sequence[int]], label_format: LabelFormat
 ) -> dict:
-    """Look at the manual labels of the T1 scan ``t1w``; what was found, for their record.
+    """Check the manual labels of the T1 scan ``t1w``; returns the part of its record about the labels.
 
-    ``classes``: label values of each of the target's classes; ``masks``, ``mask_above``: see :func:`read_labels`.
-    Keys: ``files``, ``repairs`` and ``warnings`` (sentences), ``label_voxels`` by class, and ``other_labels``, the
-    voxels of each value that no class names. Raises :class:`UserError` for what must be mended first.
+    ``classes``: label values of each of the target's classes. Keys: ``files``, ``repairs`` and ``warnings``
+    (sentences), ``label_voxels`` by class, and ``other_labels``, the number of voxels of each value that no class
+    names. Raises :class:`UserError` for what must be repaired first.
     """
-    labelled, repairs = read_labels(paths, t1w, masks=masks, mask_above=mask_above)
-    voxels, others = _counted(paths[0], labelled.data, classes)
+    labelled, repairs = read_labels(paths, t1w, label_format)
+    voxels, others = _count_voxels(paths[0], labelled.data, classes)
     return {
         "files": [str(path) for path in paths],
         "repairs": repairs,
@@ -105,122 +113,118 @@ def check_labels(
 
 
 def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
-    """Read a T1 scan, float32, and say what was repaired: single voxels that are no numbers become 0.
+    """Read a T1 scan as float32, with a list of repairs: a few voxels that are NaN or infinite become 0.
 
-    Raises :class:`UserError` if it holds no picture.
+    Raises :class:`UserError` if there are many of these, or if all voxels are equal.
     """
     scan = images.read(path)
     bad = int(np.count_nonzero(~np.isfinite(scan.data)))
-    if bad > _FEW * scan.data.size:
+    if bad > _MAX_NOT_FINITE * scan.data.size:
         raise UserError(
-            f"{path} has {100 * bad / scan.data.size:.1f} % of voxels that are not numbers; convert it again from its "
-            "source, or exclude the scan."
+            f"{path} has {100 * bad / scan.data.size:.1f} % of voxels that are NaN or infinite; convert it again from "
+            "its source, or exclude the scan."
         )
     if bad:
         scan = Volume(np.nan_to_num(scan.data, nan=0, posinf=0, neginf=0), scan.affine)
     if scan.data.size == 0 or scan.data.min() == scan.data.max():
         raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
-    return scan, [f"voxels that were not numbers set to 0: {bad}"] if bad else []
+    return scan, [f"voxels that were NaN or infinite set to 0: {bad}"] if bad else []
 
 
-def read_labels(
-    paths: Sequence[PathLike], t1w: PathLike, *, masks: bool = False, mask_above: float | None = None
-) -> tuple[Volume, list[str]]:
-    """Read the manual labels of the scan ``t1w``, int32 on its grid, and say what was rounded.
+def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFormat) -> tuple[Volume, list[str]]:
+    """Read the manual labels of the scan ``t1w`` as int32 on its grid, with a list of repairs: values rounded.
 
-    ``paths``: one label map, or with ``masks`` any number of masks, which are one label map together: 1 wherever one of
-    them is set. A mask has 0 and one other value, or is set above ``mask_above``. Raises :class:`UserError` for
-    another grid than the scan's, and for values between those that labels or masks can have.
+    ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set. Raises
+    :class:`UserError` if their grid is not the scan's, and for values between those that labels or masks can have.
     """
     scan = images.read(t1w).grid
     repairs, parts = [], []
     for path in paths:
         stored = images.read(path, dtype=None)
         if not stored.grid.matches(scan):
-            raise UserError(f"{path} does not lie on the grid of {t1w}; resample it to the scan.")
+            raise UserError(f"{path} is not on the grid of {t1w}; resample it to the scan.")
         if not np.isfinite(stored.data).all():
-            raise UserError(f"{path} has voxels that are not numbers; set them to 0.")
-        if masks and mask_above is not None:
-            parts.append(stored.data > mask_above)
+            raise UserError(f"{path} has voxels that are NaN or infinite; set them to 0.")
+        if label_format.masks and label_format.mask_above is not None:
+            parts.append(stored.data > label_format.mask_above)
             continue
-        whole, dust = _whole_mask(path, stored.data) if masks else _whole_labels(path, stored.data)
+        rounding = _round_mask if label_format.masks else _round_labels
+        whole, rounded = rounding(path, stored.data)
         parts.append(whole)
-        if dust:
-            repairs.append(f"voxels of labels rounded: {dust}")
-    data = np.logical_or.reduce(parts) if masks else parts[0]
+        if rounded:
+            repairs.append(f"voxels of labels rounded: {rounded}")
+    data = np.logical_or.reduce(parts) if label_format.masks else parts[0]
     return Volume(data.astype(np.int32), scan.affine), repairs
 
 
 def fingerprint(scan: Volume) -> str:
-    """SHA-256 of a scan's voxels, the same however its axes are stored, whatever its type, and wherever it lies."""
+    """SHA-256 of a scan's voxels, whatever the order of its axes, its data type and its origin."""
     axes = nib.io_orientation(scan.affine)
     upright = np.ascontiguousarray(nib.apply_orientation(scan.data, axes), dtype="<f4")
     return hashlib.sha256(str(upright.shape).encode() + upright.tobytes()).hexdigest()
 
 
-def check_twins(scans: Sequence[Mapping]) -> None:
-    """Raise :class:`UserError` if one image stands under two names.
+def check_duplicates(scans: Sequence[Mapping]) -> None:
+    """Raise :class:`UserError` if the same image has two names.
 
     ``scans``: rows with ``dataset``, ``subject``, ``person``, ``file``, ``role`` and ``sha256``. Two datasets may share
-    a scan of one person, as entries of one folder do (splits know the person); else an image would count twice, or,
-    worse, be learnt from and tested.
+    a scan of one person, for instance two entries for one folder, since splits are drawn by person. Any other duplicate
+    would count twice, or, worse, be both trained on and tested.
     """
     known: dict[str, list[Mapping]] = {}
     for scan in scans:
-        for twin in known.setdefault(scan["sha256"], []):
-            if scan["person"] != twin["person"] or scan["dataset"] == twin["dataset"]:
-                first, second = (f"{s['file']} ({s['role']})" for s in (twin, scan))
+        for other in known.setdefault(scan["sha256"], []):
+            if scan["person"] != other["person"] or scan["dataset"] == other["dataset"]:
+                first, second = (f"{s['file']} ({s['role']})" for s in (other, scan))
                 raise UserError(
-                    f"{first} and {second} are one image under two names; exclude one of them, for instance "
+                    f"{first} and {second} are the same image under two names; exclude one of them, for instance "
                     f"{scan['subject']} with datasets.{scan['dataset']}.exclude."
                 )
         known[scan["sha256"]].append(scan)
 
 
-def _whole_mask(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
-    """A mask's set voxels, and how many voxels were rounded for it."""
+def _round_mask(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
+    """A mask as a boolean array, and how many voxels were rounded."""
     share = data / max(float(data.max(initial=0)), 1e-12)
-    off = np.abs(share - (share > 0.5))
-    if between := int(np.count_nonzero(off > _DUST)):
+    distance = np.abs(share - (share > 0.5))
+    if between := int(np.count_nonzero(distance > _ROUNDING)):
         raise UserError(
-            f"{path} is no mask: {between} voxels are neither 0 nor its highest value {data.max():g}; say from which "
-            "value on it is set, with mask_above in the dataset's entry."
+            f"{path} is not a mask: {between} voxels are neither 0 nor its highest value {data.max():g}; say above "
+            "which value it is set, with mask_above in the dataset's entry."
         )
-    return share > 0.5, int(np.count_nonzero(off))
+    return share > 0.5, int(np.count_nonzero(distance))
 
 
-def _whole_labels(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
-    """A label map's whole values, and how many voxels were rounded for it."""
+def _round_labels(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
+    """A label map with whole values, and how many voxels were rounded."""
     if data.dtype.kind != "f":
         return data, 0
     whole = np.rint(data)
-    off = np.abs(data - whole)
-    if between := int(np.count_nonzero(off > _DUST)):
+    distance = np.abs(data - whole)
+    if between := int(np.count_nonzero(distance > _ROUNDING)):
         raise UserError(
-            f"{path} is no label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
+            f"{path} is not a label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
         )
-    return whole, int(np.count_nonzero(off))
+    return whole, int(np.count_nonzero(distance))
 
 
-def _counted(
+def _count_voxels(
     path: PathLike, labels: np.ndarray, classes: Mapping[str, Sequence[int]]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Voxels of each class, and of each value that no class names."""
+    """Number of voxels of each class, and of each value that no class names."""
     if not labels.any():
         raise UserError(f"{path} is empty; add its labels, or exclude the scan.")
     voxels = {int(value): int(count) for value, count in zip(*np.unique(labels, return_counts=True), strict=True)}
-    found = {name: sum(voxels.get(value, 0) for value in values) for name, values in classes.items()}
-    if not any(found.values()):
-        raise UserError(f"{path} holds none of the labels that the target asks for; check the target's classes.")
+    by_class = {name: sum(voxels.get(value, 0) for value in values) for name, values in classes.items()}
+    if not any(by_class.values()):
+        raise UserError(f"{path} has none of the labels of the target's classes; check the target's classes.")
     named = {0, *(value for values in classes.values() for value in values)}
-    return found, {str(value): count for value, count in voxels.items() if value not in named}
+    return by_class, {str(value): count for value, count in voxels.items() if value not in named}
 
 
-def _wrapped(data: np.ndarray) -> list[str]:
-    """A word on negative values far beyond noise, as integers too small for a scan's brightness leave them."""
+def _overflow_warnings(data: np.ndarray) -> list[str]:
+    """A warning if values are negative far beyond noise, as after an overflow of integers that are too small."""
     low = data < -0.1 * np.percentile(data, 99)
     if low.mean() > 1e-3:
-        return [
-            f"{100 * low.mean():.1f} % of voxels far below zero (down to {data.min():g}): integers that overflowed?"
-        ]
+        return [f"{100 * low.mean():.1f} % of voxels far below zero (down to {data.min():g}): did integers overflow?"]
     return []

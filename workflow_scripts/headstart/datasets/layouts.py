@@ -1,6 +1,6 @@
-"""The layouts of datasets: a dataset's entry in the configuration becomes a list of scans.
+"""The table of layouts, and from a dataset's entry in the configuration to its list of scans.
 
-Only names and paths are looked at here, so that a workflow can plan from it in no time.
+Only names and paths are examined here, so that a workflow is planned quickly.
 """
 
 import dataclasses
@@ -30,23 +30,24 @@ LAYOUTS = {
     "oasis1": Layout(released.oasis1, "OAS1_0001_MR1/", frozenset({"folder", "image", "participants"})),
     **natural.LAYOUTS,
 }
-_PARTICULAR = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
+# The keys that not every layout accepts.
+_LAYOUT_KEYS = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
 
 
-def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.PathLike | None) -> list[Scan]:
+def scans(name: str, entry: Mapping, phantoms: str | os.PathLike, data: str | os.PathLike | None) -> list[Scan]:
     """The scans of a dataset, ordered by subject.
 
-    ``entry``: the dataset's part of the configuration; ``made``: folder in which made-up datasets appear; ``data``:
-    folder that holds the real ones. Raises :class:`UserError` when a folder is missing, nothing is found, two scans
-    have one name, or a file cannot be read; files of scans that the entry excludes are not looked at.
+    ``entry``: the dataset's part of the configuration; ``phantoms``: folder in which synthetic datasets are generated;
+    ``data``: folder of the real ones. Raises :class:`UserError` if a folder is missing, nothing is found, two scans
+    have the same name, or a file cannot be read; files of scans that the entry excludes are not examined.
     """
     _check_keys(name, entry)
     real = entry["layout"] != "phantom"
-    folder = _folder(name, entry, data) if real else Path(made) / name
-    found = LAYOUTS[entry["layout"]].found(name, folder, entry)
+    folder = _folder(name, entry, data) if real else Path(phantoms) / name
+    found = LAYOUTS[entry["layout"]].find(name, folder, entry)
     _check_names(name, found)
-    _check_people(name, entry, found)
-    kept = _selected(name, entry, found)
+    _check_participants(name, entry, found)
+    kept = _select(name, entry, found)
     if entry.get("mask_lesions") and (unmarked := [scan for scan in kept if not scan.target]):
         raise UserError(
             f"datasets.{name}.mask_lesions: {unmarked[0].t1w} has no lesion mask; exclude it, or remove mask_lesions."
@@ -55,15 +56,15 @@ def scans(name: str, entry: Mapping, made: str | os.PathLike, data: str | os.Pat
         for scan in kept:
             for path in (scan.t1w, *scan.target):
                 check_file(path)
-    # Persons known by their folder are named from the data folder on, so that studies read the same on any machine.
+    # Persons identified by their folder are named relative to the data folder, so that a study is the same anywhere.
     root = f"{Path(data).resolve()}{os.sep}" if data else ""
     return [dataclasses.replace(scan, person=scan.person.removeprefix(root)) for scan in kept]
 
 
 def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path | None:
-    """The folder of a dataset of natural images, None for made-up ones.
+    """The folder of a dataset of natural images, None if these are synthetic.
 
-    Raises :class:`UserError` for a mistake that shows from its entry.
+    Raises :class:`UserError` for a mistake that shows in its entry.
     """
     _check_keys(name, entry)
     if "pictures" not in entry:
@@ -72,10 +73,10 @@ def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) ->
 
 
 def _check_keys(name: str, entry: Mapping) -> None:
-    """A key that the entry's layout would not look at is a mistake."""
+    """Raise :class:`UserError` for a key that the entry's layout does not use."""
     layout = LAYOUTS[entry["layout"]]
     for key in entry:
-        if key in _PARTICULAR - layout.keys:
+        if key in _LAYOUT_KEYS - layout.keys:
             takers = [other for other, candidate in LAYOUTS.items() if key in candidate.keys]
             raise UserError(
                 f"datasets.{name}.{key} is for the layout {' or '.join(takers)}, not {entry['layout']}; remove it."
@@ -96,29 +97,30 @@ def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
 
 
 def _check_names(name: str, found: list[Scan]) -> None:
-    """Each scan needs a name of its own, of letters and digits."""
+    """Raise :class:`UserError` unless each scan has a name, and no other scan has the same."""
     named: dict[str, Scan] = {}
     for scan in found:
         if not scan.subject:
             raise UserError(f"datasets.{name}: {scan.t1w} has no letter or digit in its subject; rename it.")
         if named.setdefault(scan.subject, scan) is not scan:
             raise UserError(
-                f"datasets.{name}: {named[scan.subject].t1w} and {scan.t1w} are both subject {scan.subject!r} (letters "
-                "A to Z and digits alone count); rename one, or move it away."
+                f"datasets.{name}: {named[scan.subject].t1w} and {scan.t1w} are both subject {scan.subject!r} (only "
+                "the letters A to Z and digits count); rename one, or move it away."
             )
 
 
-def _check_people(name: str, entry: Mapping, found: list[Scan]) -> None:
-    """A table that the entry names must tell something: a name that does not fit would pass for an unknown age."""
+def _check_participants(name: str, entry: Mapping, found: list[Scan]) -> None:
+    """Raise :class:`UserError` for a table of participants that fits no scan: all ages would pass for unknown."""
     named = entry.get("participants", {})
     if "file" in named and "site" not in named and all(scan.age is None and scan.sex is None for scan in found):
         raise UserError(
-            f"datasets.{name}.participants: {named['file']} tells neither age nor sex of any person, such as "
+            f"datasets.{name}.participants: {named['file']} has neither age nor sex of any participant, such as "
             f"{Path(found[0].person).name!r}; check its columns, and that names there are those of the files."
         )
 
 
-def _selected(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
+def _select(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
+    """The scans that ``include`` and ``exclude`` of a dataset's entry leave, ordered by subject."""
     known = {scan.subject for scan in found}
     wanted = set(entry.get("include", known))
     for key, given in (("include", wanted), ("exclude", set(entry["exclude"]))):

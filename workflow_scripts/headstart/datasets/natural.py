@@ -1,7 +1,7 @@
-"""Natural images in the folders and archives that their owners hand out: Taskonomy and ImageNet.
+"""Natural images in the folders and archives in which they are distributed: Taskonomy and ImageNet.
 
-Archives (.tar, as both are distributed) are read where they lie: a picture is a file and the bytes in it that are the
-picture's, whether the file is the picture itself, an archive, or an archive of archives.
+Archives (.tar) are read without unpacking: an image is a range of bytes of a file, whether that file is the image
+itself, an archive, or an archive of archives.
 """
 
 import csv
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from headstart.datasets.scan import Layout, walked
+from headstart.datasets.scan import Layout, walk_files
 from headstart.job import UserError
-from headstart.phantom.scenes import PLACES, THINGS
+from headstart.phantom.scene_classes import PLACES, THINGS
 
-# Taskonomy's semantic labels, from 1 on; 0 marks pixels of which its makers were not sure; training leaves them out.
+# Taskonomy's semantic labels, from 1; 0 marks uncertain pixels, which training leaves out.
 CLASSES = (
     "background", "bottle", "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "microwave",
     "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
@@ -30,8 +30,8 @@ _IMAGE = {".jpeg", ".jpg", ".png"}
 
 
 @dataclass(frozen=True)
-class Bytes:
-    """A part of a file: ``size`` bytes from ``offset`` on; ``name`` is that of the file, or in its archive."""
+class FileRange:
+    """``size`` bytes of a file from ``offset``; ``name`` is that of the file, or of the member of an archive."""
 
     file: Path
     name: str
@@ -41,22 +41,22 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Picture:
-    """A natural image: its ``group`` (building, or class) and name within it, and its label map where it has one."""
+    """A natural image: its ``group`` (building, or class), its name in the group, and its label map if it has one."""
 
     group: str
     name: str
-    image: Bytes
-    labels: Bytes | None = None
+    image: FileRange
+    labels: FileRange | None = None
 
 
 def taskonomy(name: str, folder: Path, entry: Mapping) -> list[Picture]:
-    """Taskonomy (Zamir 2018): pictures of rooms with ``segment_semantic`` labels; the groups are buildings.
+    """Taskonomy (Zamir 2018): images of rooms with ``segment_semantic`` labels; the groups are buildings.
 
     ``rgb/<building>/point_0_view_0_domain_rgb.png`` with ``segment_semantic/<building>/``, or ``<building>_rgb/``, or
     archives of either, such as ``rgb__taskonomy__<building>.tar``.
     """
-    found: dict[str, dict[tuple[str, str], Bytes]] = {"rgb": {}, "segmentsemantic": {}}
-    for part in _parts(folder):
+    found: dict[str, dict[tuple[str, str], FileRange]] = {"rgb": {}, "segmentsemantic": {}}
+    for part in _file_ranges(folder):
         if match := _TASKONOMY.fullmatch(PurePosixPath(part.name).name):
             found[match[2].replace("_", "")][_building(folder, part), match[1]] = part
     return [
@@ -66,14 +66,14 @@ def taskonomy(name: str, folder: Path, entry: Mapping) -> list[Picture]:
 
 
 def imagenet(name: str, folder: Path, entry: Mapping) -> list[Picture]:
-    """ImageNet (ILSVRC 2012): the groups are classes, by WordNet's numbers; those of ``classes``, or the indoor ones.
+    """ImageNet (ILSVRC 2012): the groups are classes, by WordNet ID; those of ``classes``, or the indoor ones.
 
-    ``n04070727/n04070727_1.JPEG``, or class archives ``n04070727.tar``, or the archive of these.
-    Raises :class:`UserError` for classes that are not there.
+    ``n04070727/n04070727_1.JPEG``, or archives of classes ``n04070727.tar``, or the archive of these archives.
+    Raises :class:`UserError` for missing classes.
     """
     wanted = set(entry.get("classes", indoor_classes()))
     found = []
-    for part in _parts(folder, wanted):
+    for part in _file_ranges(folder, wanted):
         path = PurePosixPath(part.name)
         wnid = path.name.partition("_")[0]
         if wnid in wanted and path.suffix.lower() in _IMAGE:
@@ -86,7 +86,7 @@ def imagenet(name: str, folder: Path, entry: Mapping) -> list[Picture]:
 
 
 def indoor_classes() -> dict[str, str]:
-    """The 100 classes of things found indoors: WordNet's number and name of each. The paper does not list its own."""
+    """100 classes of indoor objects, name by WordNet ID. The paper has as many, but does not list them."""
     with open(Path(__file__).with_name("indoor_classes.tsv"), encoding="utf-8", newline="") as file:
         return {row["wnid"]: row["name"] for row in csv.DictReader(file, delimiter="\t")}
 
@@ -96,22 +96,22 @@ LAYOUTS = {
     "imagenet": Layout(imagenet, "n04070727/ or n04070727.tar", frozenset({"folder", "pictures", "classes"})),
     "scenes": Layout(None, "", frozenset({"pictures"})),
 }
-# Layouts whose pictures have label maps, and those whose pictures have a class.
-MAPPED, CLASSED = ("taskonomy", "scenes"), ("imagenet", "scenes")
+# Layouts whose images have label maps, and those whose images have a class.
+WITH_LABEL_MAPS, WITH_CLASSES = ("taskonomy", "scenes"), ("imagenet", "scenes")
 
 
 def is_natural(entry: Mapping) -> bool:
-    """Whether a dataset's entry is of natural images, not of scans."""
+    """Whether a dataset's entry is for natural images, not for scans."""
     return entry["layout"] in LAYOUTS
 
 
 def pictures(name: str, entry: Mapping, folder: str | os.PathLike, seed: int) -> list[Picture]:
-    """The natural images that a study uses: as many as ``pictures`` says, of all groups in turn, drawn by ``seed``.
+    """Draw the natural images that a study uses: as many as ``pictures`` of the entry says, from each group in turn.
 
-    ``include``, ``exclude``: of the entry, buildings or classes. Looks into archives, which takes a while: for a
-    job, not for planning. Raises :class:`UserError` where there are fewer.
+    ``include`` and ``exclude`` of the entry name groups. Opens archives, which takes time: it is for a job, not for
+    planning. Raises :class:`UserError` if there are fewer images.
     """
-    found = LAYOUTS[entry["layout"]].found(name, Path(folder), entry)
+    found = LAYOUTS[entry["layout"]].find(name, Path(folder), entry)
     wanted = set(entry.get("include", {picture.group for picture in found})) - set(entry["exclude"])
     kept = [picture for picture in found if picture.group in wanted]
     if len(kept) < entry["pictures"]:
@@ -120,20 +120,20 @@ def pictures(name: str, entry: Mapping, folder: str | os.PathLike, seed: int) ->
 
 
 def class_names(entry: Mapping) -> dict[str, str]:
-    """The classes of a dataset's pictures, and what each is called: of ImageNet by WordNet's number, else by name."""
+    """The classes of a dataset's images and the name of each; keys are WordNet IDs for ImageNet, else the names."""
     if entry["layout"] == "scenes":
         return {place: place for place in PLACES}
     known = indoor_classes()
     return {wnid: known.get(wnid, wnid) for wnid in sorted(entry.get("classes", known))}
 
 
-def thing_names(entry: Mapping) -> tuple[str, ...]:
-    """What the label maps of a dataset's pictures show, from the value 1 on."""
+def label_names(entry: Mapping) -> tuple[str, ...]:
+    """The names of the label values 1, 2, ... in the label maps of a dataset's images."""
     return THINGS if entry["layout"] == "scenes" else CLASSES
 
 
 def draw(pictures: list[Picture], count: int, seed: int) -> list[Picture]:
-    """``count`` of the pictures in random order, in turn one of each group as long as it lasts."""
+    """``count`` of the images in random order, one from each group in turn as long as it has any."""
     shuffled = random.Random(seed).sample(pictures, len(pictures))
     turns: dict[str, int] = {}
     ranked = []
@@ -143,21 +143,21 @@ def draw(pictures: list[Picture], count: int, seed: int) -> list[Picture]:
     return [picture for _, picture in sorted(ranked, key=lambda pair: pair[0])[:count]]
 
 
-def _parts(folder: Path, wanted: Collection[str] = ()) -> Iterator[Bytes]:
-    """Every file in a folder and in its archives; of archives named by a class, those of ``wanted``."""
-    for path in walked(folder):
+def _file_ranges(folder: Path, wanted: Collection[str] = ()) -> Iterator[FileRange]:
+    """Every file in a folder and in its archives; of archives named after a class, only those of ``wanted``."""
+    for path in walk_files(folder):
         if path.suffix != ".tar":
-            yield Bytes(path, path.name, 0, os.path.getsize(path))
+            yield FileRange(path, path.name, 0, os.path.getsize(path))
         elif not _WNID.fullmatch(path.stem) or path.stem in wanted:
             with open(path, "rb") as file:
                 yield from _members(path, file, 0, wanted)
 
 
-def _members(path: Path, file: BinaryIO, start: int, wanted: Collection[str]) -> Iterator[Bytes]:
-    """Every file of the archive that begins at ``start``, and of the class archives within it."""
+def _members(path: Path, file: BinaryIO, start: int, wanted: Collection[str]) -> Iterator[FileRange]:
+    """Every file of the archive that starts at ``start``, and of the archives of ``wanted`` classes in it."""
     file.seek(start)
     try:
-        # The archive's own offsets count from where it begins, since tarfile asks the file where it stands.
+        # Offsets are positions in the file, not in the archive: tarfile takes its start from the file's position.
         with tarfile.open(fileobj=file, mode="r:") as archive:
             members = [member for member in archive if member.isfile()]
     except tarfile.TarError as error:
@@ -165,13 +165,13 @@ def _members(path: Path, file: BinaryIO, start: int, wanted: Collection[str]) ->
     for member in members:
         inner = PurePosixPath(member.name)
         if inner.suffix != ".tar":
-            yield Bytes(path, member.name, member.offset_data, member.size)
+            yield FileRange(path, member.name, member.offset_data, member.size)
         elif inner.stem in wanted:
             yield from _members(path, file, member.offset_data, wanted)
 
 
-def _building(folder: Path, part: Bytes) -> str:
-    """The building of a picture of Taskonomy: the last folder or archive above it that names more than a domain."""
+def _building(folder: Path, part: FileRange) -> str:
+    """The building of an image of Taskonomy: the innermost folder or archive whose name is more than a domain's."""
     above = [*part.file.relative_to(folder).with_suffix("").parts, *PurePosixPath(part.name).parts[:-1]]
     if part.file.suffix != ".tar":
         above.remove(part.file.stem)

@@ -1,4 +1,4 @@
-"""Who was scanned: demographics read from the tables that come with a dataset, and the tables made of them."""
+"""Demographics of the participants: read from the tables of a dataset, and tabulated."""
 
 import csv
 import statistics
@@ -13,33 +13,34 @@ MISSING = "n/a"
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
-class People:
-    """Age, sex and site by the name that a dataset's table gives each person."""
+class Demographics:
+    """Age, sex and site of participants, by their name in a dataset's table."""
 
-    def __init__(self, known: Mapping[str, dict] | None = None) -> None:
-        self._known = dict(known or {})
-        # Tables often write 2 where folders write 002, and spreadsheets drop zeros; a name as written comes first.
-        for name, about in (known or {}).items():
-            self._known.setdefault(name.lstrip("0"), about)
+    def __init__(self, by_name: Mapping[str, dict]) -> None:
+        self._by_name = dict(by_name)
+        # Where folders write 002, tables often write 2, and spreadsheets drop the zeros; an exact match goes first.
+        for name, about in by_name.items():
+            self._by_name.setdefault(name.lstrip("0"), about)
 
     def of(self, name: str) -> dict:
-        """``age``, ``sex`` and ``site`` of a person, None each where the table does not tell."""
+        """``age``, ``sex`` and ``site`` of a participant, each None if unknown."""
         name = alphanumeric(name)
-        return self._known.get(name) or self._known.get(name.lstrip("0")) or {"age": None, "sex": None, "site": None}
+        unknown = {"age": None, "sex": None, "site": None}
+        return self._by_name.get(name) or self._by_name.get(name.lstrip("0")) or unknown
 
 
-def read(folder: Path, entry: Mapping, usual: Mapping[str, str] | None = None) -> People:
-    """Read the table that ``participants`` of a dataset's entry names, or the one usual in the layout if it is there.
+def read(folder: Path, entry: Mapping, usual: Mapping[str, str]) -> Demographics:
+    """Read the table that ``participants`` of a dataset's entry names, or the usual one of the layout if it exists.
 
-    ``usual``: file and columns that the layout's owners use. Keys of both: ``file`` (a path within ``folder``),
-    ``subject``, ``age``, ``sex``, ``site`` (names of columns) and ``sexes`` (what the table's values of sex mean).
+    ``usual``: file and columns that datasets with the layout have. Keys of both: ``file`` (a path within ``folder``),
+    ``subject``, ``age``, ``sex``, ``site`` (names of columns) and ``sexes`` (meaning of the table's values of sex).
     """
     chosen = entry.get("participants", {})
-    keys = {**(usual or {}), **chosen}
+    keys = {**usual, **chosen}
     path = folder / keys["file"] if "file" in keys else None
     if path is None or ("file" not in chosen and not path.exists()):
-        return People()
-    known: dict[str, dict] = {}
+        return Demographics({})
+    by_name: dict[str, dict] = {}
     for row in _rows(path, [keys[key] for key in ("subject", "age", "sex", "site") if key in chosen]):
         name = alphanumeric((row.get(keys.get("subject", "participant_id")) or "").removeprefix("sub-"))
         about = {
@@ -47,31 +48,31 @@ def read(folder: Path, entry: Mapping, usual: Mapping[str, str] | None = None) -
             "sex": _sex(row.get(keys.get("sex", "sex")), keys.get("sexes", {})),
             "site": _text(row.get(keys.get("site", "site"))),
         }
-        if name and known.setdefault(name, about) != about:
+        if name and by_name.setdefault(name, about) != about:
             raise UserError(f"{path} lists {name} twice, with different values; keep one row.")
-    return People(known)
+    return Demographics(by_name)
 
 
 def row(scan: Scan) -> dict:
-    """A scan's row of ``participants.tsv``: its name (``participant_id``), and what is known of who was scanned."""
+    """A scan's row of ``participants.tsv``; the name of the scan is its ``participant_id``."""
     return {"participant_id": f"sub-{scan.subject}"} | {key: getattr(scan, key) for key in COLUMNS[1:]}
 
 
-def table(rows: Iterable[Mapping], people: People) -> str:
-    """``participants.tsv`` of a dataset's derivatives (BIDS), with what ``people`` tells where the rows do not."""
+def table(rows: Iterable[Mapping], demographics: Demographics) -> str:
+    """``participants.tsv`` of a dataset's derivatives (BIDS); ``demographics`` fills in what the rows leave unknown."""
     lines = ["\t".join(COLUMNS)]
     for given in rows:
-        known = people.of(given["participant_id"].removeprefix("sub-"))
+        known = demographics.of(given["participant_id"].removeprefix("sub-"))
         filled = {key: known.get(key) if value is None else value for key, value in given.items()}
-        lines.append("\t".join(MISSING if filled[key] is None else _shown(filled[key]) for key in COLUMNS))
+        lines.append("\t".join(MISSING if filled[key] is None else _as_text(filled[key]) for key in COLUMNS))
     return "\n".join(lines) + "\n"
 
 
 def summary(datasets: Sequence[str], paths: Sequence[str | Path]) -> list[dict]:
-    """A row for each dataset of who was scanned, from its derivatives' ``participants.tsv`` (:func:`table`).
+    """One row per dataset about its participants, from its derivatives' ``participants.tsv`` (:func:`table`).
 
-    Scans and people; mean, standard deviation (n - 1) and range of the age, over the people whose age is known at
-    their first scan; people of each sex; sites. Zoetmulder 2022, appendix 9.1, tables 3 and 4.
+    Numbers of scans and people; mean, standard deviation (n - 1) and range of the age at the first scan, over people of
+    known age; number of people of each sex; sites. Zoetmulder 2022, appendix 9.1, tables 3 and 4.
     """
     rows = []
     for dataset, path in zip(datasets, paths, strict=True):
@@ -103,7 +104,7 @@ def summary(datasets: Sequence[str], paths: Sequence[str | Path]) -> list[dict]:
 def _rows(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
     """The rows of a table that must have ``columns``: tab-separated, or .csv with commas or semicolons."""
     if path.suffix not in (".tsv", ".csv"):
-        raise UserError(f"{path} is neither .tsv nor .csv; save the table as one of them.")
+        raise UserError(f"{path} is neither .tsv nor .csv; save the table in one of these formats.")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -112,22 +113,22 @@ def _rows(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
             reader = csv.DictReader(file, delimiter=separator)
             rows = list(reader)
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text; save it as such.") from None
+        raise UserError(f"{path} is not UTF-8 text; save it in that encoding.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the dataset's participants.") from None
-    if lacking := [column for column in columns if column not in (reader.fieldnames or [])]:
-        raise UserError(f"{path} has no column {lacking[0]!r}; its columns are {', '.join(reader.fieldnames or [])}.")
+    if missing := [column for column in columns if column not in (reader.fieldnames or [])]:
+        raise UserError(f"{path} has no column {missing[0]!r}; its columns are {', '.join(reader.fieldnames or [])}.")
     return rows
 
 
 def _text(value: str | None) -> str | None:
-    """A table's value without white space around or tabs in it; None for what stands for a missing one."""
+    """A table's value without tabs and surrounding white space; None if it marks a missing value."""
     value = " ".join((value or "").split())
     return None if value.casefold() in ("", "n/a", "na", "nan", "-9999") else value
 
 
 def _age(value: str | None) -> float | None:
-    """Years; BIDS caps high ages as ``89+``."""
+    """Age in years; BIDS caps high ages as ``89+``."""
     try:
         return float((_text(value) or "").removesuffix("+"))
     except ValueError:
@@ -139,5 +140,5 @@ def _sex(value: str | None, meanings: Mapping[str, str]) -> str | None:
     return meanings.get(value) or _SEXES.get(value.casefold())
 
 
-def _shown(value: str | float) -> str:
+def _as_text(value: str | float) -> str:
     return f"{value:g}" if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Made-up people, before any of them is made."""
+"""Synthetic subjects, before any of them is generated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from headstart.phantom.recipe import Recipe, subject_paths
 
 
 def recipe(entry: Mapping) -> Recipe:
-    """The recipe of a made-up dataset."""
+    """The recipe of a synthetic dataset, from its entry in the configuration."""
     slice_mm = entry.get("slice_mm")
     return Recipe(
         lesions=entry["lesions"],
@@ -19,14 +19,14 @@ def recipe(entry: Mapping) -> Recipe:
 
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
-    """The people of a made-up dataset that will appear in ``folder``; their age and sex are drawn when it is made."""
+    """The scans of the synthetic dataset that will be generated in ``folder``; age and sex are not yet drawn."""
     if "people" not in entry:
         raise UserError(f"datasets.{name} has the layout phantom but no people; say how many.")
     found = []
     for number in range(1, entry["people"] + 1):
         subject = f"{number:0{max(2, len(str(entry['people'])))}d}"
-        truth = subject_paths(folder, subject)
-        t1w, _ = truth.pop("t1w"), truth.pop("sidecar")
-        target = (truth[entry["target"]],) if "target" in entry else ()
-        found.append(Scan(name, subject, f"{name}-{subject}", t1w, target, truth))
+        ground_truth = subject_paths(folder, subject)
+        t1w, _ = ground_truth.pop("t1w"), ground_truth.pop("sidecar")
+        target = (ground_truth[entry["target"]],) if "target" in entry else ()
+        found.append(Scan(name, subject, f"{name}-{subject}", t1w, target, ground_truth))
     return found

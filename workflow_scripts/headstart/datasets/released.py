@@ -1,4 +1,4 @@
-"""Public datasets in the folders that their owners hand out."""
+"""Public datasets, in the folders in which they are distributed."""
 
 import re
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headstart.datasets import participants
-from headstart.datasets.scan import Scan, alphanumeric, files, folders, one_of, walked
+from headstart.datasets.scan import Scan, alphanumeric, find_files, find_folders, only_t1, walk_files
 from headstart.job import UserError
 
 _NII = r"\.nii(?:\.gz)?"
@@ -17,8 +17,8 @@ _OASIS1_IMAGES = {
     "brain": ("PROCESSED/MPRAGE/T88_111", r".+_anon_111_t88_masked_gfc\.img"),
     "raw": ("RAW", r".+_mpr-1_anon\.img"),
 }
-# Second scans of MICCAI 2012, and whose they are. Which five these are is written in MIRTK's REPEAT
-# (etc/dataset/oasis.sh); that each is the one numbered twenty less follows from the numbers that are left.
+# Second scans of MICCAI 2012, and the first scan of the same person. Which five these are is in MIRTK's REPEAT
+# (etc/dataset/oasis.sh); that each belongs to the number twenty less follows from the numbers that remain.
 _SECOND_SCANS = {str(number): str(number - 20) for number in (1023, 1024, 1025, 1038, 1039)}
 
 
@@ -26,19 +26,19 @@ def atlas_r1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """ATLAS R1.1 and R1.2, stroke (Liew 2018, doi 10.1038/sdata.2018.11).
 
     R1.1 and the standard-space part of R1.2: ``Site1/031768/t01/031768_t1w_deface_stx.nii.gz``; R1.2:
-    ``c0001/c0001s0004t01/c0001s0004t01_t1w_stx.nii.gz``, natively without ``_stx``. Beside it the primary lesion
-    ``*_LesionSmooth_stx.nii.gz`` and further ones ``*_LesionSmooth_1_stx.nii.gz``, ...: all of them are the lesion. A
-    tracing before it was smoothed (``LesionRaw``) is taken only where there is no smoothed one.
+    ``c0001/c0001s0004t01/c0001s0004t01_t1w_stx.nii.gz``, in native space without ``_stx``. Beside it are the primary
+    lesion ``*_LesionSmooth_stx.nii.gz`` and any further ones ``*_LesionSmooth_1_stx.nii.gz``, ..., which are united.
+    The tracing before smoothing (``LesionRaw``) is used only if there is no smoothed one.
     """
     images, lesions = defaultdict(list), defaultdict(lambda: defaultdict(list))
-    for path in walked(folder):
+    for path in walk_files(folder):
         if match := re.fullmatch(rf"(.+?)_t1w(?:_deface)?(_stx)?{_NII}", path.name):
             images[path.parent, match[1]].append((path, match[2]))
         elif match := re.fullmatch(rf"(.+?)_Lesion(Smooth|Raw)(?:_\d+)?(_stx)?{_NII}", path.name):
             lesions[path.parent, match[1], match[3]][match[2]].append(path)
     found = []
     for (place, case), paths in images.items():
-        t1w = one_of([path for path, _ in paths], "keep native and standard space in folders of their own")
+        t1w = only_t1([path for path, _ in paths], "keep native and standard space in separate folders")
         kinds = lesions[place, case, paths[0][1]]
         person, session = _ATLAS_CASE.fullmatch(case).groups()
         session = session or (place.name if re.fullmatch(r"t\d+", place.name) else None)
@@ -62,44 +62,44 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """3D-MR-MS, multiple sclerosis (Lesjak 2018, doi 10.1007/s12021-017-9348-7).
 
     ``patient01/patient01_T1W.nii.gz`` and ``patient01_consensus_gt.nii.gz``, or the same without the patient's name,
-    as github.com/muschellij2/open_ms_data has them; patients may lie a folder deeper (``patient01-05/``). The
-    longitudinal set of other patients, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, has no lesion mask: its
+    as github.com/muschellij2/open_ms_data has them; patients may be one folder deeper (``patient01-05/``). The
+    longitudinal set, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, is of other patients and has no lesion mask: its
     ``gt.nii.gz`` holds what changed between the two.
     """
-    known = participants.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
-    patients = folders(folder, r"patient\d+") or [
-        patient for group in folders(folder) for patient in folders(group, r"patient\d+")
+    table = participants.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
+    patients = find_folders(folder, r"patient\d+") or [
+        patient for group in find_folders(folder) for patient in find_folders(group, r"patient\d+")
     ]
     found = []
     for patient in patients:
         start = rf"(?:{patient.name}_)?"
         by_study = defaultdict(list)
-        for path, match in files(patient, rf"{start}(?:study(\d)_)?T1W{_NII}"):
+        for path, match in find_files(patient, rf"{start}(?:study(\d)_)?T1W{_NII}"):
             by_study[match[1]].append(path)
-        masks = [path for path, _ in files(patient, rf"{start}consensus_gt{_NII}")]
+        masks = [path for path, _ in find_files(patient, rf"{start}consensus_gt{_NII}")]
         for study, paths in by_study.items():
             found.append(
                 Scan(
                     name,
                     patient.name + (f"study{study}" if study else ""),
                     f"lesjak-{'longitudinal-' if study else ''}{patient.name}",
-                    one_of(paths, "keep one"),
+                    only_t1(paths, "keep one"),
                     () if study else tuple(masks[:1]),
                     masks=True,
                     session=study,
-                    **known.of(patient.name.removeprefix("patient")),
+                    **table.of(patient.name.removeprefix("patient")),
                 )
             )
     return found
 
 
 def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
-    """MICCAI 2012 multi-atlas labelling (OASIS): ``1000_SS.nii.gz``, labels ``1000_glm.nii.gz`` beside it.
+    """MICCAI 2012 multi-atlas labelling (OASIS): ``1000_SS.nii.gz``, with labels ``1000_glm.nii.gz``.
 
-    35 scans of 30 people: five of the challenge's test side were scanned twice (:data:`_SECOND_SCANS`).
+    35 scans of 30 people: five of the challenge's test set were scanned twice (:data:`_SECOND_SCANS`).
     """
     found = []
-    for t1w, match in files(folder, r"(.*)_SS\.nii\.gz"):
+    for t1w, match in find_files(folder, r"(.*)_SS\.nii\.gz"):
         subject = match[1]
         if re.fullmatch(r"1[01]\d\d", subject) is None:
             raise UserError(f"{t1w} is not named like 1000_SS.nii.gz; rename or remove it.")
@@ -112,20 +112,22 @@ def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """OASIS-1, cross-sectional (Marcus 2007, doi 10.1162/jocn.2007.19.9.1498): ``[disc1/]OAS1_0001_MR1/``.
 
-    ``image`` of the entry says which picture of a session: ``subject`` (default), the average of its three or four
-    scans at 1 mm; ``atlas``, the same in Talairach space, bias-corrected; ``brain``, without the skull; ``raw``, the
-    first scan. MR2 is a second visit of the same person. Pictures are Analyze pairs.
+    ``image`` of the entry chooses the image of a session: ``subject`` (default), the average of its three or
+    four scans at 1 mm; ``atlas``, the same in Talairach space, bias-corrected; ``brain``, without the skull; ``raw``,
+    the first scan. MR2 is a second visit of the same person. Images are Analyze pairs.
     """
-    known = participants.read(
+    table = participants.read(
         folder, entry, {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}
     )
-    place, pattern = _OASIS1_IMAGES[entry.get("image", "subject")]
+    place, pattern = _OASIS1_IMAGES[entry["image"]]
     visits = r"OAS1_(\d{4})_MR(\d)"
     found = []
-    for visit in folders(folder, visits) or [v for disc in folders(folder) for v in folders(disc, visits)]:
+    for visit in find_folders(folder, visits) or [
+        nested for disc in find_folders(folder) for nested in find_folders(disc, visits)
+    ]:
         person, session = re.fullmatch(visits, visit.name).groups()
-        if paths := [path for path, _ in files(visit / place, pattern)]:
-            t1w = one_of(paths, "keep one")
+        if paths := [path for path, _ in find_files(visit / place, pattern)]:
+            t1w = only_t1(paths, "keep one")
             if not t1w.with_suffix(".hdr").exists():
                 raise UserError(f"{t1w} lacks its header {t1w.stem}.hdr; unpack the visit again.")
             found.append(
@@ -135,7 +137,7 @@ def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     f"oasis1-{person}",
                     t1w,
                     session=f"MR{session}",
-                    **known.of(visit.name),
+                    **table.of(visit.name),
                 )
             )
     return found

@@ -1,4 +1,4 @@
-"""What every layout is read into, and the looks at the disk that they share: names, links and permissions."""
+"""What every layout is read into, and what the layouts share: names, and checks of folders and files on the disk."""
 
 import os
 import re
@@ -11,11 +11,15 @@ from headstart.job import UserError
 
 @dataclass(frozen=True)
 class Scan:
-    """One T1 scan.
+    """One T1 scan; what the layout does not tell is None.
 
-    ``target``: its manual labels, one label map or any number of masks that are one lesion together (``masks`` says
-    which); ``truth``: exact truths by name, of made-up people only; ``person``: the same for each scan of one human
-    being, in whatever dataset entry; ``age`` in years, ``sex`` F, M or O. What the layout does not tell is None.
+    dataset: name of its entry in the configuration.
+    subject: its name, unique in the dataset; of a person with several sessions, each session is a subject.
+    person: identity of the participant, the same for all of their scans in all datasets.
+    t1w: its file.
+    target: its manual labels, one label map or any number of masks (``masks`` says which), which are united.
+    ground_truth: exact labels by name, of synthetic subjects only.
+    age: in years; sex: F, M or O.
     """
 
     dataset: str
@@ -23,7 +27,7 @@ class Scan:
     person: str
     t1w: Path
     target: tuple[Path, ...] = ()
-    truth: Mapping[str, Path] = field(default_factory=dict)
+    ground_truth: Mapping[str, Path] = field(default_factory=dict)
     masks: bool = False
     session: str | None = None
     age: float | None = None
@@ -33,40 +37,42 @@ class Scan:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a dataset's folder is read, if it has one.
+    """A way in which a dataset's folder is organised.
 
-    ``read`` takes the dataset's name, its folder and its entry, and returns scans or natural images; ``looks_for``: an
-    example of what it reads; ``keys``: of the entry, those that only some layouts take.
+    read: from the dataset's name, its folder and its entry in the configuration to its scans or natural images; None
+        for images that are generated instead of read.
+    example: a path that the layout reads, for error messages.
+    keys: those keys of an entry that not every layout accepts.
     """
 
     read: Callable[[str, Path, Mapping], list] | None
-    looks_for: str
+    example: str
     keys: frozenset[str]
 
-    def found(self, name: str, folder: Path, entry: Mapping) -> list:
-        """What the layout finds in a folder; :class:`UserError` if that is nothing."""
+    def find(self, name: str, folder: Path, entry: Mapping) -> list:
+        """Scans or images of the dataset ``name`` in ``folder``; raises :class:`UserError` if there are none."""
         if found := self.read(name, folder, entry):
             return found
-        held = "has nothing like" if listed(folder) else "is empty; it should hold"
+        problem = "has nothing like" if list_folder(folder) else "is empty; it should hold"
         raise UserError(
-            f"datasets.{name}: {folder} {held} {self.looks_for} (layout {entry['layout']}); check folder and layout."
+            f"datasets.{name}: {folder} {problem} {self.example} (layout {entry['layout']}); check folder and layout."
         )
 
 
 def alphanumeric(name: str) -> str:
-    """A BIDS entity's value: the letters A to Z and digits of a name."""
+    """A name without all but the letters A to Z and digits, as BIDS demands of the value of an entity."""
     return re.sub(r"[^A-Za-z0-9]", "", name)
 
 
-def subject_of(person: str, session: str | None) -> str:
-    """The name of a scan: its person's and, where the layout names sessions, the session's."""
+def subject_label(person: str, session: str | None) -> str:
+    """The name of a scan: its person and, where the layout names sessions, its session."""
     return alphanumeric(person) + (f"ses{alphanumeric(session)}" if session else "")
 
 
-def listed(folder: str | os.PathLike) -> list[os.DirEntry]:
-    """What a folder holds, by name; nothing where there is no such folder. Hidden files are left out.
+def list_folder(folder: str | os.PathLike) -> list[os.DirEntry]:
+    """The entries of a folder by name, without hidden files; none if there is no such folder.
 
-    Archives unpacked on a Mac hold hidden twins, such as ``._IXI002-T1.nii.gz``, which are no images.
+    Archives made on a Mac hold hidden companions such as ``._IXI002-T1.nii.gz``, which are not images.
     """
     try:
         with os.scandir(folder) as entries:
@@ -76,46 +82,49 @@ def listed(folder: str | os.PathLike) -> list[os.DirEntry]:
     except PermissionError:
         raise UserError(f"{folder} may not be listed; give yourself permission (chmod u+rx).") from None
     except OSError as error:
-        raise UserError(f"{folder} cannot be listed ({error.strerror}); mend or remove the link.") from None
+        raise UserError(f"{folder} cannot be listed ({error.strerror}); repair or remove the link.") from None
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Whether an entry is a folder or a link to one; a link that leads back to itself is a :class:`UserError`."""
+    """Whether an entry is a folder or a link to one; raises :class:`UserError` for a link to itself."""
     try:
         return entry.is_dir()
     except OSError as error:
-        raise UserError(f"{entry.path} leads nowhere ({error.strerror}); mend or remove the link.") from None
+        raise UserError(f"{entry.path} leads nowhere ({error.strerror}); repair or remove the link.") from None
 
 
-def folders(parent: str | os.PathLike, pattern: str = ".*") -> list[Path]:
+def find_folders(parent: str | os.PathLike, pattern: str = ".*") -> list[Path]:
     """The folders in ``parent`` whose whole name the regular expression ``pattern`` matches, by name."""
-    return [Path(e.path) for e in listed(parent) if re.fullmatch(pattern, e.name) and is_folder(e)]
+    return [Path(e.path) for e in list_folder(parent) if re.fullmatch(pattern, e.name) and is_folder(e)]
 
 
-def files(folder: str | os.PathLike, pattern: str) -> list[tuple[Path, re.Match]]:
+def find_files(folder: str | os.PathLike, pattern: str) -> list[tuple[Path, re.Match]]:
     """The files in ``folder`` whose whole name the regular expression ``pattern`` matches, with the match, by name."""
-    found = ((Path(entry.path), re.fullmatch(pattern, entry.name)) for entry in listed(folder))
+    found = ((Path(entry.path), re.fullmatch(pattern, entry.name)) for entry in list_folder(folder))
     return [(path, match) for path, match in found if match]
 
 
-def walked(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Every file under a folder, links to folders followed; a link back to a folder above is a :class:`UserError`."""
+def walk_files(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Every file under a folder, following links to folders; a link back to a folder above is a :class:`UserError`."""
     real = os.path.realpath(folder)
     if real in above:
         raise UserError(f"{folder} is a link back to {real}, which holds it; remove the link.")
-    for entry in listed(folder):
+    for entry in list_folder(folder):
         if is_folder(entry):
-            yield from walked(entry.path, (*above, real))
+            yield from walk_files(entry.path, (*above, real))
         else:
             yield Path(entry.path)
 
 
-def labels_folder(name: str, folder: Path, entry: Mapping, needed: str) -> Path | None:
-    """The folder that ``labels`` of a dataset's entry names, None without; the key ``needed`` says what lies there."""
+def labels_folder(name: str, folder: Path, entry: Mapping, naming_key: str) -> Path | None:
+    """The folder that ``labels`` of a dataset's entry names, None without it.
+
+    ``naming_key``: the key of the entry that must then say how label files are named.
+    """
     if "labels" not in entry:
         return None
-    if needed not in entry:
-        raise UserError(f"datasets.{name} has labels but no {needed}; say how the labels' files are named.")
+    if naming_key not in entry:
+        raise UserError(f"datasets.{name} has labels but no {naming_key}; say how the labels' files are named.")
     labels = folder / entry["labels"]
     if not labels.is_dir():
         raise UserError(f"datasets.{name}: the folder {labels} does not exist; check datasets.{name}.labels.")
@@ -123,22 +132,22 @@ def labels_folder(name: str, folder: Path, entry: Mapping, needed: str) -> Path 
 
 
 def check_file(path: Path) -> None:
-    """Raise :class:`UserError` unless a file is there to be read, without opening it."""
-    # Tables and logs hold one name a line; to Snakemake braces are wildcards, and no writing of them escapes that.
+    """Raise :class:`UserError` unless a file can be read, without opening it."""
+    # Tables and logs hold one name per line; Snakemake takes braces for wildcards, and cannot be told otherwise.
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise UserError(f"{str(path)!r} has a brace, or a character that cannot be printed, in its name; rename it.")
     try:
         path.stat()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing, or a link to a file that is; fetch it, or exclude the scan.") from None
+        raise UserError(f"{path} is missing, or a link to a missing file; fetch it, or exclude the scan.") from None
     except OSError as error:
-        raise UserError(f"{path} leads nowhere ({error.strerror}); mend the link, or exclude the scan.") from None
+        raise UserError(f"{path} leads nowhere ({error.strerror}); repair the link, or exclude the scan.") from None
     if not os.access(path, os.R_OK):
         raise UserError(f"{path} may not be read; give yourself permission (chmod u+r), or exclude the scan.")
 
 
-def one_of(paths: list[Path], remedy: str) -> Path:
-    """The only path of a list that has one; more of them is a :class:`UserError` that names two."""
+def only_t1(paths: list[Path], remedy: str) -> Path:
+    """The only path in a list; raises :class:`UserError`, which names two of them and the remedy, if there are more."""
     if len(paths) > 1:
         raise UserError(f"{paths[0]} and {paths[1].name} are both the T1 of one scan; {remedy}.")
     return paths[0]

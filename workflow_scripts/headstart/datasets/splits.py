@@ -1,7 +1,7 @@
-"""Who trains and who tests: draws that depend on the seed alone, never on the source or on another draw.
+"""Training and test sets: drawn from the seed alone, never depending on the source or on another draw.
 
 Zoetmulder 2022, section 4.3: a random test set, and for each fine-tuning set size, resamples drawn at random from the
-scans left for training. A person never stands on both sides.
+scans left for training. No participant is in both training and test set (no leakage).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from headstart.seeds import generator
 
 @dataclass(frozen=True)
 class Split:
-    """Subjects that train, subjects that test, and those left over, each sorted."""
+    """Subjects of the training set, of the test set, and in neither, each sorted."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     unused: tuple[str, ...]
 
     def table(self) -> str:
-        """Tab-separated: subject, role."""
+        """Tab-separated table with the columns subject and role."""
         rows = [(s, role) for role in ("train", "test", "unused") for s in getattr(self, role)]
         return "subject\trole\n" + "".join(f"{subject}\t{role}\n" for subject, role in sorted(rows))
 
@@ -34,20 +34,39 @@ def draw(
     resample: int,
     seed: int,
     *,
-    split: str = "fixed",
+    split: str,
 ) -> Split:
-    """Draw resample number ``resample`` of ``size`` training scans for ``target``.
+    """Draw one resample of the training scans for a target, and its test set.
 
-    ``test``: a number of scans, drawn by whole persons, or subjects by name. ``split``: ``fixed`` keeps the test set
-    for every draw, ``redrawn`` draws it anew for each resample. Raises :class:`UserError` if there are too few scans.
+    Parameters
+    ----------
+    target
+        Name of the target; part of the seed.
+    scans
+        All scans of the target's dataset.
+    test
+        Number of scans in the test set, drawn by person, or the names of its subjects.
+    size
+        Number of scans in the training set.
+    resample
+        Number of the resample, from 1.
+    seed
+        Seed of the study.
+    split
+        ``fixed``: all resamples have the same test set; ``redrawn``: each resample has its own.
+
+    Raises
+    ------
+    UserError
+        If there are too few scans, or ``test`` names one that does not exist.
     """
     tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0)
     persons = {scan.person for scan in scans if scan.subject in tested}
     pool = sorted(scan.subject for scan in scans if scan.person not in persons)
     if size > len(pool):
         raise UserError(
-            f"targets.{target}.sizes asks for {size} training scans, but {len(pool)} are left beside the test set; "
-            "lower it, or test fewer."
+            f"targets.{target}.sizes asks for {size} training scans, but only {len(pool)} are left outside the test "
+            "set; lower it, or test on fewer scans."
         )
     chosen = generator(seed, "split", target, size, resample).choice(len(pool), size, replace=False)
     train = tuple(sorted(pool[i] for i in chosen))
@@ -55,19 +74,20 @@ def draw(
     return Split(train, tuple(sorted(tested)), tuple(sorted(unused)))
 
 
-def draw_teachers(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:
-    """Who a study's labeller learns from (``train``), and who it is compared on (``test``); the rest it labels.
+def draw_labeller_split(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:
+    """Draw the scans that a study's labeller is trained on and those it is tested on; it labels the others.
 
-    ``learn``: ``scans`` and ``held_out``, how many. Raises :class:`UserError` if they are not fewer than there are.
+    ``learn``: the section ``label.learn`` of the configuration, with the numbers ``scans`` (of the training set) and
+    ``held_out`` (of the test set). Raises :class:`UserError` if no scan would be left to label.
     """
     try:
-        split = draw("labeller", scans, learn["held_out"], learn["scans"], 0, seed)
+        split = draw("labeller", scans, learn["held_out"], learn["scans"], 0, seed, split="fixed")
     except UserError:
         split = None
     if split is None or not split.unused:
         raise UserError(
-            f"label.learn takes {learn['scans']} scans to learn from and {learn['held_out']} to compare on, but the "
-            f"cohort has {len(scans)}; lower these, so that some are left to label, or drop label.learn."
+            f"label.learn trains on {learn['scans']} scans and tests on {learn['held_out']}, but the cohort has "
+            f"{len(scans)}; lower these, so that some are left to label, or remove label.learn."
         )
     return split
 
@@ -75,13 +95,13 @@ def draw_teachers(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:
 def check_usable(
     config: Mapping, scans: Mapping[str, Mapping[str, Scan]], drawn: Mapping[tuple[str, int, int], Split]
 ) -> None:
-    """Raise :class:`UserError` unless every target's scans have labels and no tested person is pre-trained on."""
+    """Raise :class:`UserError` if a target's scan has no labels, or a person of a test set is also pre-trained on."""
     source = config["pretrain"]["dataset"]
     pretrained = {scan.person for scan in scans[source].values()}
     for name, target in config["targets"].items():
         dataset = target["dataset"]
-        if bare := [subject for subject, scan in scans[dataset].items() if not scan.target]:
-            named = ", ".join(bare[:5]) + f" and {len(bare) - 5} more" * (len(bare) > 5)
+        if unlabelled := [subject for subject, scan in scans[dataset].items() if not scan.target]:
+            named = ", ".join(unlabelled[:5]) + f" and {len(unlabelled) - 5} more" * (len(unlabelled) > 5)
             raise UserError(
                 f"datasets.{dataset} has no labels for {named}; add them, exclude these scans, or say where they are "
                 "(phantom: target; bids: labels_suffix; flat: labels_pattern)."
@@ -90,12 +110,13 @@ def check_usable(
         tested = {scans[dataset][subject].person for subject in tests}
         if both := sorted(tested & pretrained):
             raise UserError(
-                f"targets.{name} tests people whom pretrain.dataset {source!r} holds too ({', '.join(both)}); "
+                f"targets.{name} tests on people who are also in pretrain.dataset {source!r} ({', '.join(both)}); "
                 f"exclude them from datasets.{source}."
             )
 
 
 def _test_set(target: str, scans: Sequence[Scan], test: int | Sequence[str], seed: int, round_: int) -> set[str]:
+    """The subjects of a test set; ``round_`` counts test sets that are drawn again."""
     if not isinstance(test, int):
         known = {scan.subject for scan in scans}
         if unknown := sorted(set(test) - known):

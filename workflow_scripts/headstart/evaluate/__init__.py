@@ -1,12 +1,15 @@
 """Stage 7, evaluate: scores of each model on its test scans, and the statistics of all of them.
 
 - ``model``: predictions of one model and their scores
-- ``scores``: rows of scores of one scan, and what a run's table must hold
+- ``scores``: scores of one scan, slice by slice and as a whole, and completeness of a run's table
 - ``bootstrap``: means, 95 % confidence intervals and p-values by cluster bootstrap
-- ``tables``: scores, summary and gains of a study
-- ``comparisons``: every pair of sources, corrected for multiple comparisons
+- ``tables``: scores and summary of a study
+- ``significance``: the one criterion of statistical significance
+- ``comparisons``: every pair of sources, corrected for multiple comparisons, and gains over the baseline
 - ``learning_curves``: score against set size, and the labelled scans that a source saves
 - ``mixed_model``: gains by a linear mixed model
 - ``detection``: lesion-wise sensitivity and false positives
 - ``verdict``: the answer, one row and one sentence per target
+
+Axes in docstrings: K sources, R resamples, S test scans, D bootstrap draws; N slices, in learning curves set sizes.
 """

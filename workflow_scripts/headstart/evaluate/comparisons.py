@@ -1,4 +1,4 @@
-"""Every pair of sources, compared on the same test scans and resamples."""
+"""Comparisons of sources on the same test scans and resamples: every pair, and gains over the baseline."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -8,25 +8,35 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from headstart.evaluate import bootstrap
+from headstart.evaluate.significance import significant
 from headstart.evaluate.tables import BASELINE, CELL, Cell, by_target
 
 ALL_SIZES = "all"
-COLUMNS = [*CELL, "source", "against", "difference", "low", "high", "p", "p_holm", "effect", "resamples", "scans"]
+COLUMNS = [*CELL, "source", "against", "difference", "low", "high", "p", "p_holm", "significant", "effect",
+           "resamples", "scans"]  # fmt: skip
 
 
 def compare(cells: Iterable[Cell]) -> pd.DataFrame:
-    """A row a pair of sources, at each set size, and at all sizes of a target (size "all": the mean over them).
+    """One row per pair of sources, at each set size, and at all sizes of a target (size "all": the mean over them).
 
-    ``difference``: score of ``source`` less that of ``against``, with its 95 % interval; ``p``: two-sided, from the
-    same draws; ``p_holm``: corrected (Holm 1979) over the family of all pairs at one target, size and level;
-    ``effect``: the mean over test scans of the difference, over its standard deviation across scans (Cohen's d for
-    pairs, each scan's scores averaged over resamples first), n/a of fewer than two scans.
+    ``difference``: score of ``source`` minus that of ``against``, with its 95 % confidence interval, which is not
+    corrected for multiple comparisons; ``p``: two-sided, from the same draws; ``p_holm``: adjusted (Holm 1979) over the
+    family of all pairs at one target, size and level; ``significant``: whether the adjusted p is below 0.05;
+    ``effect``: the mean over test scans of the difference, divided by its standard deviation across scans (Cohen's d
+    for pairs, each scan's scores averaged over resamples first), n/a for fewer than two scans.
     """
     rows = []
     for _, group in by_target(cells):
         for cell in [*group, *([_over_sizes(group)] if len(group) > 1 else [])]:
             rows += _family(cell)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def gains(compared: pd.DataFrame) -> pd.DataFrame:
+    """The gain of each source over the baseline at each set size: those rows of :func:`compare`, nothing recomputed."""
+    against = compared[(compared["against"] == BASELINE) & (compared["size"] != ALL_SIZES)]
+    named = against.rename(columns={"against": "baseline", "difference": "gain"})
+    return named[[*CELL, "source", "baseline", "gain", "low", "high", "p_holm", "significant"]].reset_index(drop=True)
 
 
 def _family(cell: Cell) -> list[dict]:
@@ -40,13 +50,13 @@ def _family(cell: Cell) -> list[dict]:
                      "low": found.low, "high": found.high, "p": bootstrap.p_value(cell.differences(source, against)),
                      "effect": _effect(cell.by_scan[one] - cell.by_scan[other]),
                      "resamples": cell.resamples, "scans": cell.scans})  # fmt: skip
-    for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = corrected
+    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row |= {"p_holm": adjusted, "significant": significant(adjusted)}
     return rows
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """P-values of a family, corrected by Holm's method; those that are NaN stay so and count for nothing."""
+    """P-values of a family, adjusted by Holm's method; NaN stays NaN and does not count towards the family."""
     p = np.array(p_values, float)
     known = ~np.isnan(p)
     if known.any():
@@ -55,14 +65,14 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def _effect(differences: np.ndarray) -> float:
-    """Mean of the scans' differences over their standard deviation; NaN of fewer than two scans or equal ones."""
+    """Mean of the scans' differences over their standard deviation; NaN for fewer than two scans or equal ones."""
     known = differences[~np.isnan(differences)]
     deviation = known.std(ddof=1) if len(known) > 1 else 0
     return float(known.mean() / deviation) if deviation > 0 else float("nan")
 
 
 def _over_sizes(group: Sequence[Cell]) -> Cell:
-    """The mean over a target's set sizes, each size counting alike."""
+    """The mean over a target's set sizes, with equal weights."""
     return Cell(
         {**group[0].key, "size": ALL_SIZES},
         group[0].sources,

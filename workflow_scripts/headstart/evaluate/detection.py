@@ -1,4 +1,4 @@
-"""The study's table of lesion detection: each run's lesions to rates with intervals, at every cutoff."""
+"""The study's table of lesion detection: rates with 95 % confidence intervals, at every cutoff."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from headstart.metrics import lesions
 from headstart.seeds import seed_for
 
 _CELL = ["target", "size", "connectivity", "overlap", "volume_ml"]
-_COUNTS = ["lesions", "found", "false", "tested"]
+_COUNTS = ["lesions", "detected", "false_positives", "tested"]
 
 
 def collect(
@@ -21,12 +21,29 @@ def collect(
     overlaps: Sequence[float],
     volumes_ml: Sequence[float],
 ) -> pd.DataFrame:
-    """Numbers of lesions of each scan in each run, at every cutoff, and no scan missing.
+    """Numbers of lesions and false positives of each scan in each run, at every cutoff.
 
-    ``paths``: each run's table of :func:`headstart.metrics.lesions.of_scan`; ``runs``: their names and ``tests``: the scans
-    they must hold, as in :func:`headstart.evaluate.scores.read_run`, which says what is refused. ``overlaps``, ``volumes_ml``:
-    the cutoffs, each of which is taken with each. Columns: target, source, size, resample, scan, connectivity, overlap,
-    volume_ml, lesions, found, false, and tested, which is 1: a scan without any lesion counts too.
+    Parameters
+    ----------
+    paths
+        Each run's table of :func:`headstart.metrics.lesions.of_scan`.
+    runs
+        Names of the runs, ``target/source/size-n_resample-r``.
+    tests
+        The scans that each ``target/size-n_resample-r`` must have.
+    overlaps, volumes_ml
+        The cutoffs; each overlap is combined with each volume.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns target, source, size, resample, scan, connectivity, overlap, volume_ml, lesions, detected,
+        false_positives, and tested, which is always 1: a scan without any lesion counts too.
+
+    Raises
+    ------
+    UserError
+        If a run's table lacks a scan, or has another.
     """
     parts = []
     for path, run in zip(paths, runs, strict=True):
@@ -39,23 +56,23 @@ def collect(
 
 
 def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
-    """How each source detects lesions at each set size, connectivity and cutoff, all resamples together.
+    """Lesion detection of each source at each set size, connectivity and cutoff, over all resamples.
 
     ``collected``: rows of :func:`collect`. Columns: target, source, size, connectivity, overlap, volume_ml, resamples,
-    scans and lesions (of the test scans, each counted once), then of each measure its value, the ends of its 95 %
-    interval (``_low``, ``_high``) and its standard deviation over resamples (``_sd``). Measures: sensitivity,
-    precision, f1 (:mod:`headstart.metrics.lesions`) and false_lesions (a scan). Each is the ratio of two sums over all scans
-    and resamples; NaN where the lower sum is 0, the deviation also where there is one resample. Sources and cutoffs
-    share their draws, which are those of :func:`headstart.evaluate.tables.cells`.
+    scans and lesions (of the test scans, each counted once), then for each measure its value, the ends of its 95 %
+    confidence interval (``_low``, ``_high``) and its standard deviation over resamples (``_sd``). Measures:
+    sensitivity, precision, f1 (:mod:`headstart.metrics.lesions`) and false_positives (mean number per scan). Each is a
+    ratio of two sums over all scans and resamples: NaN where the denominator is 0, and its deviation also where there
+    is one resample. Sources and cutoffs share their draws, which are those of :func:`headstart.evaluate.tables.cells`.
     """
     rows = []
     for key, part in collected.groupby(_CELL, sort=True):
         cell = dict(zip(_CELL, key, strict=True))
-        sources, found = _arranged(part)
-        once = found["lesions"].max(axis=(0, 1)).sum()  # a scan's are the same wherever it is tested, else 0
-        measures = lesions.ratios(*(found[name] for name in ("lesions", "found", "false")))
-        measures["false_lesions"] = (found["false"], found["tested"])
-        _, resamples, scans = found["tested"].shape
+        sources, counted = _arranged(part)
+        once = counted["lesions"].max(axis=(0, 1)).sum()  # a scan has as many in every run that tests it, else 0
+        measures = lesions.ratios(*(counted[name] for name in ("lesions", "detected", "false_positives")))
+        measures["false_positives"] = (counted["false_positives"], counted["tested"])
+        _, resamples, scans = counted["tested"].shape
         weights = (
             bootstrap.weights(draws, resamples, seed_for(seed, cell["target"], "resamples", cell["size"])),
             bootstrap.weights(draws, scans, seed_for(seed, cell["target"], "scans")),
@@ -69,7 +86,7 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
 
 
 def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The sources of a cell, and its numbers as arrays (sources, resamples, scans), 0 where a scan is not tested."""
+    """The sources of a cell, and its counts as arrays (K, R, S), 0 where a scan is not tested."""
     names = [sorted(part[axis].unique()) for axis in tables.AXES]
     return names[0], dict(zip(_COUNTS, tables.arranged(part, _COUNTS, names), strict=True))
 
@@ -77,10 +94,10 @@ def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:
 def _measured(
     name: str, parts: np.ndarray, wholes: np.ndarray, by_resample: np.ndarray, by_scan: np.ndarray
 ) -> pd.DataFrame:
-    """A measure's columns, a row a source, from its parts and wholes (sources, resamples, scans)."""
+    """The columns of a measure, one row per source, from numerators and denominators (K, R, S)."""
     drawn = bootstrap.bootstrap_means(parts, wholes, by_resample, by_scan)
     means = bootstrap.mean_score(parts, wholes)
-    most = np.inf if name == "false_lesions" else 1
+    most = np.inf if name == "false_positives" else 1
     intervals = [bootstrap.interval(mean, of_source, 0, most) for mean, of_source in zip(means, drawn.T, strict=True)]
     each = [bootstrap.mean_score(parts[:, [r]], wholes[:, [r]]) for r in range(parts.shape[1])]
     return pd.DataFrame(

@@ -1,8 +1,8 @@
-"""Score against set size: a law for each source's curve, and the labelled scans that each source saves.
+"""Learning curves (score against set size): a power law for each source, and the labelled scans that each source saves.
 
-Scans saved are read off the measured curves, made monotone; a law is fitted beside them (learning curves: Viering and
-Loog 2022, "The shape of learning curves: a review"). Nothing is extrapolated: what lies beyond the measured sizes is
-said to lie there.
+Scans saved are read off the measured curves after isotonic regression; a power law is fitted in addition (Viering and
+Loog 2022, "The shape of learning curves: a review"). Nothing is extrapolated: a set size beyond the measured ones is
+reported as such.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,21 +13,21 @@ import pandas as pd
 from headstart.evaluate import bootstrap
 from headstart.evaluate.tables import BASELINE, CELL, Cell, by_target
 
-# Exponents c at which score = a - b * n^-c is fitted: from nearly a logarithm to nearly a step.
+# Exponents c at which score = a - b * n^-c is fitted: from almost logarithmic to almost a step.
 EXPONENTS = np.geomspace(0.05, 5, 93)
-# Between two measured sizes, errors are taken to fall with this power of the size: the rate at which a mean's error
-# does, between a logarithm (0) and a simple fraction (-1).
+# Between two measured sizes, errors are assumed to decrease with this power of the size: the rate of a mean's error,
+# between a logarithm (0) and a simple fraction (-1).
 RATE = -0.5
 FITTED = "fitted"
-# Of scans saved: the number and the ends of its interval, and beside each where it lies.
+# Columns of scans saved: the number and the ends of its 95 % confidence interval, each with its sign (=, > or <).
 SAVED = ("saved", "saved_is", "low", "low_is", "high", "high_is")
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
-    """Curves (..., N) made to rise, by least squares (isotonic regression).
+    """Isotonic regression: the non-decreasing curves (..., N) closest to the given ones by least squares.
 
-    Its min-max form (Barlow 1972): the largest, over where a stretch begins, of the smallest mean of a stretch that
-    reaches as far as here.
+    In its max-min form (Barlow 1972): at each point, the maximum over the start of a segment of the minimum over its
+    end, at or beyond the point, of the segment's mean.
     """
     count = scores.shape[-1]
     risen = np.full(scores.shape, -np.inf)
@@ -39,15 +39,15 @@ def monotone(scores: np.ndarray) -> np.ndarray:
 
 
 def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The set sizes at which curves that rise, (D, N) at ``sizes`` (N,), reach scores (D,): (D,) float64.
+    """The set sizes at which non-decreasing curves, (D, N) at ``sizes`` (N,), reach scores (D,): (D,) float64.
 
-    Between two sizes a curve is straight over size^-1/2 (RATE). Where it is flat at the score, the middle of the flat
-    stretch, on the same scale. -inf where the score lies below the whole curve, inf where it lies above.
+    Between two sizes a curve is linear in size^-1/2 (RATE). Where it is flat at the score, the middle of the flat
+    segment is returned, on the same scale. -inf where the score lies below the whole curve, inf where it lies above.
     """
     places, last, rows = sizes**RATE, len(sizes) - 1, np.arange(len(curves))
 
     def crossed(count: np.ndarray) -> np.ndarray:
-        """Where a curve passes a score, of which its first ``count`` points are on the near side."""
+        """Where a curve crosses a score that its first ``count`` points have not passed."""
         before, after = np.clip(count - 1, 0, last), np.clip(count, 0, last)
         low, high = curves[rows, before], curves[rows, after]
         share = np.divide(scores - low, high - low, out=np.zeros(len(curves)), where=high > low)
@@ -59,7 +59,7 @@ def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.nd
 
 
 def interval(sizes: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval of sizes drawn that may lie beyond those measured (inf); NaN where a draw is NaN."""
+    """The 95 % percentile interval of draws of a set size, infinite beyond those measured; NaN if any draw is NaN."""
     if np.isnan(sizes).any():
         return float("nan"), float("nan")
     low, high = (float(np.quantile(sizes, tail, method="inverted_cdf")) for tail in bootstrap.tails())
@@ -67,12 +67,12 @@ def interval(sizes: np.ndarray) -> tuple[float, float]:
 
 
 def saved(cells: Iterable[Cell]) -> pd.DataFrame:
-    """How many labelled scans each source is worth: the set size at which the baseline scores the same, less its own.
+    """Labelled scans saved by each source: the set size at which the baseline has the same score, minus the source's.
 
-    A row a target, size, level and source. Columns ``saved``, ``low`` and ``high`` (95 %, from the same draws as all
-    else); beside each ``_is`` says whether it is so many ("="), or lies beyond the baseline's measured curve: more than
-    (">") or less than ("<") the number given, n/a where nothing is known. ``saved_by_law``: the same by both fitted
-    laws, n/a beyond the measured sizes or where one was not fitted.
+    One row per target, size, level and source. Columns ``saved``, and ``low`` and ``high`` (its 95 % confidence
+    interval, from the same draws as all others). The column ``_is`` of each says whether the number is exact ("=") or
+    beyond the measured curve of the baseline: more than (">") or less than ("<") the number given; n/a if unknown.
+    ``saved_by_law``: the number by both fitted laws, n/a beyond the measured sizes or if one was not fitted.
     """
     rows = []
     for _, group in by_target(cells):
@@ -95,9 +95,10 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Least squares of score = a - b * n^-c with a <= 1, b >= 0 and c of EXPONENTS: (3, D) from scores (D, N).
+    """Least-squares fit of score = a - b * n^-c with a <= 1, b >= 0 and c in EXPONENTS: (3, D) from scores (D, N).
 
-    For each c it is linear in a and b (variable projection, Golub and Pereyra 1973), so the best is found among all.
+    For each c the problem is linear in a and b (variable projection, Golub and Pereyra 1973), so that the optimum over
+    all c is global.
     """
     powers = sizes[None] ** -EXPONENTS[:, None]
     mean, mean_power = scores.mean(axis=1)[:, None], powers.mean(axis=1)
@@ -114,10 +115,10 @@ def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def laws(cells: Iterable[Cell]) -> pd.DataFrame:
-    """The law score = a - b * n^-c of each source's curve, a row a target, level and source.
+    """The law score = a - b * n^-c of each source's learning curve, one row per target, level and source.
 
-    ``a``: the score that the curve tends to, with its 95 % interval ``a_low`` and ``a_high``; ``rmse``: how far the
-    measured scores lie from the law; ``status``: "fitted", or why there is none.
+    ``a``: the asymptotic score, with its 95 % confidence interval ``a_low`` and ``a_high``; ``rmse``: root-mean-square
+    residual of the measured scores; ``status``: "fitted", or the reason why there is no fit.
     """
     rows = []
     for key, group in by_target(cells):
@@ -139,21 +140,21 @@ def laws(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def _beyond(needed: float) -> str:
-    """Whether a set size was measured ("="), lies beyond what was (">", "<"), or is not known ("n/a")."""
+    """Whether a set size is within the measured ones ("="), beyond them (">", "<"), or unknown ("n/a")."""
     return {np.inf: ">", -np.inf: "<"}.get(needed, "n/a" if np.isnan(needed) else "=")
 
 
 def _status(sizes: Sequence[int], scores: np.ndarray) -> str:
-    """Whether a law can be fitted to a curve, or why not."""
+    """Whether a law can be fitted to a learning curve, or the reason why not."""
     if np.isnan(scores).any():
         return "no score at some size"
     if len(sizes) < 3:
-        return f"{len(sizes)} set size{'s' * (len(sizes) > 1)}: a law takes three"
-    return FITTED if fit_law(sizes, scores[None])[1, 0] > 0 else "the score does not rise with the set size"
+        return f"{len(sizes)} set size{'s' * (len(sizes) > 1)}: a law requires three"
+    return FITTED if fit_law(sizes, scores[None])[1, 0] > 0 else "the score does not increase with the set size"
 
 
 def _saved_by_law(own: np.ndarray | None, base: np.ndarray | None, sizes: np.ndarray, size: float) -> float:
-    """Scans saved at a set size by two laws (a, b, c); NaN where there are none, or beyond the measured sizes."""
+    """Scans saved at a set size by two laws (a, b, c); NaN if one is missing, or beyond the measured sizes."""
     if own is None or base is None or not (base[1] > 0 and np.isfinite(own).all()):
         return float("nan")
     short = base[0] - (own[0] - own[1] * size ** -own[2])
@@ -162,6 +163,6 @@ def _saved_by_law(own: np.ndarray | None, base: np.ndarray | None, sizes: np.nda
 
 
 def _curves(group: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Set sizes (N,), mean scores of K sources (K, N), and the same in each draw (draws, K, N)."""
+    """Set sizes (N,), mean scores of K sources (K, N), and mean scores in each draw (D, K, N)."""
     sizes = np.array([cell.key["size"] for cell in group], float)
     return sizes, np.stack([cell.means for cell in group], axis=-1), np.stack([cell.drawn for cell in group], axis=-1)

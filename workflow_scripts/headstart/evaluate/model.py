@@ -1,4 +1,4 @@
-"""Stage 7, evaluate: what a fine-tuned network gets right on each test scan."""
+"""Evaluation of one fine-tuned model: predictions on its test scans, their scores and their lesions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,38 @@ def score_model(
     class_names: Sequence[str],
     scans: Mapping[str, tuple[store.Slices, store.Slices]],
     *,
-    voxel_mm: float | None = None,
-    precision: str = "float32",
+    voxel_mm: float,
+    precision: str,
     device: str = "auto",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Score a fine-tuned model on its test scans, one after another.
+    """Score a fine-tuned model on its test scans.
 
-    ``scans`` says where each scan's slices and labels lie; the background (0) comes first in ``class_names``;
-    ``voxel_mm``: side of a voxel, without which there are no distances. Returns the tables of
-    :func:`headstart.evaluate.scores.score_scan` joined, and each scan's prediction (N, H, W) uint8.
+    Parameters
+    ----------
+    model_path
+        Weights of the model (safetensors).
+    architecture
+        Architecture of the network.
+    class_names
+        Names of the classes, the background (0) first.
+    scans
+        Location of the slices and of the labels of each scan.
+    voxel_mm
+        Side of a voxel, in mm.
+    precision, device
+        See :func:`headstart.training.loop.predict`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The tables of :func:`headstart.evaluate.scores.score_scan`, concatenated.
+    dict
+        The prediction of each scan, (N, H, W) uint8.
+
+    Raises
+    ------
+    UserError
+        If the weights were made for another architecture or other classes.
     """
     model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
     model_files.load_state(model, model_path, {"classes": list(class_names)})
@@ -46,9 +69,9 @@ def score_model(
 def find_lesions(
     predictions: Mapping[str, np.ndarray], scans: Mapping[str, tuple[store.Slices, store.Slices]], voxel_mm: float
 ) -> pd.DataFrame:
-    """The tables of :func:`headstart.metrics.lesions.of_scan` joined, of the predictions of :func:`score_model` on ``scans``.
+    """The tables of :func:`headstart.metrics.lesions.of_scan`, concatenated, for predictions of :func:`score_model`.
 
-    Whatever is not background is lesion; ``voxel_mm``: side of a voxel.
+    Every label but the background counts as lesion; ``voxel_mm``: side of a voxel.
     """
     voxel_ml = voxel_mm**3 / 1000
     parts = [
@@ -64,7 +87,7 @@ def write_rows(table: pd.DataFrame, path: PathLike) -> None:
 
 
 def write(table: pd.DataFrame, predictions: Mapping[str, np.ndarray], metrics: PathLike, archive: PathLike) -> None:
-    """Write the table of scores as Parquet and the predictions as a compressed ``.npz``, one array a scan."""
+    """Write the table of scores as Parquet and the predictions as a compressed ``.npz``, one array per scan."""
     write_rows(table, metrics)
     with atomic(archive) as partial:
         np.savez_compressed(partial, **predictions)

@@ -1,4 +1,4 @@
-"""Scores of a segmentation: slice by slice and as a whole, class by class, with what is undefined said."""
+"""Scores of a segmentation: by slice and over the whole volume, by class, with undefined scores marked as such."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,19 +17,35 @@ def score_scan(
     truth: np.ndarray,
     class_names: Sequence[str],
     scan: str,
-    voxel_mm: float | None = None,
+    voxel_mm: float,
 ) -> pd.DataFrame:
-    """Score one scan: a row for each slice and class, and for the whole volume and each class.
+    """Score one scan: one row per slice and class, and one per class for the whole volume.
 
-    ``prediction`` and ``truth`` are (N, H, W) integer labels of one grid; ``class_names[label]`` names each label,
-    the background (0) included. Columns: scan, level ("slice" or "volume"), slice (index, -1 for the volume), label,
-    class_name, true_voxels, predicted_voxels, common_voxels, dice, iou, hd95_mm, status. Dice and IoU are NaN where
-    truth and prediction are empty. Status is "defined" (both hold the class), "true-negative" (neither does),
-    "false-positive" (only the prediction does) or "missed" (only the truth does).
+    Parameters
+    ----------
+    prediction, truth
+        Integer labels (N, H, W) on the same grid; ``truth`` is the ground truth.
+    class_names
+        Name of each label, including the background (0).
+    scan
+        Identifier of the scan, for the column of that name.
+    voxel_mm
+        Side of a voxel, in mm.
 
-    hd95_mm is the 95 % Hausdorff distance of the volume, on voxels of ``voxel_mm`` a side: NaN for a true negative,
-    infinite for a false positive and for what is missed. It is NaN, too, in rows of slices and of the background, and
-    everywhere without ``voxel_mm``.
+    Returns
+    -------
+    pandas.DataFrame
+        Columns scan, level ("slice" or "volume"), slice (index, -1 for the volume), label, class_name, true_voxels,
+        predicted_voxels, common_voxels, dice, iou, hd95_mm, status. Dice and IoU are NaN where ground truth and
+        prediction are empty. hd95_mm is the 95 % Hausdorff distance of the volume: NaN for a true negative, infinite
+        for a false positive and for a missed class, and NaN in the rows of slices and of the background. Status is
+        "defined" (the class is in both), "true-negative" (in neither), "false-positive" (in the prediction only) or
+        "missed" (in the ground truth only).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a label has no name.
     """
     by_slice = counts(prediction, truth, len(class_names))
     parts = [
@@ -39,19 +55,18 @@ def score_scan(
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "scan", scan)
     table.insert(table.columns.get_loc("status"), "hd95_mm", np.nan)
-    if voxel_mm is not None:
-        for row in table.index[(table["level"] == "volume") & (table["label"] > 0)]:
-            label = table.at[row, "label"]
-            table.at[row, "hd95_mm"] = hausdorff95(prediction == label, truth == label, voxel_mm)
+    for row in table.index[(table["level"] == "volume") & (table["label"] > 0)]:
+        label = table.at[row, "label"]
+        table.at[row, "hd95_mm"] = hausdorff95(prediction == label, truth == label, voxel_mm)
     return table
 
 
-def scan_scores(table: pd.DataFrame, metric: Literal["dice", "miou"], empty: Empty = "skip") -> pd.DataFrame:
-    """Sum and number of each scan's scores, over its slices and over its volume (paper, section 4.4).
+def scan_scores(table: pd.DataFrame, metric: Literal["dice", "miou"], empty: Empty) -> pd.DataFrame:
+    """Sum and number of each scan's scores, over its slices and over its volume (Zoetmulder 2022, section 4.4).
 
     ``table``: rows of :func:`score_scan`. "dice" is averaged over the foreground classes and "miou" over all classes,
-    background included, within each slice (or volume). With ``empty="skip"`` classes that neither truth nor
-    prediction holds are left out, and slices without any other class too; with "one" they score 1. Columns: scan,
+    background included, within each slice (or volume). With ``empty="skip"`` classes that occur in neither ground
+    truth nor prediction are excluded, as are slices without any other class; with "one" they score 1. Columns: scan,
     level ("slice" or "volume"), total, count; the mean score of a test set is the sum of totals over that of counts.
     """
     rows = table[table["label"] > 0] if metric == "dice" else table
@@ -64,7 +79,7 @@ def scan_scores(table: pd.DataFrame, metric: Literal["dice", "miou"], empty: Emp
 def check_complete(table: pd.DataFrame, expected_scans: Iterable[str]) -> None:
     """Raise :class:`UserError` unless the scans scored are exactly those of the split."""
     scored, expected = set(table["scan"]), set(expected_scans)
-    for what, scans in (("lacks", expected - scored), ("holds, beyond the split,", scored - expected)):
+    for what, scans in (("lacks", expected - scored), ("contains, beyond the split,", scored - expected)):
         if scans:
             raise UserError(f"the table {what} {', '.join(sorted(scans))}; delete it and evaluate the model again.")
 
@@ -72,10 +87,10 @@ def check_complete(table: pd.DataFrame, expected_scans: Iterable[str]) -> None:
 def read_run(
     path: str | os.PathLike, run: str, tests: Mapping[str, Sequence[str]]
 ) -> tuple[pd.DataFrame, dict[str, str | int]]:
-    """A run's table of scan by scan, and what its name says: target, source, size and resample.
+    """Read a run's table and parse its name: target, source, size and resample.
 
-    ``run``: ``target/source/size-n_resample-r``; ``tests``: the scans that each ``target/size-n_resample-r`` must hold.
-    Raises :class:`UserError` naming the file when the table lacks a scan, or holds another.
+    ``run``: ``target/source/size-n_resample-r``; ``tests``: the scans that each ``target/size-n_resample-r`` must have.
+    Raises :class:`UserError` naming the file if the table lacks a scan, or has another.
     """
     target, source, draw = run.split("/")
     size, resample = (int(part.split("-")[1]) for part in draw.split("_"))
@@ -88,7 +103,7 @@ def read_run(
 
 
 def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
-    """Long table of (n, classes) counts, class fastest."""
+    """Long table of (n, classes) counts, classes varying fastest."""
     true = (found.true_positive + found.false_negative).ravel()
     predicted = (found.true_positive + found.false_positive).ravel()
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""The study's tables: from each run's scores to means with intervals, and to gains over the baseline."""
+"""The study's tables of scores: from each run's scores to means with 95 % confidence intervals."""
 
 import itertools
 import os
@@ -10,6 +10,7 @@ import pandas as pd
 
 from headstart.evaluate import bootstrap
 from headstart.evaluate.scores import read_run, scan_scores
+from headstart.metrics.overlap import Empty
 from headstart.seeds import seed_for
 
 BASELINE = "scratch"
@@ -25,14 +26,32 @@ def collect(
     runs: Sequence[str],
     metrics: Mapping[str, str],
     tests: Mapping[str, Sequence[str]],
-    empty: str = "skip",
+    empty: Empty,
 ) -> pd.DataFrame:
-    """Sum and number of the scores of each scan in each run, and nothing missing.
+    """Sum and number of the scores of each scan in each run.
 
-    ``paths``: each run's table of :func:`headstart.evaluate.scores.score_scan`; ``runs``: their names,
-    ``target/source/size-n_resample-r``; ``metrics``: ``dice`` or ``miou`` by target; ``tests``: the scans that each
-    ``target/size-n_resample-r`` must have scored. Columns: target, source, size, resample, metric, scan, level
-    ("slice" or "volume"), total, count. Raises :class:`UserError` when a run lacks a scan.
+    Parameters
+    ----------
+    paths
+        Each run's table of :func:`headstart.evaluate.scores.score_scan`.
+    runs
+        Names of the runs, ``target/source/size-n_resample-r``.
+    metrics
+        ``dice`` or ``miou`` by target.
+    tests
+        The scans that each ``target/size-n_resample-r`` must have scored.
+    empty
+        Score of what is empty in both ground truth and prediction, see :mod:`headstart.metrics.overlap`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns target, source, size, resample, metric, scan, level ("slice" or "volume"), total, count.
+
+    Raises
+    ------
+    UserError
+        If a run's table lacks a scan, or has another.
     """
     parts = []
     for path, run in zip(paths, runs, strict=True):
@@ -52,9 +71,9 @@ def scores(collected: pd.DataFrame) -> pd.DataFrame:
 class Cell:
     """The scores of K sources at one set size of a target, over slices or over volumes.
 
-    ``key``: target, size, metric, level; ``means`` (K,): mean scores; ``drawn`` (draws, K): the same in each draw of
-    the bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN where it has none;
-    ``resamples`` and ``scans``: how many there are.
+    ``key``: target, size, metric, level; ``means`` (K,): mean scores; ``drawn`` (D, K): mean scores in each draw of
+    the bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN without scores;
+    ``resamples`` and ``scans``: their numbers.
     """
 
     key: Mapping[str, object]
@@ -66,20 +85,20 @@ class Cell:
     scans: int
 
     def differences(self, source: str, against: str) -> np.ndarray:
-        """By how much a source's mean exceeds another's in each draw: (draws,)."""
+        """Mean score of one source minus that of another, in each draw: (D,)."""
         one, other = self.sources.index(source), self.sources.index(against)
         return self.drawn[:, one] - self.drawn[:, other]
 
     def gain(self, source: str, against: str) -> bootstrap.Interval:
-        """By how much a source's mean exceeds another's, with its interval."""
+        """Mean score of one source minus that of another, with its 95 % confidence interval."""
         one, other = self.sources.index(source), self.sources.index(against)
         return bootstrap.interval(self.means[one] - self.means[other], self.differences(source, against), -1, 1)
 
 
-def summary(drawn: Iterable[Cell]) -> pd.DataFrame:
-    """The mean score of each source at each set size, with its interval, from :func:`cells`."""
+def summary(cells: Iterable[Cell]) -> pd.DataFrame:
+    """The mean score of each source at each set size, with its 95 % confidence interval, from :func:`cells`."""
     rows = []
-    for cell in drawn:
+    for cell in cells:
         for k, source in enumerate(cell.sources):
             found = bootstrap.interval(cell.means[k], cell.drawn[:, k], 0, 1)
             rows.append({**cell.key, "source": source, "score": found.estimate, "low": found.low, "high": found.high,
@@ -87,25 +106,11 @@ def summary(drawn: Iterable[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def gains(drawn: Iterable[Cell]) -> pd.DataFrame:
-    """What each source gains over the baseline on the same scans and resamples, with its interval."""
-    rows = []
-    for cell in drawn:
-        if BASELINE not in cell.sources:
-            continue
-        for source in cell.sources:
-            if source != BASELINE:
-                found = cell.gain(source, BASELINE)
-                rows.append({**cell.key, "source": source, "baseline": BASELINE, "gain": found.estimate,
-                             "low": found.low, "high": found.high})  # fmt: skip
-    return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", "gain", "low", "high"])
-
-
 def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
-    """The scores of each target, size and level, drawn anew ``draws`` times.
+    """The scores of each target, size and level, with ``draws`` bootstrap draws.
 
-    All sizes of a target draw the same scans together, which they share; each draws its own resamples, since the r-th
-    set of one size has nothing to do with the r-th of another (:func:`headstart.datasets.splits.draw`).
+    All sizes of a target share the draws of its test scans; each size has its own draws of resamples, because the r-th
+    set of one size is unrelated to the r-th of another (:func:`headstart.datasets.splits.draw`).
     """
     for (target, metric, level), part in collected.groupby(CURVE, sort=True):
         sources, scans = sorted(part["source"].unique()), sorted(part["scan"].unique())
@@ -122,17 +127,17 @@ def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
 
 
 def arranged(part: pd.DataFrame, columns: Sequence[str], names: Sequence[Sequence]) -> list[np.ndarray]:
-    """Columns of rows scan by scan as float64 (sources, resamples, scans), 0 where there is no row.
+    """Columns of a table with one row per scan as float64 (K, R, S), 0 where there is no row.
 
-    ``names``: the sources, resamples and scans, in the arrays' order.
+    ``names``: the sources, resamples and scans, in the order of the axes.
     """
     index = pd.MultiIndex.from_product(names, names=AXES)
     filled = part.set_index(AXES)[list(columns)].reindex(index, fill_value=0)
     return [filled[column].to_numpy(float).reshape([len(listed) for listed in names]) for column in columns]
 
 
-def by_target(drawn: Iterable[Cell]) -> Iterator[tuple[Mapping[str, object], list[Cell]]]:
-    """The cells of each target and level, by rising set size, with a key that they share."""
-    for _, group in itertools.groupby(drawn, lambda cell: [cell.key[name] for name in CURVE]):
+def by_target(cells: Iterable[Cell]) -> Iterator[tuple[Mapping[str, object], list[Cell]]]:
+    """The cells of each target and level, by increasing set size, with the part of the key that they share."""
+    for _, group in itertools.groupby(cells, lambda cell: [cell.key[name] for name in CURVE]):
         listed = list(group)
         yield {name: listed[0].key[name] for name in CURVE}, listed

@@ -1,11 +1,12 @@
-"""The ``ants`` back end, with what pip installs.
+"""The ``ants`` back end, which needs only Python packages.
 
-Three tissues by FAST's model class (:mod:`headstart.label.tissue`), and the 15 structures of FSL's FIRST carried over
-from the atlases by a deformable registration (:mod:`headstart.label.structures`).
+Three tissues by a model like FAST's (:mod:`headstart.label.tissue`), and the 15 structures of FSL's FIRST from atlases,
+by deformable registration (:mod:`headstart.label.structures`).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import numpy as np
@@ -21,33 +22,66 @@ from headstart.template.template import Template
 from headstart.version import __version__
 
 
+@dataclass(frozen=True)
+class AntsLabelSettings:
+    """How the back end works: some keys of the section ``label`` of the configuration.
+
+    warp_mm, warp_iterations: for the structures, see :func:`headstart.label.structures.structures`.
+    bias_mm, smoothness, steps: for the tissues, see :func:`headstart.label.tissue.tissue`.
+    """
+
+    warp_mm: float
+    warp_iterations: Sequence[int]
+    bias_mm: float
+    smoothness: Sequence[float]
+    steps: Sequence[int]
+
+    @classmethod
+    def of(cls, section: Mapping) -> "AntsLabelSettings":
+        """Take the settings from the section ``label`` of the configuration."""
+        return cls(**{field.name: section[field.name] for field in fields(cls)})
+
+
 def label(
     path: str | os.PathLike,
     mask: Volume,
     transform: np.ndarray,
     template: Template,
     grid: Grid,
+    settings: AntsLabelSettings,
     *,
-    warp_mm: float = 1.0,
-    warp_iterations: Sequence[int] = (100, 60, 30),
-    bias_mm: float = 40.0,
-    smoothness: Sequence[float] = (0.02, 0.1),
-    steps: Sequence[int] = (8, 4),
-    threads: int = 1,
+    threads: int,
 ) -> Labels:
-    """Label the T1 scan in ``path``, given its brain ``mask`` in template space, on ``grid`` in template space.
+    """Label a T1 scan.
 
-    ``transform``: (4, 4) from RAS+ mm of the template to the scan's. ``warp_mm``: voxel size at which the atlases are
-    deformed onto the scan, in ``warp_iterations`` steps at 4, 2 and 1 times that size. ``bias_mm``, ``smoothness``,
-    ``steps``: see :func:`headstart.label.tissue.tissue`, which works on the scan's own voxels. Raises
-    :class:`UserError` naming the file if it shows no three tissues.
+    Parameters
+    ----------
+    path
+        File of the scan.
+    mask
+        Its brain mask in template space.
+    transform
+        (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
+    template
+        The template with its atlas of structures.
+    grid
+        Grid of the labels, in template space.
+    settings
+        How to label.
+    threads
+        Number of threads; with one, the result is the same in each run, byte for byte.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read as a T1 scan, or shows no three tissues.
     """
     scan, _ = intake.read_t1(path)
     brain = images.resample_labels(mask, scan.grid, np.linalg.inv(transform))
     try:
-        tissues = tissue(scan, brain, bias_mm=bias_mm, smoothness=smoothness, steps=steps)
+        tissues = tissue(scan, brain, bias_mm=settings.bias_mm, smoothness=settings.smoothness, steps=settings.steps)
     except ValueError as error:
-        raise UserError(f"{path}: {error}; look at its picture of registration, or list it under `exclude`.") from error
+        raise UserError(f"{path}: {error}; check the picture of its registration, or exclude the scan.") from error
     return Labels(
         tissue=images.resample_labels(tissues, grid, transform),
         structures=structures(
@@ -56,8 +90,8 @@ def label(
             transform,
             template,
             grid,
-            warp_mm=warp_mm,
-            warp_iterations=warp_iterations,
+            warp_mm=settings.warp_mm,
+            warp_iterations=settings.warp_iterations,
             threads=threads,
         ),
         brain=images.resample_labels(mask, grid),

@@ -1,7 +1,7 @@
 """The ``fsl`` back end: BET (Smith 2002), FAST (Zhang 2001) and FIRST (Patenaude 2011) of FSL, called through nipype.
 
-The tools work on a copy of the scan on its own grid; their labels are brought to the template's in one interpolation.
-nipype, which takes a second to load, is loaded when a scan is labelled.
+The tools work on a copy of the scan on its own grid; their labels are resampled to template space with one
+interpolation. nipype takes a second to import, so it is imported only when a scan is labelled.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,40 +28,80 @@ if TYPE_CHECKING:
     from nipype.interfaces.fsl.base import FSLCommand
 
 TOOLS = ("bet", "fast", "run_first_all")
-# The conda packages that hold them.
+# The conda packages that contain them.
 _PACKAGES = ("fsl-bet2", "fsl-fast4", "fsl-first")
 _REMEDY = "install FSL and set FSLDIR, run with --sdm apptainer (docs/fsl.md), or set label.backend to ants."
+
+
+@dataclass(frozen=True)
+class FslLabelSettings:
+    """How the back end works: the section ``label.fsl`` of the configuration.
+
+    fractional_threshold, robust: BET's options ``-f`` and ``-R``.
+    """
+
+    fractional_threshold: float
+    robust: bool
 
 
 def label(
     path: str | os.PathLike,
     transform: np.ndarray,
     grid: Grid,
+    settings: FslLabelSettings,
     *,
     stripped: bool,
-    fractional_threshold: float = 0.5,
-    robust: bool = True,
-    threads: int = 1,
+    threads: int,
 ) -> Labels:
-    """Label the T1 scan in ``path``, whose ``transform`` (4, 4) maps template RAS+ mm to its own; labels on ``grid``.
+    """Label a T1 scan.
 
-    ``stripped``: the scan comes without skull, so that its brain is where it is not zero, and BET is left out.
-    ``fractional_threshold``, ``robust``: BET's ``-f`` and ``-R``. ``threads``: FIRST's structures at a time. Raises
-    :class:`UserError` if FSL is not found, a tool fails, or one leaves out a label.
+    Parameters
+    ----------
+    path
+        File of the scan.
+    transform
+        (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
+    grid
+        Grid of the labels, in template space.
+    settings
+        How to label.
+    stripped
+        Whether the scan is skull-stripped: its brain is then where it is not zero, and BET is not run.
+    threads
+        Number of structures that FIRST works on at a time.
+
+    Raises
+    ------
+    UserError
+        If FSL is not found, a tool fails, or one of the labels is missing from its output.
     """
     root = locate()
     scan = as_fsl_stores(intake.read_t1(path)[0])
     fsl = _Fsl(root, threads, path)
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         images.write("scan.nii.gz", scan, np.float32)
-        head = alone = "scan.nii.gz"
+        head = stripped_scan = "scan.nii.gz"
         if stripped:
             brain = Volume((scan.data != 0).astype(np.uint8), scan.affine)
         else:
-            alone = "brain.nii.gz"
-            fsl.run("BET", in_file=head, out_file=alone, mask=True, frac=fractional_threshold, robust=robust)
+            stripped_scan = "brain.nii.gz"
+            fsl.run(
+                "BET",
+                in_file=head,
+                out_file=stripped_scan,
+                mask=True,
+                frac=settings.fractional_threshold,
+                robust=settings.robust,
+            )
             brain = fsl.read("bet", "brain_mask.nii.gz", scan.grid, {1: "brain"})
-        fsl.run("FAST", in_files=[alone], out_basename="fast", number_classes=3, img_type=1, output_biasfield=True)
+        fsl.run(
+            "FAST",
+            in_files=[stripped_scan],
+            out_basename="fast",
+            number_classes=3,
+            img_type=1,
+            output_biasfield=True,
+        )
         tissue = fsl.read("fast", "fast_seg.nii.gz", scan.grid, TISSUES)
         fsl.run("FIRST", in_file=head, out_file="first", brain_extracted=stripped)
         structures = fsl.read("run_first_all", "first_all_fast_firstseg.nii.gz", scan.grid, STRUCTURES)
@@ -72,8 +113,8 @@ def label(
     )
 
 
-def found() -> bool:
-    """Whether FSL's tools are on this machine."""
+def is_installed() -> bool:
+    """Whether FSL's tools are installed on this machine."""
     try:
         locate()
     except UserError:
@@ -82,22 +123,22 @@ def found() -> bool:
 
 
 def locate() -> Path:
-    """FSL's folder: the variable FSLDIR, or the installation that the tools on the PATH belong to.
+    """FSL's folder: the variable FSLDIR, or the installation of the tools on the PATH.
 
-    Raises :class:`UserError` if there is none, or one without the tools that are needed.
+    Raises :class:`UserError` if there is none, or it lacks one of the tools.
     """
     named = os.environ.get("FSLDIR")
     root = Path(named).absolute() if named else _on_path()
     if root is None:
         raise UserError(f"FSL was not found by FSLDIR or PATH; {_REMEDY}")
-    lacking = [tool for tool in TOOLS if shutil.which(tool, path=root / "bin") is None]
-    if lacking:
-        raise UserError(f"FSL in {root} lacks {', '.join(lacking)} in its bin; {_REMEDY}")
+    missing = [tool for tool in TOOLS if shutil.which(tool, path=root / "bin") is None]
+    if missing:
+        raise UserError(f"FSL in {root} lacks {', '.join(missing)} in its bin; {_REMEDY}")
     return root
 
 
 def version(root: Path) -> str:
-    """FSL's version, from its own file; of an installation by conda, which has none, that of the tools' packages."""
+    """FSL's version from its version file, or, in an installation by conda without one, those of the packages."""
     stated = root / "etc/fslversion"
     if stated.is_file():
         return stated.read_text(encoding="utf-8").strip()
@@ -106,10 +147,9 @@ def version(root: Path) -> str:
 
 
 def as_fsl_stores(scan: Volume) -> Volume:
-    """The same scan with its axes flipped and swapped to run left, anterior, superior, as FSL's own templates do.
+    """The scan with its axes flipped and swapped to run left, anterior, superior, like those of FSL's templates.
 
-    No voxel changes its value or its place. FIRST expects its scans to lie as the templates; FSL calls this storage
-    radiological.
+    No voxel changes its value or position. FIRST expects this order, which FSL calls radiological.
     """
     turn = nib.orientations.ornt_transform(nib.io_orientation(scan.affine), nib.orientations.axcodes2ornt("LAS"))
     affine = scan.affine @ nib.orientations.inv_ornt_aff(turn, scan.data.shape)
@@ -117,14 +157,14 @@ def as_fsl_stores(scan: Volume) -> Volume:
 
 
 def _on_path() -> Path | None:
-    """FSL's folder, from a tool on the PATH: the one above it that holds FSL's templates."""
+    """FSL's folder: the one above a tool on the PATH that holds FSL's templates."""
     tool = shutil.which(TOOLS[-1])
     above = Path(tool).resolve().parents if tool else ()
     return next((folder for folder in above if (folder / "data/standard").is_dir()), None)
 
 
 class _Fsl:
-    """An installation of FSL at work on one scan, in the current folder."""
+    """Runs the tools of an installation of FSL on one scan, in the current folder."""
 
     def __init__(self, root: Path, threads: int, path: str | os.PathLike):
         self.version = version(root)
@@ -133,14 +173,14 @@ class _Fsl:
         self._environment = {
             "FSLDIR": str(root),
             "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
-            # FIRST's parts run here, not as jobs of their own in a cluster's queue, which nobody would wait for.
+            # FIRST's parts run in this job, not as separate jobs of a cluster, for which nothing would wait.
             "FSLSUBALREADYRUN": "true",
             "SGE_ROOT": "",
             "FSLSUB_PARALLEL": str(threads),
         }
 
     def run(self, name: str, **inputs: object) -> None:
-        """Run nipype's interface ``name``; its command line, version and time go to the log."""
+        """Run nipype's interface ``name``; its command line, version and running time are logged."""
         tool = _interface(name, **inputs)
         tool.inputs.environ.update(self._environment)
         self.command_lines.append(tool.cmdline)
@@ -148,32 +188,32 @@ class _Fsl:
         started = time.monotonic()
         result = tool.run(ignore_exception=True).runtime
         logger.info("%s: %.1f s", tool.cmd, time.monotonic() - started)
-        for words in (result.stdout, result.stderr, getattr(result, "traceback", None)):
-            if words:
-                logger.info("%s: %s", tool.cmd, words)
-        # nipype notes here what went wrong: an exit status, words of BET's on standard error, an output that lacks.
+        for text in (result.stdout, result.stderr, getattr(result, "traceback", None)):
+            if text:
+                logger.info("%s: %s", tool.cmd, text)
+        # nipype sets it after any failure: an exit status, errors that BET printed, a missing output.
         if hasattr(result, "traceback"):
-            raise self._failed(tool.cmd, "failed; its own words are in the job's log")
+            raise self._error(tool.cmd, "failed (its messages are in the job's log)")
 
     def read(self, tool: str, name: str, grid: Grid, labels: Mapping[int, str]) -> Volume:
-        """Read the labels that a tool wrote on the scan's ``grid``, uint8; all of ``labels`` must be there."""
+        """Read the labels that a tool wrote on the scan's ``grid``, uint8; each of ``labels`` must occur."""
         if not Path(name).exists():
-            raise self._failed(tool, f"wrote no {name}")
+            raise self._error(tool, f"wrote no {name}")
         made = images.read(name)
         if not made.grid.matches(grid):
-            raise self._failed(tool, "changed the scan's grid")
-        lost = [title for value, title in labels.items() if not (made.data == value).any()]
-        if lost:
-            raise self._failed(tool, f"found no {', '.join(lost)}")
+            raise self._error(tool, "changed the scan's grid")
+        missing = [title for value, title in labels.items() if not (made.data == value).any()]
+        if missing:
+            raise self._error(tool, f"found no {', '.join(missing)}")
         return Volume(np.where(np.isin(made.data, list(labels)), made.data, 0).astype(np.uint8), made.affine)
 
-    def _failed(self, tool: str, how: str) -> UserError:
-        return UserError(f"{self._path}: FSL's {tool} {how}; look at the scan and exclude it, or mend FSL.")
+    def _error(self, tool: str, problem: str) -> UserError:
+        return UserError(f"{self._path}: FSL's {tool} {problem}; check the scan and exclude it, or repair FSL.")
 
 
 def _interface(name: str, **inputs: object) -> "FSLCommand":
-    """An interface of nipype's to a tool of FSL, which keeps its output to itself and writes ``.nii.gz``."""
-    os.environ["NO_ET"] = "1"  # nipype else asks a server for its newest version
+    """The interface of nipype to a tool of FSL, with its output captured and ``.nii.gz`` as its format."""
+    os.environ["NO_ET"] = "1"  # or else nipype asks a server for its newest version
     from nipype.interfaces import fsl
 
     fsl.FSLCommand.set_default_output_type("NIFTI_GZ")

@@ -14,9 +14,9 @@ from headstart.images import Volume
 class Labels:
     """Labels on the study's grid, all uint8.
 
-    ``tissue``: 0 background, 1 CSF, 2 GM, 3 WM; ``structures``: the values of FSL's FIRST; ``brain``: 1 where the back
-    end takes the brain to be. ``made_by``: what made them, for their sidecars: ``Backend``, ``BackendVersion`` and, of
-    command line tools, ``CommandLines``.
+    ``tissue``: 0 background, 1 CSF, 2 GM, 3 WM; ``structures``: the values of FSL's FIRST; ``brain``: 1 in the brain as
+    the back end sees it. ``made_by``: metadata for their sidecars: ``Backend``, ``BackendVersion`` and, of command
+    line tools, ``CommandLines``.
     """
 
     tissue: Volume
@@ -25,15 +25,15 @@ class Labels:
     made_by: Mapping[str, object]
 
 
-def choose(choice: str, fsl_found: bool) -> str:
-    """The back end that a choice comes down to: ``auto`` is ``fsl`` where that is found, and else ``ants``."""
+def choose_backend(choice: str, fsl_installed: bool) -> str:
+    """The back end for a choice in the configuration: ``auto`` is ``fsl`` if that is installed, else ``ants``."""
     if choice != "auto":
         return choice
-    return "fsl" if fsl_found else "ants"
+    return "fsl" if fsl_installed else "ants"
 
 
 def write(labels: Labels, paths: Sequence[str | os.PathLike], sidecars: Sequence[str | os.PathLike]) -> None:
-    """Write tissue, structures and brain, in this order, each with the JSON sidecar that says what made it (BIDS)."""
+    """Write tissue, structures and brain, in this order, each with a JSON sidecar about its origin (BIDS)."""
     volumes = (labels.tissue, labels.structures, labels.brain)
     for volume, path, sidecar in zip(volumes, paths, sidecars, strict=True):
         images.write(path, volume, np.uint8)

@@ -1,4 +1,4 @@
-"""The 15 structures of FSL's FIRST, carried onto a scan from the atlases by a deformable registration."""
+"""The 15 structures of FSL's FIRST in a scan, from atlases by deformable registration."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from headstart.images import Grid, Volume
 from headstart.template.template import Template
 from headstart.template.warp import Warp
 
-# How far the registration looks beyond the structures, in mm: their surroundings say where they are.
+# Margin around the structures that is registered too, in mm: their surroundings help to locate them.
 _MARGIN_MM = 15
 
 
@@ -21,15 +21,32 @@ def structures(
     template: Template,
     grid: Grid,
     *,
-    warp_mm: float = 1.0,
-    warp_iterations: Sequence[int] = (100, 60, 30),
-    threads: int = 1,
+    warp_mm: float,
+    warp_iterations: Sequence[int],
+    threads: int,
 ) -> Volume:
-    """Label the structures of a T1 scan, uint8 with FIRST's values, on ``grid`` in template space.
+    """Label the structures of a T1 scan, uint8 with FIRST's values.
 
-    ``scan``: as it came; ``mask``: its brain, in template space; ``transform``: (4, 4) from RAS+ mm of the template to
-    the scan's. Only a box around the structures is registered, at ``warp_mm``, in ``warp_iterations`` steps at 4, 2
-    and 1 times that size.
+    Only a box around the structures is registered.
+
+    Parameters
+    ----------
+    scan
+        The scan with its raw intensities.
+    mask
+        Its brain mask in template space.
+    transform
+        (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
+    template
+        The template with its atlas of structures.
+    grid
+        Grid of the labels, in template space.
+    warp_mm
+        Size of the voxels on which the deformation is estimated.
+    warp_iterations
+        Numbers of steps at 4, 2 and 1 times that size.
+    threads
+        Number of threads.
     """
     box = _around(template.structures)
     coarse = box.coarsened(warp_mm)

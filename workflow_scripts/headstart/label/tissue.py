@@ -1,7 +1,8 @@
 """Three tissues of a T1 brain: Gaussian classes, a Markov random field and a bias field, fitted together.
 
-The model of FSL's FAST (Zhang 2001) on the logarithm of intensity, where bias adds. Expectation maximisation takes
-turns with the field's weighted mean (Wells 1996); what neighbours are is taken at its mean (Zhang 1992).
+The model of FSL's FAST (Zhang 2001) for the logarithm of intensity, in which bias is additive. Expectation maximisation
+alternates with estimating the bias field as a weighted mean (Wells 1996); the random field is approximated by its mean
+field (Zhang 1992).
 """
 
 from collections.abc import Sequence
@@ -11,19 +12,19 @@ from scipy import ndimage
 
 from headstart.images import Volume
 
-# Classes start and random fields are read off on a histogram and a mesh this fine.
+# Bins of the histogram from which the classes start, and spacing of the mesh on which the bias field is estimated.
 _BINS = 512
 _MESH_MM = 4.0
-# Below this share of the brain's median intensity a voxel has no signal, and no logarithm to speak of.
+# Below this share of the brain's median intensity a voxel has no signal, and its logarithm no meaning.
 _NO_SIGNAL = 0.1
-# Intensities are clipped here: bright vessels would make a class of their own.
+# Intensities are clipped at this percentile: bright vessels would form a separate class.
 _HIGHEST_PERCENTILE = 99.5
-# Standard deviation of the neighbours' weights, in sides of the smallest voxel.
+# Standard deviation of the Gaussian weights of neighbours, in units of the smallest voxel side.
 _REACH = 1.2
 _FWHM_PER_SD = 2 * np.sqrt(2 * np.log(2))
 # A class with less of the brain than this has collapsed.
 _SMALLEST_SHARE = 0.02
-# Keeps an empty class, or one of a single intensity, from dividing by 0.
+# Avoids division by 0 for a class that is empty or has a single intensity.
 _TINY = 1e-6
 
 
@@ -31,18 +32,38 @@ def tissue(
     scan: Volume,
     brain: Volume,
     *,
-    bias_mm: float = 40.0,
-    smoothness: Sequence[float] = (0.02, 0.1),
-    steps: Sequence[int] = (8, 4),
+    bias_mm: float,
+    smoothness: Sequence[float],
+    steps: Sequence[int],
 ) -> Volume:
-    """Classify the voxels of ``brain`` (uint8, 1 inside) of a T1 ``scan`` (raw intensities) on the same grid.
+    """Classify the voxels of a T1 brain into three tissues.
 
-    Returns uint8: 0 outside, 1 CSF, 2 GM, 3 WM. ``bias_mm``: how coarse the bias field is (full width at half maximum
-    of a Gaussian); ``steps``: EM steps while the field is sought, and after it; ``smoothness``: weight of a full
-    neighbour's class in these. The steps are few on purpose: run to its end, the model takes mixed cortex for CSF.
-    Voxels without signal are CSF and take no part. Where a class all but vanishes, each voxel keeps the class whose
-    mean was nearest at the start. No random number is drawn and one thread is used, so the same input gives the same
-    bytes. Raises ValueError if the brain is empty, or has no three intensities to tell tissues by.
+    Voxels without signal are CSF and left out of the fit. If a class nearly vanishes, each voxel keeps the class whose
+    mean was nearest at the start. Uses no random numbers and one thread, so the same input gives the same bytes.
+
+    Parameters
+    ----------
+    scan
+        T1 scan with raw intensities.
+    brain
+        Its brain mask on the same grid, uint8, 1 inside.
+    bias_mm
+        Smoothness of the bias field: full width at half maximum of a Gaussian.
+    smoothness
+        Weight of the class of a neighbour, while the bias field is estimated and afterwards.
+    steps
+        Numbers of EM steps, while the bias field is estimated and afterwards. They are few on purpose: at convergence,
+        the model takes cortex with partial volume for CSF.
+
+    Returns
+    -------
+    Volume
+        uint8: 0 outside the brain, 1 CSF, 2 GM, 3 WM.
+
+    Raises
+    ------
+    ValueError
+        If the brain is empty, or does not have three different intensities.
     """
     classes = (brain.data > 0).astype(np.uint8)
     if not classes.any():
@@ -54,17 +75,17 @@ def tissue(
     measured = _log_intensity(intensity[inside])
     start = _nearest(measured, _three_means(measured))
     if len(np.unique(start)) < 3:
-        raise ValueError("the brain has no three intensities to tell tissues by")
+        raise ValueError("the brain does not have three intensities that could be tissues")
     shares = [(start == k).astype(np.float32) for k in range(3)]
     mesh = _Mesh(inside, spacing, bias_mm)
     corrected = measured
     for step in range(sum(steps)):
-        seeking = step < steps[0]
+        estimate_bias = step < steps[0]
         means, variances = _moments(corrected, shares)
-        weight = smoothness[0 if seeking else 1]
+        weight = smoothness[0 if estimate_bias else 1]
         neighbours = [weight * _neighbours(share, inside, spacing) for share in shares]
         shares = _posterior(corrected, means, variances, neighbours)
-        if seeking:
+        if estimate_bias:
             corrected = measured - _bias(measured, corrected, shares, mesh)
     found = np.argmax(shares, axis=0)
     collapsed = np.bincount(found, minlength=3).min() < _SMALLEST_SHARE * found.size
@@ -73,12 +94,12 @@ def tissue(
 
 
 def _log_intensity(intensity: np.ndarray) -> np.ndarray:
-    """Logarithm of intensities above 0, the brightest clipped; float32."""
+    """Logarithm of positive intensities, of which the highest are clipped; float32."""
     return np.log(np.minimum(intensity, np.percentile(intensity, _HIGHEST_PERCENTILE))).astype(np.float32)
 
 
 def _three_means(intensity: np.ndarray) -> np.ndarray:
-    """Means (3,) of the classes, rising, that differ least from their members (k-means, started at even shares)."""
+    """Means (3,) of three classes, rising, by k-means on the histogram, started at three classes of equal size."""
     counts, edges = np.histogram(intensity, bins=_BINS)
     centres = (edges[1:] + edges[:-1]) / 2
     means = np.percentile(intensity, (100 / 6, 50, 500 / 6))
@@ -93,12 +114,12 @@ def _three_means(intensity: np.ndarray) -> np.ndarray:
 
 
 def _nearest(values: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Index of the nearest of three rising means, for each value."""
+    """Index of the nearest of three rising means for each value."""
     return np.digitize(values, (means[1:] + means[:-1]) / 2)
 
 
 def _moments(values: np.ndarray, shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each class, in which each value takes part by its share."""
+    """Mean and variance of each class, in which each value is weighted by its share of the class."""
     totals = [share.sum(dtype=np.float64) + _TINY for share in shares]
     means = [np.dot(share, values) / total for share, total in zip(shares, totals, strict=True)]
     spreads = [np.dot(share, (values - mean) ** 2) for share, mean in zip(shares, means, strict=True)]
@@ -108,7 +129,7 @@ def _moments(values: np.ndarray, shares: Sequence[np.ndarray]) -> tuple[np.ndarr
 def _posterior(
     values: np.ndarray, means: np.ndarray, variances: np.ndarray, neighbours: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Share of each class in each voxel, given its value and the weighted shares of its neighbours."""
+    """Posterior probability of each class in each voxel, from its value and the weighted shares of its neighbours."""
     logs = [
         near - (values - mean) ** 2 / (2 * variance) - np.log(variance) / 2
         for near, mean, variance in zip(neighbours, means, variances, strict=True)
@@ -120,7 +141,7 @@ def _posterior(
 
 
 def _neighbours(share: np.ndarray, inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Sum of a class's shares over the 26 neighbours, each weighted by a Gaussian of its distance."""
+    """Sum of a class's shares over the 26 neighbours, weighted by a Gaussian of their distance."""
     full = np.zeros(inside.shape, np.float32)
     full[inside] = share
     for axis, side in enumerate(spacing / spacing.min()):
@@ -130,7 +151,7 @@ def _neighbours(share: np.ndarray, inside: np.ndarray, spacing: np.ndarray) -> n
 
 
 def _bias(measured: np.ndarray, corrected: np.ndarray, shares: Sequence[np.ndarray], mesh: "_Mesh") -> np.ndarray:
-    """The smooth field that the classes leave unexplained, its mean 0; each class counts by its precision."""
+    """The smooth residual of the class means, weighted by the classes' precisions; its mean is 0."""
     means, variances = _moments(corrected, shares)
     precisions = [share / variance for share, variance in zip(shares, variances, strict=True)]
     excess = sum(precision * (measured - mean) for precision, mean in zip(precisions, means, strict=True))
@@ -139,10 +160,10 @@ def _bias(measured: np.ndarray, corrected: np.ndarray, shares: Sequence[np.ndarr
 
 
 class _Mesh:
-    """A coarse mesh over the brain's voxels, on which they are averaged with Gaussian weights."""
+    """A coarse mesh over the brain's voxels for their local averages with Gaussian weights."""
 
     def __init__(self, inside: np.ndarray, spacing: np.ndarray, fwhm_mm: float):
-        """Lay a mesh over the voxels ``inside`` (X, Y, Z), for averages of full width at half maximum ``fwhm_mm``."""
+        """Mesh over the voxels ``inside`` (X, Y, Z), for averages with a full width at half maximum of ``fwhm_mm``."""
         steps = np.maximum(1, np.round(_MESH_MM / spacing)).astype(int)
         voxels = np.argwhere(inside)
         self._shape = tuple(voxels.max(axis=0) // steps + 1)
@@ -151,7 +172,7 @@ class _Mesh:
         self._sigma = fwhm_mm / _FWHM_PER_SD / (spacing * steps)
 
     def smooth(self, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Weighted mean around each voxel, of values given as their products with their weights; float32."""
+        """Weighted mean around each voxel, float32; ``sums`` are the values times their ``weights``."""
         above, below = (
             ndimage.gaussian_filter(self._total(values), self._sigma, mode="constant") for values in (sums, weights)
         )

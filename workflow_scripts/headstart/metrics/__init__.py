@@ -1,1 +1,1 @@
-"""Overlap, distance and lesion detection: pure functions of two arrays."""
+"""Pure functions of two arrays: ``overlap`` (Dice, IoU), ``distance`` (Hausdorff) and ``lesions`` (detection)."""

@@ -1,4 +1,4 @@
-"""Distance between the surfaces of a segmentation and of the truth."""
+"""Distance between the surfaces of a segmentation and of the ground truth."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from scipy.spatial import KDTree
 def hausdorff95(prediction: np.ndarray, truth: np.ndarray, voxel_mm: float | Sequence[float]) -> float:
     """The 95 % Hausdorff distance of two masks of one shape, in mm.
 
-    The larger of two 95th percentiles (linear interpolation): of the distances from the surface of one mask to the
-    nearest point of the other's, and the other way round (Huttenlocher 1993, with the percentile in place of the
-    maximum; as MONAI's ``compute_hausdorff_distance``). The surface is made of the centres of the mask's voxels that
-    share a face with a voxel outside of it, or with the array's border. ``voxel_mm``: size of a voxel, or its size
-    along each axis. NaN where both masks are empty, infinity where only one is. Raises ValueError if the shapes differ.
+    The larger of two 95th percentiles (linear interpolation): of the distances from each surface point of one mask to
+    the nearest surface point of the other, and vice versa (Huttenlocher 1993, with the percentile in place of the
+    maximum; as MONAI's ``compute_hausdorff_distance``). The surface consists of the centres of the voxels that share a
+    face with a voxel outside the mask, or with the border of the array. ``voxel_mm``: size of a voxel, or its size
+    along each axis. NaN if both masks are empty, infinity if only one is. Raises ValueError if the shapes differ.
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}")
+        raise ValueError(f"prediction has shape {prediction.shape}, ground truth {truth.shape}")
     step = np.broadcast_to(voxel_mm, prediction.ndim)
     found, true = (_surface(np.asarray(mask, bool)) * step for mask in (prediction, truth))
     if not len(found) or not len(true):
@@ -27,9 +27,9 @@ def hausdorff95(prediction: np.ndarray, truth: np.ndarray, voxel_mm: float | Seq
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box that holds all of a boolean mask; of no extent where that is empty."""
+    """The smallest box that contains a boolean mask; without extent if the mask is empty."""
     sides = []
-    for axis in range(mask.ndim):  # each side that is found makes the next ones cheaper to look for
+    for axis in range(mask.ndim):  # each side found makes the search for the next ones cheaper
         held = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
         sides.append(slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 0))
         mask = mask[(slice(None),) * axis + (sides[-1],)]
@@ -37,7 +37,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
-    """Indices (n, axes) of a mask's surface voxels."""
+    """Indices (n, axes) of the surface voxels of a mask."""
     box = bounding_box(mask)
     kept = mask[box]
     return np.argwhere(kept & ~ndimage.binary_erosion(kept)) + [side.start for side in box]

@@ -1,15 +1,16 @@
-"""Which lesions a segmentation finds, and which it makes up (Zoetmulder 2022, section 4.4).
+"""Lesion detection: which lesions a segmentation detects, and its false positives (Zoetmulder 2022, section 4.4).
 
-A lesion is a connected component of the true mask: 8-connected within a slice, as in the paper (``slice8``: what goes
-on in the next slice is another lesion), or 26-connected within the volume (``volume26``). It is found if the share of
-its voxels that were segmented exceeds the overlap cutoff. A false lesion is a component of the segmentation, connected
-likewise, that shares no voxel with any true lesion, whatever that one's size. Either is left out where its volume is
-under the volume cutoff.
+A lesion is a connected component of the ground truth: 8-connected within a slice, as in the paper (``slice8``: what
+continues in the next slice is another lesion), or 26-connected within the volume (``volume26``). A lesion is detected
+if the share of its voxels that were segmented exceeds the overlap cutoff. A false positive is a component of the
+segmentation, with the same connectivity, that shares no voxel with any lesion of the ground truth, whatever that
+lesion's size. Lesions and false positives smaller than the volume cutoff are excluded.
 
-The paper has the sensitivity alone. Precision is the share of found lesions among found and false ones, and F1 twice
-the found over twice the found, the missed and the false (as ISLES 2022, Hernandez Petzsche 2022). So a lesion found in
-several pieces counts once, and of several lesions under one piece each does; a piece that touches lesions and finds
-none is neither true nor false, since these count as missed.
+The paper reports sensitivity alone. Precision here is the number of detected lesions over that of detected lesions and
+false positives; F1 is twice the number of detected lesions over twice the detected, the missed and the false positives
+(as ISLES 2022, Hernandez Petzsche 2022). A lesion that is detected in several pieces therefore counts once, and each of
+several lesions under one piece counts. A piece that touches lesions without detecting any is neither a true nor a false
+positive, because these lesions count as missed.
 """
 
 from typing import Literal, NamedTuple, TypeVar, get_args
@@ -26,49 +27,46 @@ Numbers = TypeVar("Numbers", int, np.ndarray)
 
 
 class Detection(NamedTuple):
-    """What a segmentation of one scan finds at given cutoffs.
+    """Lesions and false positives of one scan at given cutoffs.
 
-    ``lesions``: the true lesions, a row each: slice (index of its lowest), voxels, volume_ml, overlap (share of its
-    voxels that were segmented), found. ``false``: the false ones: slice, voxels, volume_ml.
+    ``lesions``: one row per lesion of the ground truth, with slice (index of its lowest), voxels, volume_ml, overlap
+    (share of its voxels that were segmented), detected. ``false_positives``: one row per false positive, with slice,
+    voxels, volume_ml.
     """
 
     lesions: pd.DataFrame
-    false: pd.DataFrame
-
-    @property
-    def false_lesions(self) -> int:
-        """Number of false lesions of the scan."""
-        return len(self.false)
+    false_positives: pd.DataFrame
 
     @property
     def sensitivity(self) -> float:
-        """Share of the true lesions that are found; NaN if there is none."""
+        """Share of the lesions that are detected; NaN if there are no lesions."""
         return self._ratio("sensitivity")
 
     @property
     def precision(self) -> float:
-        """Found lesions over found and false ones; NaN if there is neither."""
+        """Detected lesions over detected lesions and false positives; NaN if there are neither."""
         return self._ratio("precision")
 
     @property
     def f1(self) -> float:
-        """Twice the found lesions over all true, found and false ones; NaN if there is none of them."""
+        """Twice the detected lesions over all lesions, detected lesions and false positives; NaN if all are 0."""
         return self._ratio("f1")
 
     def _ratio(self, measure: str) -> float:
-        part, whole = ratios(len(self.lesions), int(self.lesions["found"].sum()), len(self.false))[measure]
+        detected = int(self.lesions["detected"].sum())
+        part, whole = ratios(len(self.lesions), detected, len(self.false_positives))[measure]
         return part / whole if whole else float("nan")
 
 
-def ratios(lesions: Numbers, found: Numbers, false: Numbers) -> dict[str, tuple[Numbers, Numbers]]:
-    """Each measure as part and whole, from numbers of true, found and false lesions, or arrays of such numbers.
+def ratios(lesions: Numbers, detected: Numbers, false_positives: Numbers) -> dict[str, tuple[Numbers, Numbers]]:
+    """Numerator and denominator of each measure, from numbers or arrays of numbers of lesions and false positives.
 
-    Parts and wholes of several scans add up: their ratio is the measure over all of them.
+    Numerators and denominators of several scans can be summed: the ratio of the sums is the measure over all of them.
     """
     return {
-        "sensitivity": (found, lesions),
-        "precision": (found, found + false),
-        "f1": (2 * found, lesions + found + false),
+        "sensitivity": (detected, lesions),
+        "precision": (detected, detected + false_positives),
+        "f1": (2 * detected, lesions + detected + false_positives),
     }
 
 
@@ -80,26 +78,43 @@ def detect(
     volume_ml: float = 0.0,
     connectivity: Connectivity = "slice8",
 ) -> Detection:
-    """Find the true and the false lesions of a scan.
+    """Find the lesions and the false positives of one scan.
 
-    ``prediction`` and ``truth`` are masks (slices, rows, columns), set where they are not 0; ``voxel_ml`` is the volume
-    of a voxel in mL. ``overlap``: share of a lesion's voxels that must be exceeded for it to be found; ``volume_ml``:
-    lesions of less volume are left out, true and false ones. Raises ValueError if the shapes differ, are not of three
-    axes, or the connectivity is none of :data:`CONNECTIVITIES`.
+    Parameters
+    ----------
+    prediction, truth
+        Masks (slices, rows, columns), set where they are not 0.
+    voxel_ml
+        Volume of a voxel, in mL.
+    overlap
+        Share of a lesion's voxels that must be exceeded for it to count as detected.
+    volume_ml
+        Lesions and false positives of a smaller volume are excluded.
+    connectivity
+        One of :data:`CONNECTIVITIES`.
+
+    Returns
+    -------
+    Detection
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or have not three axes, or the connectivity is unknown.
     """
-    return at(tabulate(prediction, truth, voxel_ml, connectivity), overlap, volume_ml)
+    return at_cutoffs(tabulate(prediction, truth, voxel_ml, connectivity), overlap, volume_ml)
 
 
 def tabulate(
     prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, connectivity: Connectivity = "slice8"
 ) -> pd.DataFrame:
-    """Every true and every false lesion of a scan, before any cutoff; arguments and errors as :func:`detect`.
+    """Tabulate all lesions and false positives of a scan, before any cutoff; arguments and errors as :func:`detect`.
 
-    Columns: kind ("true" or "false"), slice (index of its lowest), voxels, volume_ml, overlap (share of a true lesion's
-    voxels that were segmented; NaN of a false one).
+    Columns: kind ("true": a lesion of the ground truth; "false": a false positive), slice (index of its lowest),
+    voxels, volume_ml, overlap (share of a lesion's voxels that were segmented; NaN of a false positive).
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}")
+        raise ValueError(f"prediction has shape {prediction.shape}, ground truth {truth.shape}")
     if truth.ndim != 3:
         raise ValueError(f"masks must have the axes (slices, rows, columns), not the shape {truth.shape}")
     if connectivity not in CONNECTIVITIES:
@@ -116,17 +131,18 @@ def tabulate(
     return table.assign(volume_ml=table["voxels"] * voxel_ml)[["kind", "slice", "voxels", "volume_ml", "overlap"]]
 
 
-def at(table: pd.DataFrame, overlap: float = 0.0, volume_ml: float = 0.0) -> Detection:
-    """What is found at given cutoffs, from the rows of :func:`tabulate`; the components are not sought again."""
+def at_cutoffs(table: pd.DataFrame, overlap: float = 0.0, volume_ml: float = 0.0) -> Detection:
+    """Lesions and false positives at given cutoffs, from the rows of :func:`tabulate`."""
     kept = table[table["volume_ml"] >= volume_ml]
     true, false = (kept[kept["kind"] == kind].drop(columns="kind").reset_index(drop=True) for kind in ("true", "false"))
-    return Detection(true.assign(found=true["overlap"] > overlap), false.drop(columns="overlap"))
+    return Detection(true.assign(detected=true["overlap"] > overlap), false.drop(columns="overlap"))
 
 
 def of_scan(prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, scan: str) -> pd.DataFrame:
-    """The rows of :func:`tabulate` for both connectivities, in columns scan and connectivity.
+    """The rows of :func:`tabulate` for both connectivities, with the columns scan and connectivity.
 
-    A scan without any lesion, true or false, has one row of the kind "none" for each, so that it is not forgotten.
+    A scan with neither lesions nor false positives has one row of kind "none" per connectivity, so that it still counts
+    as tested.
     """
     parts = []
     for connectivity in CONNECTIVITIES:
@@ -143,26 +159,27 @@ def of_scan(prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, scan: st
 
 
 def count(table: pd.DataFrame, overlap: float, volume_ml: float) -> pd.DataFrame:
-    """Numbers of lesions, found and false ones of each scan at given cutoffs, from rows of :func:`of_scan`.
+    """Count lesions, detected lesions and false positives of each scan at given cutoffs, from rows of :func:`of_scan`.
 
-    Columns: scan, connectivity, lesions, found, false; a row for every scan, also where all are 0.
+    Columns: scan, connectivity, lesions, detected, false_positives; one row per scan and connectivity, also where all
+    are 0.
     """
     kept = table["volume_ml"] >= volume_ml
     true = kept & (table["kind"] == "true")
-    found, false = true & (table["overlap"] > overlap), kept & (table["kind"] == "false")
-    flags = pd.DataFrame({"lesions": true, "found": found, "false": false})
+    detected, false = true & (table["overlap"] > overlap), kept & (table["kind"] == "false")
+    flags = pd.DataFrame({"lesions": true, "detected": detected, "false_positives": false})
     return flags.groupby([table["scan"], table["connectivity"]]).sum().reset_index()
 
 
 def _components(mask: np.ndarray, other: np.ndarray, connectivity: str) -> pd.DataFrame:
-    """A mask's components: the slice of each that is lowest, its voxels, and how many of these ``other`` shares."""
+    """Components of a mask: index of the lowest slice, number of voxels, and voxels shared with ``other``."""
     import cc3d  # here, so that a machine which only trains may lack it
 
     box = distance.bounding_box(mask)
     kept = mask[box]
-    # An empty slice between each two keeps components within theirs, in one call for all slices.
+    # An empty slice between each two keeps components within their slice, in one call for all slices.
     step = 2 if connectivity == "slice8" else 1
-    # cc3d knows no boxes without extent; one that is empty voxels wider has some.
+    # cc3d rejects arrays without extent: padding by one empty voxel avoids them.
     wider = np.zeros([step * len(kept) + 1, *(side + 1 for side in kept.shape[1:])], bool)
     within = np.s_[:-1:step, :-1, :-1]
     wider[within] = kept

@@ -1,7 +1,7 @@
-"""Overlap of a segmentation with the truth: Dice, intersection over union, and the counts behind them.
+"""Overlap of a segmentation with the ground truth: Dice, intersection over union, and the counts behind them.
 
-What an empty mask scores is declared, never implied. Where truth and prediction are both empty the score is
-undefined: ``empty="skip"`` gives NaN and ``empty="one"`` gives 1. Where only one of them is empty it is 0.
+The score of empty masks is explicit. Where ground truth and prediction are both empty the score is undefined:
+``empty="skip"`` gives NaN and ``empty="one"`` gives 1. Where only one of them is empty it is 0.
 """
 
 from typing import Literal, NamedTuple
@@ -32,45 +32,45 @@ class Counts(NamedTuple):
 
 
 def counts(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Counts:
-    """Count each class's voxels slice by slice.
+    """Count the voxels of each class, slice by slice.
 
-    ``prediction`` and ``truth`` are integer labels 0 .. classes-1 of one shape (N, ...), the first axis slices.
+    ``prediction`` and ``truth`` are integer labels 0 .. classes-1 of the same shape (N, ...); the first axis is slices.
     Raises ValueError if the shapes differ or a label is out of range.
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}")
+        raise ValueError(f"prediction has shape {prediction.shape}, ground truth {truth.shape}")
     confusion = _confusion(prediction, truth, classes)
     common = np.diagonal(confusion, axis1=1, axis2=2).copy()
     return Counts(common, confusion.sum(axis=1) - common, confusion.sum(axis=2) - common)
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray, empty: Empty = "skip") -> float:
-    """Dice coefficient 2|P∩T| / (|P| + |T|) of two masks of one shape; ValueError if the shapes differ."""
+    """Dice coefficient 2|P∩T| / (|P| + |T|) of two masks of the same shape; ValueError if the shapes differ."""
     return float(_mask_counts(prediction, truth).dice(empty)[0, 1])
 
 
 def iou(prediction: np.ndarray, truth: np.ndarray, empty: Empty = "skip") -> float:
-    """Intersection over union |P∩T| / |P∪T| of two masks of one shape; ValueError if the shapes differ."""
+    """Intersection over union |P∩T| / |P∪T| of two masks of the same shape; ValueError if the shapes differ."""
     return float(_mask_counts(prediction, truth).iou(empty)[0, 1])
 
 
 def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Empty = "skip") -> float:
-    """IoU averaged over the classes 0 .. classes-1, background included, of two integer label arrays of one shape.
+    """IoU averaged over the classes 0 .. classes-1, background included, of two integer label arrays of the same shape.
 
-    With ``empty="skip"`` a class that neither array holds is left out of the average; NaN if no class is left,
-    which takes empty arrays.
+    With ``empty="skip"`` a class that occurs in neither array is excluded from the average; NaN if no class remains
+    (empty arrays).
     """
     scores = counts(prediction[np.newaxis], truth[np.newaxis], classes).iou(empty)
     return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
 
 def _mask_counts(prediction: np.ndarray, truth: np.ndarray) -> Counts:
-    """Counts of two masks taken as one slice; column 1 is the mask."""
+    """Counts of two masks treated as one slice; column 1 is the mask."""
     return counts(np.asarray(prediction, bool)[np.newaxis], np.asarray(truth, bool)[np.newaxis], classes=2)
 
 
 def _confusion(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Voxels by slice, true class and predicted class: (N, classes, classes) int64."""
+    """Numbers of voxels by slice, true class and predicted class: (N, classes, classes) int64."""
     if truth.size and not 0 <= min(prediction.min(), truth.min()) <= max(prediction.max(), truth.max()) < classes:
         raise ValueError(f"a label lies outside 0 .. {classes - 1}")
     slices = len(truth)
@@ -80,6 +80,6 @@ def _confusion(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.nd
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, empty: Empty) -> np.ndarray:
-    """``part / whole`` where ``whole`` is not 0, else what ``empty`` declares."""
+    """``part / whole`` where ``whole`` is not 0, else the value that ``empty`` specifies."""
     undefined = {"skip": np.nan, "one": 1.0}[empty]
     return np.divide(part, whole, out=np.full(part.shape, undefined), where=whole > 0)

@@ -1,6 +1,6 @@
 """The networks and their files.
 
-- ``architectures``: encoder, decoder, discriminator and classification head
-- ``model_files``: weights as safetensors, with the metadata that says what they expect
-- ``external_weights``: weights from elsewhere, read into an encoder
+- ``architectures``: encoder, decoder, discriminator, classification head and labeller
+- ``model_files``: weights as safetensors, with metadata that describes them
+- ``external_weights``: weights from other projects, loaded into an encoder
 """

@@ -1,6 +1,7 @@
-"""Weights from elsewhere: a ResNet's trunk as torchvision, timm, MONAI or Taskonomy name it, into an encoder.
+"""Weights from other projects: loads the trunk of a ResNet from torchvision, timm, MONAI or Taskonomy into an encoder.
 
-All four name the trunk as torchvision does; they differ in what is around the names, and in details that are adapted.
+All four name the trunk's tensors as torchvision does. They differ in prefixes and wrappers, and in details that are
+adapted here.
 """
 
 import os
@@ -16,19 +17,19 @@ from headstart.job import UserError
 from headstart.networks.architectures import Encoder
 from headstart.networks.model_files import read_state
 
-# Checkpoints keep the weights under one of these, and wrapped modules put one of these before each name.
-_WITHIN = ("state_dict", "model_state_dict", "model", "encoder")
-_BEFORE = re.compile(r"^(module\.|model\.|encoder\.|backbone\.|resnet\.)+")
-# What such files hold beside the trunk: classifiers, and the layer by which an encoder of Taskonomy or headstart ends.
-_BESIDE = re.compile(r"(fc|last_linear|classifier|head|compress\w*)\.")
+# Keys under which checkpoints keep the weights, and prefixes that wrapped modules add to the names.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "encoder")
+_PREFIXES = re.compile(r"^(module\.|model\.|encoder\.|backbone\.|resnet\.)+")
+# Tensors that are not part of the trunk: classifiers, and the last layer of an encoder of Taskonomy or headstart.
+_NOT_TRUNK = re.compile(r"(fc|last_linear|classifier|head|compress\w*)\.")
 _DOWNSAMPLE_BIAS = re.compile(r"(layer\d\.0\.downsample)\.0\.bias")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Names of the encoder's tensors: ``loaded`` as they are, ``adapted``, and ``missing`` in the file, so left random.
+    """Names of the encoder's tensors: ``loaded`` unchanged, ``adapted``, or ``missing`` from the file, so left random.
 
-    ``unused``: names in the file of what is not the trunk.
+    ``unused``: names of the file's tensors that are not part of the trunk.
     """
 
     loaded: tuple[str, ...]
@@ -37,18 +38,19 @@ class Loaded:
     unused: tuple[str, ...]
 
 
-def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None = None) -> Loaded:
-    """Load a trunk's weights from safetensors or a torch file into ``encoder``; all of the trunk, or a UserError.
+def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None) -> Loaded:
+    """Load a whole trunk from safetensors or a torch file into ``encoder``.
 
-    The first convolution of three (RGB) channels becomes one of one by summing over them, so that a grey image gives
-    what it would give in three equal channels. Biases of shortcuts, which batch norm follows, go into its running mean.
-    ``sha256``: what the file must be. What is unknown, missing or of another shape is refused, by name.
+    A first convolution of three (RGB) channels is summed over them, so that a grey image gives what it would give in
+    three equal channels. Biases of shortcuts before batch norm are subtracted from its running mean. ``sha256``: the
+    file's expected checksum, or None. Raises :class:`UserError` if the file is missing or has another checksum, or
+    naming the tensors that are unknown, missing or of another shape.
     """
     _check_file(Path(path), sha256)
-    state, unused = _sorted_out(_unwrapped(path, read_state(path)))
+    state, unused = _trunk_of(_unwrapped(path, read_state(path)))
     wanted = {name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith("compress.")}
     adapted = _sum_channels(state, wanted) + _fold_biases(state)
-    # Older files do not count batches, which nothing here depends on.
+    # Older files have no count of batches; nothing here uses it.
     counted = [name for name in wanted if name.endswith("num_batches_tracked") and name not in state]
     state |= {name: wanted[name] for name in counted}
     for what, names in (
@@ -69,25 +71,25 @@ def _check_file(path: Path, sha256: str | None) -> None:
     if not path.exists():
         raise UserError(f"{path} does not exist; check the path of the weights.")
     if sha256 is not None and (found := job.sha256(path)) != sha256.lower():
-        raise UserError(f"{path} has the SHA-256 {found}, not {sha256}; fetch it again, or correct the checksum.")
+        raise UserError(f"{path} has the SHA-256 {found}, not {sha256}; download it again, or correct the checksum.")
 
 
 def _unwrapped(path: str | os.PathLike, state: object) -> Mapping:
-    """The weights of a checkpoint that holds more than these."""
+    """The weights within a checkpoint that may contain other things too."""
     if not isinstance(state, Mapping):
-        raise UserError(f"{path} holds {type(state).__name__}, not tensors by name; save the network's state_dict.")
-    for key in _WITHIN:
+        raise UserError(f"{path} contains {type(state).__name__}, not named tensors; save the network's state_dict.")
+    for key in _WRAPPERS:
         if isinstance(state.get(key), Mapping):
             return _unwrapped(path, state[key])
     return state
 
 
-def _sorted_out(state: Mapping) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The trunk's tensors by torchvision's names, and the names of the others."""
+def _trunk_of(state: Mapping) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The trunk's tensors by torchvision's names, and the names of all others."""
     trunk, unused = {}, []
     for name, tensor in state.items():
-        plain = _BEFORE.sub("", name)
-        if _BESIDE.match(plain) or not isinstance(tensor, torch.Tensor):
+        plain = _PREFIXES.sub("", name)
+        if _NOT_TRUNK.match(plain) or not isinstance(tensor, torch.Tensor):
             unused.append(name)
         else:
             trunk[plain] = tensor.float() if tensor.is_floating_point() else tensor
@@ -95,6 +97,7 @@ def _sorted_out(state: Mapping) -> tuple[dict[str, torch.Tensor], list[str]]:
 
 
 def _sum_channels(state: dict[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """Sum an RGB stem over its channels, in place; returns the names of what changed."""
     stem = state.get("conv1.weight")
     if stem is None or stem.ndim != 4 or stem.shape[1] == wanted["conv1.weight"].shape[1]:
         return []
@@ -103,6 +106,7 @@ def _sum_channels(state: dict[str, torch.Tensor], wanted: Mapping[str, torch.Ten
 
 
 def _fold_biases(state: dict[str, torch.Tensor]) -> list[str]:
+    """Move biases of shortcuts into the batch norm that follows, in place; returns the names of what changed."""
     folded = []
     for name in [name for name in state if _DOWNSAMPLE_BIAS.fullmatch(name)]:
         mean = f"{_DOWNSAMPLE_BIAS.fullmatch(name)[1]}.1.running_mean"

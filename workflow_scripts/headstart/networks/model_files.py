@@ -1,4 +1,4 @@
-"""Weights on disk, and what they expect: ``<name>.safetensors`` with ``model.json`` and ``training.tsv`` beside it."""
+"""Models on disk: ``<name>.safetensors`` with ``model.json`` (metadata) and ``training.tsv`` (history) beside it."""
 
 import importlib.metadata
 import os
@@ -20,7 +20,7 @@ HISTORY = ("epoch", "learning_rate", "loss", "validation")
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Parameter names: loaded into the model, missing from the file, of another shape, unknown to the model."""
+    """Names of parameters: loaded, missing from the file, of another shape (mismatched), or unknown to the model."""
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
@@ -31,9 +31,9 @@ class LoadReport:
 def save(model: nn.Module, path: str | os.PathLike, metadata: Mapping, history: Iterable[Mapping] = ()) -> None:
     """Write a model's weights to ``path``, and ``model.json`` and ``training.tsv`` beside it.
 
-    ``metadata`` says what the weights expect (kind, encoder, template, size, intensities, classes, seed, source data);
-    the weights' SHA-256 is added to it. ``history`` holds :func:`headstart.training.loop.train`'s rows; it is empty for a
-    network that was not trained. Equal weights are equal bytes: nothing of the time or the machine is written.
+    ``metadata`` describes the model (kind, encoder, template, size, intensities, classes, seed, training data); the
+    SHA-256 of the weights is added to it. ``history``: the rows of :func:`headstart.training.loop.train`, none for a
+    network that was not trained. Equal weights give equal bytes: neither time nor machine is recorded.
     """
     path = Path(path)
     save_weights(model, path)
@@ -45,29 +45,30 @@ def save(model: nn.Module, path: str | os.PathLike, metadata: Mapping, history: 
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write a model's weights alone."""
+    """Write a model's weights without metadata."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic(path) as partial:
         save_file(state, partial)
 
 
 def write_card(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]) -> None:
-    """Write a model card: what an encoder is, what it has seen, and how to use it elsewhere."""
+    """Write a model card: what an encoder is, what it was trained on, and how to use it in another project."""
     last = history[-1] if history else {}
     size = " x ".join(map(str, metadata["size"]))
-    seen = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
+    data = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
     score = last.get("validation")
     lines = [
         f"# Encoder: {metadata.get('source', metadata['kind'])}",
         "",
-        f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__} on: {metadata['kind']}.",
+        f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__}.",
         "",
-        f"- trained on: {metadata.get('file', seen)}",
+        f"- task: {metadata['kind']}",
+        f"- trained on: {metadata.get('file', data)}",
         f"- epochs: {last.get('epoch', 0)}",
         *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
-        f"- expects: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
+        f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
         "",
-        "`model.json` holds all settings, `training.tsv` each epoch. The trunk's tensors have torchvision's names:",
+        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
         "",
         "```python",
         "from safetensors.torch import load_file",
@@ -83,11 +84,12 @@ def write_card(path: str | os.PathLike, metadata: Mapping, history: Sequence[Map
 
 
 def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None) -> LoadReport:
-    """Load weights by name into ``model``; all of them, or none and a :class:`UserError`.
+    """Load all weights by name into ``model``.
 
-    ``expect`` maps keys of ``model.json`` to what this study needs of them (template, voxel size, size, encoder):
-    a key that differs or is not there is refused, naming it and both values, and so is a file whose bytes are not
-    those ``model.json`` was written for. With None no ``model.json`` is asked for.
+    ``expect``: values that keys of ``model.json`` must have for this study (template, voxel size, size, encoder); with
+    None there need be no ``model.json``. Raises :class:`UserError`, before anything is loaded, naming the key and both
+    values where one differs or is missing, for a file other than the one that ``model.json`` describes, and for
+    weights that do not fit the network.
     """
     if expect is not None:
         _check_metadata(Path(path), expect)
@@ -106,7 +108,7 @@ def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None
 
 
 def read_state(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """Parameters by name, on the CPU, from safetensors or from a torch file that holds nothing but weights."""
+    """Parameters by name, on the CPU, from safetensors or from a torch file with nothing but weights."""
     try:
         if Path(path).suffix == ".safetensors":
             return load_file(path)
@@ -114,11 +116,13 @@ def read_state(path: str | os.PathLike) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; check the path of the weights.") from None
     except (SafetensorError, pickle.UnpicklingError, OSError, EOFError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or holds more than weights ({error}); make or fetch it again.") from error
+        raise UserError(
+            f"{path} is damaged or contains more than weights ({error}); make or download it again."
+        ) from error
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide what a training computes."""
+    """Versions of the packages on which the result of a training depends."""
     return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in ("torch", "monai")}}
 
 
@@ -141,11 +145,11 @@ def _check_metadata(path: Path, expect: Mapping) -> None:
     for key, value in expect.items():
         if metadata.get(key) != value:
             raise UserError(
-                f"{beside} says {key} is {metadata.get(key)!r} but this study needs {value!r}; use weights made for it, "
-                "or change the study."
+                f"{beside} says {key} is {metadata.get(key)!r} but this study needs {value!r}; use weights made for "
+                "it, or change the study."
             )
     if metadata.get("weights_sha256") != sha256(path):
-        raise UserError(f"{path} is not the file that {beside} describes; make or fetch both again.")
+        raise UserError(f"{path} is not the file that {beside} describes; make or download both again.")
 
 
 def _cell(value: float | None) -> str:

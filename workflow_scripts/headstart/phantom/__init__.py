@@ -1,15 +1,15 @@
-"""The synthetic cohort: subjects whose T1 scans, labels and lesions are computed, so that the ground truth is exact.
+"""The synthetic cohort: subjects whose T1 scans, labels and lesions are simulated, so that the ground truth is exact.
 
-Each subject is the template's anatomy under a random smooth invertible mapping, put into a head, and scanned.
+Each subject is the template's anatomy under a random smooth invertible mapping, surrounded by a head, and scanned.
 
-- ``recipe``: what is made and where it is written; light enough to import while a workflow is parsed
+- ``recipe``: the parameters of a dataset and the paths of its files; imports nothing heavy, for planning a workflow
 - ``anatomy``: the mapping from a subject's scanner space to template space
 - ``fields``: smooth random fields
-- ``tissue``: the continuous maps in template space and their T1 signal
-- ``lesions``: strokes and multiple-sclerosis lesions in template space
+- ``tissue``: continuous maps of the anatomy in template space, and their T1 signal
+- ``lesions``: lesions of stroke and of multiple sclerosis in template space
 - ``head``: skull, scalp, neck and face around the brain
-- ``scanner``: the scanner's grid, sampling with partial volume, bias field, noise
+- ``scanner``: the scan's grid, sampling with partial volume, bias field and noise
 - ``subject``: one subject from one seed
 - ``dataset``: subjects as a BIDS dataset
-- ``scenes``: synthetic natural images
+- ``scenes``: synthetic natural images; ``scene_classes``: their classes, which import nothing heavy
 """

@@ -1,4 +1,4 @@
-"""Where each point of a person lies in the template: a random affine after a random diffeomorphic warp."""
+"""The mapping from a subject's space to template space: a random affine, then a random diffeomorphic warp."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from headstart.phantom.recipe import Recipe
 # The warp is drawn on a lattice of WARP_LATTICE_MM that reaches MARGIN_MM beyond the template, over face and neck.
 WARP_LATTICE_MM = 6.0
 MARGIN_MM = 48.0
-# (sigma in mm, part of the variance): lobes shift by centimetres, gyri by less.
+# (sigma in mm, share of the variance): lobes move by centimetres, gyri by less.
 _WARP_SCALES = ((32.0, 0.65), (14.0, 0.35))
 _SQUARINGS = 6
 
-# Template brains are larger than people's; these bring the volume to about 1.3 and 1.45 L (MNI152: 1.9 L).
+# The template's brain is larger than a human's; these scale its volume to about 1.3 and 1.45 L (MNI152: 1.9 L).
 _MEAN_SCALE = {"F": 0.89, "M": 0.92}
 _SCALE_SD = 0.02
 _AXIS_SCALE_SD = 0.02
@@ -26,10 +26,10 @@ _SHEAR_SD = 0.015
 
 @dataclass(frozen=True)
 class Mapping:
-    """Smooth invertible map from native RAS+ mm to template RAS+ mm.
+    """Smooth invertible mapping from native RAS+ mm to template RAS+ mm.
 
-    affine: (4, 4), applied first, from native mm to mm close to the template's.
-    displacement: (3, X, Y, Z) float32 in mm on ``grid``, added to the affine's result at that result; linear between
+    affine: (4, 4), applied first, from native mm to near template mm.
+    displacement: (3, X, Y, Z) float32 in mm on ``grid``, sampled at the affine's result and added to it; linear between
         lattice points and constant beyond the lattice.
     """
 
@@ -42,7 +42,7 @@ class Mapping:
         return self.warp(apply_affine(self.affine, points))
 
     def warp(self, points: np.ndarray) -> np.ndarray:
-        """The second half of the map: add the displacement to points (3, ...) that the affine has brought close."""
+        """Add the displacement to points (3, ...), which the affine has already mapped near template mm."""
         at = apply_affine(np.linalg.inv(self.grid.affine), points)
         moved = np.empty_like(points)
         for axis in range(3):
@@ -61,14 +61,28 @@ def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     return moved.reshape(points.shape)
 
 
-def draw_mapping(brain: Grid, centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> Mapping:
-    """Draw a person's mapping. ``brain`` is the template's grid and ``centre`` (3,) the middle of its brain in mm."""
-    grid = _warp_grid(brain)
+def draw_mapping(template: Grid, centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> Mapping:
+    """Draw a subject's mapping.
+
+    Parameters
+    ----------
+    template
+        The template's grid.
+    centre
+        (3,) centre of the template's brain in mm.
+    recipe
+        The parameters of the dataset.
+    sex
+        ``F`` or ``M``.
+    rng
+        Generator of the random numbers.
+    """
+    grid = _warp_grid(template)
     return Mapping(_draw_affine(centre, recipe, sex, rng), _draw_displacement(grid, recipe.warp_mm, rng), grid)
 
 
 def _warp_grid(template: Grid) -> Grid:
-    """The warp's lattice: the template's box, its axes, and a margin on every side."""
+    """The lattice of the warp: the template's box and axes, with a margin on every side."""
     inner = template.coarsened(WARP_LATTICE_MM)
     margin = int(np.ceil(MARGIN_MM / WARP_LATTICE_MM))
     affine = inner.affine.copy()
@@ -77,18 +91,18 @@ def _warp_grid(template: Grid) -> Grid:
 
 
 def _draw_affine(centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> np.ndarray:
-    """(4, 4) from native to template mm: head size and shape, turn in the scanner, distance from its origin."""
+    """(4, 4) from native to template mm: size and shape of the head, its rotation and position in the scanner."""
     scale = rng.normal(_MEAN_SCALE[sex], _SCALE_SD) * np.exp(rng.normal(0, _AXIS_SCALE_SD, 3))
     shape = np.diag(scale) + np.triu(rng.normal(0, _SHEAR_SD, (3, 3)), k=1)
-    turn = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.rotation_deg, degrees=True).as_matrix()
+    rotation = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.rotation_deg, degrees=True).as_matrix()
     from_template = np.eye(4)
-    from_template[:3, :3] = turn @ shape
-    from_template[:3, 3] = rng.uniform(-1, 1, 3) * recipe.origin_mm - turn @ shape @ centre
+    from_template[:3, :3] = rotation @ shape
+    from_template[:3, 3] = rng.uniform(-1, 1, 3) * recipe.origin_mm - rotation @ shape @ centre
     return np.linalg.inv(from_template)
 
 
 def _draw_displacement(grid: Grid, warp_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """(3, X, Y, Z) float32 displacement in mm: the exponential of a smooth velocity field, so it has an inverse."""
+    """(3, X, Y, Z) float32 displacement in mm: the exponential of a smooth velocity field, and therefore invertible."""
     velocity = np.zeros((3, *grid.shape), np.float32)
     for scale_mm, share in _WARP_SCALES:
         for component in velocity:

@@ -1,4 +1,4 @@
-"""Smooth fields: random ones, and sparse lattices filled in to whole images."""
+"""Smooth fields: random ones, and images interpolated from sparse lattices."""
 
 import numpy as np
 from scipy import ndimage
@@ -15,14 +15,14 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], spacing: np.n
 
 
 def lattice_shape(shape: tuple[int, ...], steps: np.ndarray) -> tuple[int, ...]:
-    """Size of the lattice of every ``steps``-th voxel that reaches to or beyond the last voxel of ``shape``."""
+    """Shape of the lattice of every ``steps``-th voxel that reaches the last voxel of ``shape`` or beyond."""
     return tuple(int(np.ceil((n - 1) / step)) + 1 for n, step in zip(shape, steps, strict=True))
 
 
 def upsample(lattice: np.ndarray, steps: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Fill an image of ``shape`` linearly from values at every ``steps``-th voxel. Returns float32.
+    """Interpolate an image of ``shape``, float32, linearly from values at every ``steps``-th voxel.
 
-    One matrix product an axis: ten times faster than a general interpolator on a whole head.
+    One matrix product per axis: ten times faster than a general interpolator on a whole head.
     """
     first, second, third = (_weights(n, step, m) for n, step, m in zip(shape, steps, lattice.shape, strict=True))
     rows = np.matmul(second, lattice.astype(np.float32) @ third.T)

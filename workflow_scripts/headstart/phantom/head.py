@@ -1,7 +1,7 @@
 """The head around the brain, as smooth distance functions in template space.
 
 Layers outwards from the brain: CSF, skull with marrow, scalp with bright fat, air; below, neck with spine, airway and
-spinal cord; in front, face with eyes and sinus. Lengths are mm; signals are parts of white matter's.
+spinal cord; in front, face with eyes and sinus. Lengths are in mm; signals are relative to white matter's.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from headstart.phantom.tissue import BRAIN_STEM, Contrast, Maps, brain_box
 _LATTICE_MM = 4.0
 _CLOSING_MM = 10.0
 
-# Middle and half size of the MNI brain's box, in MNI mm: the shapes below are placed in it and carried to any brain.
+# Centre and half size of the MNI brain's box, in MNI mm: the shapes below are defined in it and scaled to any brain.
 _MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
 _MNI_HALF = np.array([70.0, 90.0, 74.0])
 
@@ -25,7 +25,7 @@ _BONE, _MARROW, _MUSCLE, _FAT, _SKIN, _EYE, _VERTEBRA = 0.06, 0.42, 0.45, 0.95, 
 
 @dataclass(frozen=True)
 class Head:
-    """One person's head. ``hull_mm`` (X, Y, Z) on ``grid`` is the signed distance to the brain's smooth hull."""
+    """A subject's head; ``hull_mm`` (X, Y, Z) on ``grid`` is the signed distance to the brain's smooth hull."""
 
     hull_mm: np.ndarray
     grid: Grid
@@ -37,7 +37,7 @@ class Head:
     scalp_mm: float
 
     def shapes(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """Signed distances in mm, negative inside, at points (3, ...) in template mm, by the shape's name."""
+        """Signed distances in mm, negative inside, by the name of the shape, at points (3, ...) in template mm."""
         at = apply_affine(np.linalg.inv(self.grid.affine), points)
         hull = ndimage.map_coordinates(self.hull_mm, at, output=np.float32, order=1, mode="nearest")
         mni = self._to_mni(points)
@@ -61,10 +61,10 @@ class Head:
     def paint(
         self, shapes: dict[str, np.ndarray], width: np.ndarray, texture: np.ndarray, contrast: Contrast
     ) -> np.ndarray:
-        """Signal around the brain, from :meth:`shapes` at any places: all arrays are of one shape, the result too.
+        """Signal around the brain at any points, from the distances of :meth:`shapes`; all arrays have one shape.
 
         ``width`` is the extent in mm of a voxel across the layers, over which an edge is spread (partial volume);
-        ``texture`` has standard deviation 1 and makes muscle, marrow and fat uneven.
+        ``texture`` has standard deviation 1 and makes muscle, marrow and fat inhomogeneous.
         """
         hull, skin = shapes["hull"], shapes["skin"]
         skull = hull - self.csf_mm
@@ -93,7 +93,7 @@ class Head:
         return signal
 
     def _to_mni(self, points: np.ndarray) -> np.ndarray:
-        """Carry points (3, ...) from template mm to MNI mm by the two brains' boxes."""
+        """Map points (3, ...) from template mm to MNI mm by the boxes of the two brains."""
         scale = _MNI_HALF / self.half
         affine = np.eye(4)
         affine[:3, :3] = np.diag(scale)
@@ -102,7 +102,7 @@ class Head:
 
 
 def draw_head(maps: Maps, rng: np.random.Generator) -> Head:
-    """Draw a head's thicknesses around the template's brain."""
+    """Draw the thicknesses of the layers of a head around the template's brain."""
     middle, half = brain_box(maps)
     hull, grid = _hull_distance(maps)
     return Head(
@@ -118,7 +118,7 @@ def draw_head(maps: Maps, rng: np.random.Generator) -> Head:
 
 
 def _hull_distance(maps: Maps) -> tuple[np.ndarray, Grid]:
-    """Signed distance in mm (float32) to the brain's mask closed over its sulci, on a lattice with a wide margin."""
+    """Signed distance in mm (float32) to the brain mask with its sulci closed, on a lattice with a wide margin."""
     step = np.maximum(1, np.round(_LATTICE_MM / maps.grid.spacing)).astype(int)
     spacing = maps.grid.spacing * step
     pad = np.ceil(MARGIN_MM / spacing).astype(int)
@@ -136,7 +136,7 @@ def _hull_distance(maps: Maps) -> tuple[np.ndarray, Grid]:
 
 
 def _stem_end(maps: Maps, middle: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Lower end of the brain stem in template mm (the lowest point under the brain's middle if there is none)."""
+    """Lower end of the brain stem in template mm; without a brain stem, the bottom of the box under its centre."""
     stem = np.argwhere(maps.parts == BRAIN_STEM)
     if not len(stem):
         return middle - np.array([0, 0, half[2]])
@@ -146,14 +146,14 @@ def _stem_end(maps: Maps, middle: np.ndarray, half: np.ndarray) -> np.ndarray:
 
 
 def _inside(distance: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Part of a voxel of extent ``width`` that lies inside a shape at signed ``distance`` (both mm)."""
+    """Share of a voxel of extent ``width`` that is inside a shape at signed ``distance`` (both in mm)."""
     share = distance / width
     np.subtract(0.5, share, out=share)
     return np.clip(share, 0, 1, out=share)
 
 
 def _ellipsoid(points: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
-    """Signed distance to an axis-aligned ellipsoid, exact on its surface and to first order around it."""
+    """Signed distance to an axis-aligned ellipsoid, exact on its surface and accurate to first order near it."""
     place = (slice(None), *[None] * (points.ndim - 1))
     scaled = (points - np.array(centre, points.dtype)[place]) / np.array(radii, points.dtype)[place]
     length = np.sqrt((scaled**2).sum(axis=0)) + 1e-6
@@ -162,18 +162,18 @@ def _ellipsoid(points: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
 
 
 def _tube(below: np.ndarray, forward_mm: float, radius_mm: float, top: float) -> np.ndarray:
-    """Signed distance to an upright tube that ends ``top`` mm above the brain stem's end, ``forward_mm`` before it."""
+    """Signed distance to a vertical tube ``forward_mm`` in front of the brain stem's end and up to ``top`` mm above."""
     across = np.hypot(below[0], below[1] - forward_mm) - radius_mm
     return np.maximum(across, below[2] - top)
 
 
 def _neck(below: np.ndarray) -> np.ndarray:
-    """Signed distance to the neck: an upright oval column that reaches into the skull's base."""
+    """Signed distance to the neck: a vertical oval column that reaches into the base of the skull."""
     across = (np.hypot(below[0] / 58, (below[1] - 8) / 66) - 1) * 60
     return np.maximum(across, below[2] - 35)
 
 
 def _smooth_union(one: np.ndarray, other: np.ndarray, blend_mm: float) -> np.ndarray:
-    """Signed distance to two shapes together, with the crease between them filled over ``blend_mm``."""
+    """Signed distance to the union of two shapes, with the crease between them filled over ``blend_mm``."""
     overlap = np.maximum(blend_mm - np.abs(one - other), 0) / blend_mm
     return np.minimum(one, other) - overlap**2 * blend_mm / 4

@@ -1,7 +1,7 @@
-"""Lesions in template space: strokes in an arterial territory, and the small ones of multiple sclerosis.
+"""Lesions in template space: strokes in an arterial territory, and the small lesions of multiple sclerosis.
 
-A lesion is the set of eligible voxels nearest to its centre, by an ellipsoid's distance roughened with smooth noise,
-that makes up its volume: irregular borders, and the volume drawn is the volume made.
+A lesion is the set of those eligible voxels nearest to its centre that add up to its volume. Their distance is that of
+an ellipsoid plus smooth noise, so borders are irregular, while the volume is exactly the one drawn.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from headstart.phantom.recipe import Recipe
 from headstart.phantom.tissue import BRAIN_STEM, CEREBRUM, STRUCTURES, VENTRICLE, WM, Maps, brain_box
 
 _BORDER_MM = 1.5
-# A border wanders at these scales, as parts of the lesion's radius, and less at the smaller one.
+# Scales of the border's noise relative to the lesion's radius; the amplitude is lower at the smaller one.
 _BORDER_SCALES = (0.5, 0.15)
 
-# Territories of the arteries as ellipsoids: probability; centre as parts of the brain's half size from its middle
-# (lateral, anterior, superior); relative axes.
+# Territories of the arteries as ellipsoids: probability; offset of the centre from the brain's centre, relative to its
+# half size (lateral, anterior, superior); relative axes.
 _TERRITORIES = {
     "MCA": (0.65, (0.68, 0.10, 0.08), (1.0, 1.4, 1.1)),
     "ACA": (0.15, (0.16, 0.55, 0.45), (0.6, 1.5, 1.1)),
     "PCA": (0.20, (0.30, -0.66, -0.02), (0.9, 1.3, 0.9)),
 }
 _CENTRE_SD_MM = 7.0
-# Volumes in mL: (median, sigma of the logarithm, least, most).
+# Volumes in mL: (median, sigma of the logarithm, smallest, largest).
 _STROKE_ML = (25.0, 0.9, 5.0, 120.0)
 _SATELLITE_ML = (1.5, 0.7, 0.4, 5.0)
 _SATELLITES = (0.55, 0.30, 0.15)
@@ -42,24 +42,24 @@ _MS_GAP_MM = 2.0
 
 @dataclass(frozen=True)
 class _Blob:
-    """One lesion to be: centre (3,) in template mm, turn (3, 3), relative axes (3,), volume in mL, unevenness."""
+    """A lesion to draw: centre (3,) in template mm, rotation (3, 3), relative axes (3,), volume in mL, roughness."""
 
     centre: np.ndarray
-    turn: np.ndarray
+    rotation: np.ndarray
     axes: np.ndarray
     volume_ml: float
     roughness: float
 
     @property
     def radius_mm(self) -> float:
-        """Radius of the ball of the same volume."""
+        """Radius of the ball with the same volume."""
         return (3000 * self.volume_ml / (4 * np.pi)) ** (1 / 3)
 
 
 def draw_lesions(maps: Maps, recipe: Recipe, growth: float, rng: np.random.Generator) -> np.ndarray | None:
-    """Draw a person's lesions: (X, Y, Z) float32 in [0, 1] on the template's grid, above 0.5 inside; None without.
+    """Draw a subject's lesions: (X, Y, Z) float32 in [0, 1] on the template's grid, above 0.5 inside; None if healthy.
 
-    ``growth`` is the template's volume over the person's: volumes are drawn in the person's mL.
+    ``growth``: ratio of the template's volume to the subject's, since volumes are drawn in the subject's mL.
     """
     if recipe.lesions == "stroke":
         return _draw_stroke(maps, growth, rng)
@@ -76,9 +76,9 @@ def _draw_stroke(maps: Maps, growth: float, rng: np.random.Generator) -> np.ndar
     territory = rng.choice(list(_TERRITORIES), p=[chance for chance, _, _ in _TERRITORIES.values()])
     _, offset, axes = _TERRITORIES[territory]
     centre = middle + np.array([side, 1, 1]) * offset * half + rng.normal(0, _CENTRE_SD_MM, 3)
-    turn = Rotation.from_euler("xyz", rng.normal(0, 15, 3), degrees=True).as_matrix()
+    rotation = Rotation.from_euler("xyz", rng.normal(0, 15, 3), degrees=True).as_matrix()
     field = np.zeros(maps.grid.shape, np.float32)
-    _add(field, _Blob(centre, turn, np.array(axes), _draw_ml(_STROKE_ML, rng) * growth, 0.4), hit, maps, rng)
+    _add(field, _Blob(centre, rotation, np.array(axes), _draw_ml(_STROKE_ML, rng) * growth, 0.4), hit, maps, rng)
     for _ in range(rng.choice(len(_SATELLITES), p=_SATELLITES)):
         free = np.flatnonzero(hit & (field == 0) & (maps.shares[0] < 0.5))
         centre = _centres(maps.grid, rng.choice(free, 1))[0]
@@ -99,12 +99,12 @@ def _draw_ms(maps: Maps, growth: float, rng: np.random.Generator) -> np.ndarray:
         long = rng.uniform(*_MS_ELONGATION)
         blob = _Blob(
             places[index],
-            _turn_to(away[index]),
+            _rotation_to(away[index]),
             np.array([long, 1, 1]) / long ** (1 / 3),
             _draw_ml(_MS_ML, rng) * growth,
             0.25,
         )
-        if all(np.linalg.norm(blob.centre - other.centre) > _apart(blob, other) for other in made):
+        if all(np.linalg.norm(blob.centre - other.centre) > _min_distance(blob, other) for other in made):
             _add(field, blob, white, maps, rng)
             made.append(blob)
         if len(made) == count:
@@ -112,13 +112,13 @@ def _draw_ms(maps: Maps, growth: float, rng: np.random.Generator) -> np.ndarray:
     return field
 
 
-def _apart(one: _Blob, other: _Blob) -> float:
-    """Distance in mm between centres beyond which two lesions stay separate."""
+def _min_distance(one: _Blob, other: _Blob) -> float:
+    """Distance in mm between centres above which two lesions are separate."""
     return one.radius_mm * one.axes.max() + other.radius_mm * other.axes.max() + _MS_GAP_MM
 
 
 def _near_ventricles(maps: Maps, white: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """White-matter places (N, 3) in mm, their probabilities (N,), and unit vectors (N, 3) away from the ventricles."""
+    """Points (N, 3) in white matter in mm, probabilities (N,), and unit vectors (N, 3) away from the ventricles."""
     step = np.maximum(1, np.round(_MS_LATTICE_MM / maps.grid.spacing)).astype(int)
     sparse = tuple(slice(None, None, s) for s in step)
     spacing = maps.grid.spacing * step
@@ -132,7 +132,7 @@ def _near_ventricles(maps: Maps, white: np.ndarray) -> tuple[np.ndarray, np.ndar
     return _to_mm(maps.grid, at * step), weights / weights.sum(), away
 
 
-def _turn_to(direction: np.ndarray) -> np.ndarray:
+def _rotation_to(direction: np.ndarray) -> np.ndarray:
     """(3, 3) rotation whose first column is ``direction``."""
     across = np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))])
     across /= np.linalg.norm(across)
@@ -140,7 +140,7 @@ def _turn_to(direction: np.ndarray) -> np.ndarray:
 
 
 def _add(field: np.ndarray, blob: _Blob, eligible: np.ndarray, maps: Maps, rng: np.random.Generator) -> None:
-    """Put a lesion into ``field`` in place: its soft-edged set of eligible voxels, one connected piece."""
+    """Add a lesion to ``field`` in place: one connected set of eligible voxels with soft edges."""
     box = _box_around(blob, maps.grid)
     allowed = eligible[box]
     if not allowed.any():
@@ -157,8 +157,8 @@ def _add(field: np.ndarray, blob: _Blob, eligible: np.ndarray, maps: Maps, rng: 
 
 
 def _ellipsoid_distance(blob: _Blob, box: tuple[slice, ...], grid: Grid) -> np.ndarray:
-    """Distance in mm from the lesion's centre, shrunk along its long axes, at the voxels of ``box``; float32."""
-    to_ball = blob.turn.T / blob.axes[:, None]
+    """Distance in mm from the lesion's centre, scaled by its axes, at the voxels of ``box``; float32."""
+    to_ball = blob.rotation.T / blob.axes[:, None]
     matrix = (to_ball @ grid.affine[:3, :3]).astype(np.float32)
     start = to_ball @ (grid.affine[:3, 3] - blob.centre)
     i, j, k = np.ogrid[box]
@@ -169,7 +169,7 @@ def _ellipsoid_distance(blob: _Blob, box: tuple[slice, ...], grid: Grid) -> np.n
 
 
 def _noise(shape: tuple[int, ...], grid: Grid, scale_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise on ``shape`` voxels of ``grid``, drawn no more finely than its scale needs."""
+    """Smooth noise on ``shape`` voxels of ``grid``, drawn on a lattice as coarse as its scale allows."""
     steps = np.maximum(1, np.floor(scale_mm / (1.5 * grid.spacing))).astype(int)
     return upsample(smooth_noise(rng, lattice_shape(shape, steps), steps * grid.spacing, scale_mm), steps, shape)
 
@@ -186,7 +186,7 @@ def _largest_piece(soft: np.ndarray) -> np.ndarray:
 
 
 def _box_around(blob: _Blob, grid: Grid) -> tuple[slice, ...]:
-    """Voxels that the lesion may reach: two and a half radii, so that barriers can make it spread elsewhere."""
+    """Voxels that the lesion may reach: 2.5 radii, so that it can spread elsewhere where some are not eligible."""
     reach = 2.5 * blob.radius_mm * blob.axes.max() / grid.spacing + 2
     centre = np.linalg.solve(grid.affine, np.append(blob.centre, 1))[:3]
     low = np.clip(np.floor(centre - reach), 0, np.array(grid.shape) - 1).astype(int)
@@ -195,7 +195,7 @@ def _box_around(blob: _Blob, grid: Grid) -> tuple[slice, ...]:
 
 
 def _cerebral(maps: Maps) -> np.ndarray:
-    """Voxels that the three cerebral arteries feed: cerebrum and its deep grey matter, sulci included."""
+    """Voxels supplied by the three cerebral arteries: cerebrum and its deep grey matter, including sulci."""
     table = np.zeros(max(STRUCTURES) + 1, bool)
     table[[CEREBRUM, *(label for label in STRUCTURES if label != BRAIN_STEM)]] = True
     return table[maps.parts]
@@ -208,13 +208,13 @@ def _on_side(maps: Maps, side: float) -> np.ndarray:
 
 
 def _draw_ml(law: tuple[float, float, float, float], rng: np.random.Generator) -> float:
-    """A volume in mL from a clipped log-normal law: (median, sigma of the logarithm, least, most)."""
-    median, sigma, least, most = law
-    return float(np.clip(median * np.exp(rng.normal(0, sigma)), least, most))
+    """Draw a volume in mL from a clipped log-normal law: (median, sigma of the logarithm, smallest, largest)."""
+    median, sigma, smallest, largest = law
+    return float(np.clip(median * np.exp(rng.normal(0, sigma)), smallest, largest))
 
 
 def _centres(grid: Grid, flat: np.ndarray) -> np.ndarray:
-    """(N, 3) places in mm of the voxels with flat indices (N,)."""
+    """Centres (N, 3) in mm of the voxels with flat indices (N,)."""
     return _to_mm(grid, np.column_stack(np.unravel_index(flat, grid.shape)))
 
 
@@ -224,5 +224,5 @@ def _to_mm(grid: Grid, index: np.ndarray) -> np.ndarray:
 
 
 def _directions(grid: Grid) -> np.ndarray:
-    """(3, 3) unit vectors of the array axes in RAS+ mm, as columns."""
+    """(3, 3) unit vectors of the array's axes in RAS+ mm, as columns."""
     return grid.affine[:3, :3] / grid.spacing

@@ -1,4 +1,4 @@
-"""What a made-up cohort is made of, and where its files lie. Imports nothing heavy."""
+"""The parameters of a synthetic dataset and the paths of its files. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -12,27 +12,29 @@ _AXES = ("LR", "PA", "IS")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the people of one dataset differ and how they are scanned. Ranges are (lowest, highest), drawn per person.
+    """How the subjects of a dataset vary, and how they are scanned.
 
-    lesions: ``none``, ``stroke`` (one large in one arterial territory, up to two small) or ``ms`` (many small,
-        around the ventricles).
-    voxel_mm: range of the in-plane voxel size; the same along both in-plane axes.
-    slice_mm: range of the slice thickness along the axis nearest inferior-superior; ``None`` for isotropic voxels.
-    orientations: axis codes of the stored arrays, as nibabel writes them; one is drawn per person.
-    noise: standard deviation of the noise in each of the two receiver channels, as a part of white matter's signal.
-    bias: largest departure of the receiver's gain from 1 over the image.
-    warp_mm: root mean square length of the velocity field whose exponential is the warp; the displacements' own root
-        mean square is within some per cent of it.
-    rotation_deg: largest turn of the head in the scanner about each axis.
-    oblique_deg: largest turn of the image's box against the scanner's axes, about each axis.
+    The first three are set in the configuration. Ranges are (lowest, highest); a value is drawn for each subject.
+
+    lesions: ``none``, ``stroke`` (one large one in one arterial territory, and up to two small ones) or ``ms`` (many
+        small ones around the ventricles).
+    voxel_mm: range of the in-plane voxel size, which is the same along both axes.
+    slice_mm: range of the slice thickness, along the axis closest to inferior-superior; None for isotropic voxels.
+    orientations: axis codes of the stored arrays in nibabel's notation, of which one is drawn for each subject.
+    noise: standard deviation of the noise in each of the two receiver channels, relative to white matter's signal.
+    bias: largest deviation of the receiver's gain from 1.
+    warp_mm: root mean square length of the velocity field whose exponential is the warp; that of the displacements
+        differs from it by a few per cent.
+    rotation_deg: largest rotation of the head in the scanner about each axis.
+    oblique_deg: largest rotation of the image's box against the scanner's axes, about each axis.
     origin_mm: largest distance of the head from the scanner's origin along each axis.
-    neck_mm: range of how far the image reaches below the brain.
-    landmarks: number of points whose true place in the template is recorded.
+    neck_mm: range of the extent of the image below the brain.
+    landmarks: number of points whose true position in the template is recorded.
     """
 
-    lesions: str = "none"
-    voxel_mm: tuple[float, float] = (0.9, 1.1)
-    slice_mm: tuple[float, float] | None = None
+    lesions: str
+    voxel_mm: tuple[float, float]
+    slice_mm: tuple[float, float] | None
     orientations: tuple[str, ...] = ("RAS", "LAS", "LPI", "PSR", "ASL")
     noise: float = 0.03
     bias: float = 0.2
@@ -58,25 +60,25 @@ class Recipe:
 
 
 def _is_axis_code(code: str) -> bool:
-    """Whether ``code`` names each anatomical axis once, in either direction."""
+    """Whether ``code`` has each anatomical axis once, in either direction."""
     return any(sorted(code) == sorted(choice) for choice in product(*_AXES))
 
 
 def subject_paths(dataset_folder: str | Path, subject: str) -> dict[str, Path]:
-    """Where one person's scan and truth lie in the BIDS dataset; ``subject`` is the label without ``sub-``.
+    """Paths of a subject's scan and ground truth in the BIDS dataset; ``subject`` is the label without ``sub-``.
 
     Keys: ``t1w``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``.
     """
     name = f"sub-{subject}"
     raw = Path(dataset_folder) / name / "anat"
-    truth = Path(dataset_folder) / "derivatives" / "ground_truth" / name / "anat"
+    ground_truth = Path(dataset_folder) / "derivatives" / "ground_truth" / name / "anat"
     return {
         "t1w": raw / f"{name}_T1w.nii.gz",
         "sidecar": raw / f"{name}_T1w.json",
-        "brain": truth / f"{name}_desc-brain_mask.nii.gz",
-        "tissue": truth / f"{name}_desc-tissue_dseg.nii.gz",
-        "structures": truth / f"{name}_desc-subcortical_dseg.nii.gz",
-        "anatomy": truth / f"{name}_desc-anatomy_dseg.nii.gz",
-        "lesion": truth / f"{name}_label-lesion_mask.nii.gz",
-        "landmarks": truth / f"{name}_desc-landmarks_points.tsv",
+        "brain": ground_truth / f"{name}_desc-brain_mask.nii.gz",
+        "tissue": ground_truth / f"{name}_desc-tissue_dseg.nii.gz",
+        "structures": ground_truth / f"{name}_desc-subcortical_dseg.nii.gz",
+        "anatomy": ground_truth / f"{name}_desc-anatomy_dseg.nii.gz",
+        "lesion": ground_truth / f"{name}_label-lesion_mask.nii.gz",
+        "landmarks": ground_truth / f"{name}_desc-landmarks_points.tsv",
     }

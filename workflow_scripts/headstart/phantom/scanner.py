@@ -1,7 +1,7 @@
-"""The scanner: its grid, what its voxels average, its uneven gain and its noise.
+"""The scanner: its grid, the averages over its voxels, its inhomogeneous gain and its noise.
 
-Everything here is done on a grid whose axes run right, anterior, superior (nearly, where the box is oblique); turning
-the arrays to the stored orientation comes last.
+All is computed on a grid whose axes run right, anterior and superior, or nearly so if it is oblique; only at the end
+are the arrays reoriented as they are stored.
 """
 
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from headstart.phantom.head import Head
 from headstart.phantom.recipe import Recipe
 from headstart.phantom.tissue import PARTS, Contrast, Maps
 
-# Smooth things (distances, gain) are computed this far apart and filled in linearly.
+# Spacing of the lattice on which smooth quantities (distances, gain) are computed, to be interpolated linearly.
 _LATTICE_MM = 4.0
 _AIR_MM = 6.0
 _GAIN_SCALE_MM = 45.0
-# Voxels further than this from the brain's hull hold no brain.
+# Voxels farther than this from the brain's hull contain no brain.
 _REACH_MM = 5.0
 _BRAIN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class BrainSamples:
-    """What the voxels near the brain hold, each value the mean over a voxel's box.
+    """Contents of the voxels near the brain; each value is the mean over a voxel's box.
 
     voxels: (N,) flat indices into the scan's grid.
-    shares: (3, N) float32 parts of CSF, GM, WM.
-    parts: (N,) uint8, the part of the brain with most of the voxel.
-    signal: (N,) float32, the brain's T1 signal times its part of the voxel.
+    shares: (3, N) float32 shares of CSF, GM, WM.
+    parts: (N,) uint8, the part of the brain with the largest share of the voxel.
+    signal: (N,) float32, the brain's T1 signal times its share of the voxel.
     lesion: (N,) float32 in [0, 1], or None.
     """
 
@@ -47,7 +47,7 @@ class BrainSamples:
 
     @property
     def in_brain(self) -> np.ndarray:
-        """(N,) bool: most of the voxel is brain."""
+        """(N,) bool: more than half of the voxel is brain."""
         return self.shares.sum(axis=0) > _BRAIN_SHARE
 
     def spread(self, values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -61,48 +61,66 @@ def draw_grid(head: Head, mapping: Mapping, recipe: Recipe, rng: np.random.Gener
     """Draw a scan's grid: voxel size, slice thickness and obliquity, cropped to the head and some of the neck."""
     in_plane = rng.uniform(*recipe.voxel_mm)
     thickness = in_plane if recipe.slice_mm is None else rng.uniform(*recipe.slice_mm)
-    turn = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.oblique_deg, degrees=True).as_matrix()
+    rotation = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.oblique_deg, degrees=True).as_matrix()
     neck = rng.uniform(*recipe.neck_mm)
-    low, high = _extent(head, mapping, turn, neck)
+    low, high = _extent(head, mapping, rotation, neck)
     voxel = np.array([in_plane, in_plane, thickness])
     affine = np.eye(4)
-    affine[:3, :3] = turn * voxel
-    affine[:3, 3] = turn @ low
+    affine[:3, :3] = rotation * voxel
+    affine[:3, 3] = rotation @ low
     return Grid(tuple(int(n) for n in np.ceil((high - low) / voxel) + 1), affine)
 
 
-def _extent(head: Head, mapping: Mapping, turn: np.ndarray, neck_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest coordinates (3,) of the head along the box's axes (columns of ``turn``), with some air."""
+def _extent(head: Head, mapping: Mapping, rotation: np.ndarray, neck_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates (3,) of the head along the box's axes (columns of ``rotation``), with some air."""
     corners = head.grid.affine @ np.array([[*c, 1] for c in product(*((0, n - 1) for n in head.grid.shape))]).T
-    box = turn.T @ (np.linalg.inv(mapping.affine) @ corners)[:3]
+    box = rotation.T @ (np.linalg.inv(mapping.affine) @ corners)[:3]
     sides = [np.arange(a, b, 2 * _LATTICE_MM) for a, b in zip(box.min(axis=1), box.max(axis=1), strict=True)]
     lattice = np.stack(np.meshgrid(*sides, indexing="ij"))
-    points = mapping.to_template(np.tensordot(turn, lattice, axes=1))
+    points = mapping.to_template(np.tensordot(rotation, lattice, axes=1))
     above = points[2] > head.middle[2] - head.half[2] - neck_mm
     inside = lattice[:, above & (head.shapes(points)["skin"] < _LATTICE_MM)]
     low, high = inside.min(axis=1) - _AIR_MM, inside.max(axis=1) + _AIR_MM
-    low[2] += _AIR_MM  # the neck is cut, not surrounded by air
+    low[2] += _AIR_MM  # the image ends within the neck: there is no air below it
     return low, high
 
 
 def sample_head(
     head: Head, mapping: Mapping, grid: Grid, contrast: Contrast, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Signal around the brain and distance in mm to the brain's hull, both (X, Y, Z) float32 on ``grid``."""
+    """Sample the head around the brain.
+
+    Parameters
+    ----------
+    head
+        The subject's head.
+    mapping
+        The subject's mapping to template space.
+    grid
+        The scan's grid.
+    contrast
+        The T1-weighted signals.
+    rng
+        Generator of the random numbers.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Signal, and distance in mm to the brain's hull, both (X, Y, Z) float32.
+    """
     steps = np.maximum(1, np.round(_LATTICE_MM / grid.spacing)).astype(int)
     index = np.indices(lattice_shape(grid.shape, steps), dtype=np.float32)
     index *= steps.astype(np.float32)[:, None, None, None]
     points = mapping.to_template(apply_affine(grid.affine, index))
     lattices = head.shapes(points)
     shapes = {name: upsample(lattice, steps, grid.shape) for name, lattice in lattices.items()}
-    # Across its box a voxel sees the distance change by this much; the box's thick side counts only where layers lie
-    # across it.
+    # The change of the distance across a voxel's box; its long side matters only where it crosses the layers.
     slopes = np.gradient(ndimage.gaussian_filter(lattices["hull"], 1), *steps)
     width = upsample(np.sqrt(sum(slope**2 for slope in slopes)), steps, grid.shape)
     np.maximum(width, 0.5 * grid.spacing.min(), out=width)
     texture = smooth_noise(rng, points.shape[1:], steps * grid.spacing, _LATTICE_MM)
     hull = shapes["hull"]
-    # Most of the image is air or brain: only what lies between is painted layer by layer.
+    # Most of the image is air or brain: only the voxels in between are painted layer by layer.
     signal = np.where(hull < 0, np.float32(contrast.csf), np.float32(0))
     between = np.flatnonzero((hull > -width) & (shapes["skin"] < width))
     layers = {name: shape.reshape(-1)[between] for name, shape in shapes.items()}
@@ -116,8 +134,23 @@ def sample_brain(
 ) -> BrainSamples:
     """Average the template's maps over the boxes of the voxels near the brain.
 
-    A voxel's box is sampled at the centres of equal cells no larger than about a template voxel, by linear
-    interpolation of the maps, which are thereby continuous; ``hull_mm`` is from :func:`sample_head`.
+    A voxel's box is sampled at the centres of equal cells, no larger than about one template voxel, by linear
+    interpolation of the maps.
+
+    Parameters
+    ----------
+    maps
+        The anatomy in template space.
+    signal
+        (X, Y, Z) T1 signal on the template's grid.
+    lesion
+        (X, Y, Z) lesions on the template's grid, or None.
+    mapping
+        The subject's mapping to template space.
+    grid
+        The scan's grid.
+    hull_mm
+        (X, Y, Z) distance to the brain's hull on ``grid``, from :func:`sample_head`.
     """
     voxels = np.flatnonzero(hull_mm < _REACH_MM + 0.5 * np.linalg.norm(grid.spacing - grid.spacing.min()))
     index = np.stack(np.unravel_index(voxels, grid.shape)).astype(np.float32)
@@ -126,27 +159,27 @@ def sample_brain(
     votes = np.zeros((len(PARTS), voxels.size), np.uint8)
     codes = np.searchsorted(PARTS, maps.parts).astype(np.uint8)
     mixed = _mixed_cells(codes)
-    everyone = np.arange(voxels.size)
+    every = np.arange(voxels.size)
     offsets = _offsets(grid, maps.grid)
     for offset in offsets:
         points = mapping.to_template(apply_affine(grid.affine, index + offset[:, None]))
         at = apply_affine(np.linalg.inv(maps.grid.affine), points)
         for mean, image in zip(means, images, strict=True):
             mean += ndimage.map_coordinates(image, at, order=1, mode="constant", cval=0) / len(offsets)
-        votes[_largest_share(codes, mixed, at), everyone] += 1
+        votes[_largest_share(codes, mixed, at), every] += 1
     parts = np.array(PARTS, np.uint8)[votes.argmax(axis=0)]
     return BrainSamples(voxels, means[:3], parts, means[3], None if lesion is None else means[4])
 
 
 def _offsets(grid: Grid, template: Grid) -> np.ndarray:
-    """(M, 3) float32 places of a voxel's cells against its centre, in voxels."""
+    """(M, 3) float32 offsets of a voxel's cells from its centre, in voxels."""
     cells = np.maximum(1, np.round(grid.spacing / template.spacing.min())).astype(int)
     sides = [(np.arange(n) + 0.5) / n - 0.5 for n in cells]
     return np.array(list(product(*sides)), np.float32)
 
 
 def _mixed_cells(labels: np.ndarray) -> np.ndarray:
-    """(X, Y, Z) bool: the eight voxels from (i, j, k) to (i + 1, j + 1, k + 1) do not all have one label."""
+    """(X, Y, Z) bool: the eight voxels from (i, j, k) to (i + 1, j + 1, k + 1) have different labels."""
     mixed = np.zeros(labels.shape, bool)
     for axis in range(3):
         low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
@@ -160,7 +193,7 @@ def _mixed_cells(labels: np.ndarray) -> np.ndarray:
 
 
 def _largest_share(labels: np.ndarray, mixed: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(N,) the label with the largest linear-interpolation weight at voxel coordinates (3, N); ties to the smaller."""
+    """Labels (N,) with the largest weight in linear interpolation at voxel coordinates (3, N); ties: the smallest."""
     limit = np.array(labels.shape)[:, None] - 2
     cell = np.clip(np.floor(at).astype(np.intp), 0, limit)
     flat = np.ravel_multi_index(tuple(cell), labels.shape)
@@ -169,16 +202,16 @@ def _largest_share(labels: np.ndarray, mixed: np.ndarray, at: np.ndarray) -> np.
     part = np.clip(at[:, unsure] - cell[:, unsure], 0, 1)
     strides = np.array(labels.strides) // labels.itemsize
     shares = np.zeros((int(labels.max()) + 1, unsure.size), np.float32)
-    everyone = np.arange(unsure.size)
+    every = np.arange(unsure.size)
     for corner in product((0, 1), repeat=3):
         weight = np.prod([part[a] if c else 1 - part[a] for a, c in enumerate(corner)], axis=0)
-        shares[labels.reshape(-1)[flat[unsure] + strides @ corner], everyone] += weight
+        shares[labels.reshape(-1)[flat[unsure] + strides @ corner], every] += weight
     result[unsure] = shares.argmax(axis=0)
     return result
 
 
 def receive(signal: np.ndarray, grid: Grid, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """What the scanner stores of ``signal`` (X, Y, Z; overwritten): uneven gain, Rician noise, 12-bit integers."""
+    """The scanner's 12-bit image of ``signal`` (X, Y, Z; overwritten), with inhomogeneous gain and Rician noise."""
     steps = np.maximum(1, np.round(2 * _LATTICE_MM / grid.spacing)).astype(int)
     gain = smooth_noise(rng, lattice_shape(grid.shape, steps), steps * grid.spacing, _GAIN_SCALE_MM)
     signal *= upsample(1 + recipe.bias * gain / np.abs(gain).max(), steps, grid.shape)
@@ -190,8 +223,8 @@ def receive(signal: np.ndarray, grid: Grid, recipe: Recipe, rng: np.random.Gener
 
 
 def store(image: np.ndarray, grid: Grid, code: str) -> Volume:
-    """Turn an image on a scan's grid to the axis code ``code``; every voxel keeps its place in the world."""
+    """Reorient an image on a scan's grid to the axis code ``code``; each voxel keeps its position in the world."""
     now = nib.orientations.io_orientation(grid.affine)
-    turn = nib.orientations.ornt_transform(now, nib.orientations.axcodes2ornt(code))
-    affine = grid.affine @ nib.orientations.inv_ornt_aff(turn, grid.shape)
-    return Volume(nib.orientations.apply_orientation(image, turn), affine)
+    change = nib.orientations.ornt_transform(now, nib.orientations.axcodes2ornt(code))
+    affine = grid.affine @ nib.orientations.inv_ornt_aff(change, grid.shape)
+    return Volume(nib.orientations.apply_orientation(image, change), affine)

@@ -1,4 +1,4 @@
-"""One made-up person from one seed."""
+"""One synthetic subject from one seed."""
 
 from dataclasses import dataclass
 
@@ -20,12 +20,17 @@ _LESION_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Subject:
-    """A scan and its truth, all on the scan's grid in its stored orientation.
+    """A scan and its ground truth, all on the scan's grid in its stored orientation.
 
-    t1w: int16. brain, lesion: uint8 masks; lesion is empty for the healthy. tissue: uint8 0 / 1 CSF / 2 GM / 3 WM,
-    also under lesions. structures: uint8, FIRST's values. anatomy: uint8, see ``tissue.anatomy_classes``.
-    landmarks: (N, 6) float64, native x y z and template x y z of points inside the brain, RAS+ mm.
-    mapping: from native to template mm. recipe: what the person was made by.
+    t1w: int16.
+    brain, lesion: uint8 masks; lesion is empty in healthy subjects.
+    tissue: uint8, 0 background, 1 CSF, 2 GM, 3 WM, also in lesions.
+    structures: uint8, FIRST's values.
+    anatomy: uint8, see :func:`headstart.phantom.tissue.anatomy_classes`.
+    landmarks: (N, 6) float64, native x y z and template x y z of points in the brain, RAS+ mm.
+    mapping: from native to template mm.
+    age: in years; sex: ``F`` or ``M``.
+    recipe: the parameters of its dataset.
     """
 
     t1w: Volume
@@ -42,18 +47,18 @@ class Subject:
 
 
 def demographics(recipe: Recipe, seed: int) -> dict[str, object]:
-    """Age in years and sex (``F`` or ``M``) of the person that :func:`make_subject` makes of the same seed."""
+    """Age in years and sex (``F`` or ``M``) of the subject that :func:`make_subject` makes from the same seed."""
     rng = seeds.generator(seed, "demographics")
     youngest, oldest = _AGES[recipe.lesions]
     return {"age": int(rng.integers(youngest, oldest, endpoint=True)), "sex": str(rng.choice(["F", "M"]))}
 
 
 def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
-    """Make one person: anatomy, lesions, head, scan and truth. The same arguments give the same bytes."""
-    who = demographics(recipe, seed)
+    """Make one subject: anatomy, lesions, head, scan and ground truth. The same arguments give the same bytes."""
+    drawn = demographics(recipe, seed)
     maps = build_maps(template)
     middle, _ = brain_box(maps)
-    mapping = draw_mapping(maps.grid, middle, recipe, who["sex"], seeds.generator(seed, "anatomy"))
+    mapping = draw_mapping(maps.grid, middle, recipe, drawn["sex"], seeds.generator(seed, "anatomy"))
     growth = abs(np.linalg.det(mapping.affine[:3, :3]))
     lesion = draw_lesions(maps, recipe, growth, seeds.generator(seed, "lesions"))
     contrast = draw_contrast(seeds.generator(seed, "contrast"))
@@ -64,15 +69,16 @@ def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
     signal = _put_in_head(around, brain, contrast, recipe, seeds.generator(seed, "damage"))
     received = scanner.receive(signal, grid, recipe, seeds.generator(seed, "receiver"))
     code = str(seeds.generator(seed, "orientation").choice(recipe.orientations))
-    truth = {
-        name: scanner.store(brain.spread(values, grid.shape), grid, code) for name, values in _truth(brain).items()
+    label_maps = {
+        name: scanner.store(brain.spread(values, grid.shape), grid, code)
+        for name, values in _label_values(brain).items()
     }
     return Subject(
         t1w=scanner.store(received, grid, code),
-        **truth,
+        **label_maps,
         landmarks=_landmarks(brain, grid, mapping, recipe.landmarks, seeds.generator(seed, "landmarks")),
         mapping=mapping,
-        **who,
+        **drawn,
         recipe=recipe,
     )
 
@@ -80,11 +86,11 @@ def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
 def _put_in_head(
     around: np.ndarray, brain: scanner.BrainSamples, contrast: Contrast, recipe: Recipe, rng: np.random.Generator
 ) -> np.ndarray:
-    """Signal (X, Y, Z) of brain and head together, with lesions darkened; ``around`` is overwritten."""
+    """Signal (X, Y, Z) of brain and head together, with darker lesions; ``around`` is overwritten."""
     share = brain.shares.sum(axis=0)
     signal = brain.signal
     if brain.lesion is not None:
-        # A stroke's scar is nearly CSF; an MS lesion lies between CSF and grey matter.
+        # A stroke's scar is nearly as dark as CSF; an MS lesion is between CSF and grey matter.
         whiteness = rng.uniform(0.0, 0.3) if recipe.lesions == "stroke" else rng.uniform(0.4, 0.75)
         scar = (contrast.csf + whiteness * (contrast.gm - contrast.csf)) * share
         signal = signal + brain.lesion * np.minimum(scar - signal, 0)
@@ -93,8 +99,8 @@ def _put_in_head(
     return around
 
 
-def _truth(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:
-    """The label maps of the voxels near the brain, each (N,) uint8, by :class:`Subject`'s names."""
+def _label_values(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:
+    """Labels of the voxels near the brain, each (N,) uint8, by their names in :class:`Subject`."""
     inside = brain.in_brain
     tissue = ((brain.shares.argmax(axis=0) + 1) * inside).astype(np.uint8)
     parts = brain.parts * inside
@@ -111,7 +117,7 @@ def _truth(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:
 def _landmarks(
     brain: scanner.BrainSamples, grid: Grid, mapping: Mapping, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """(N, 6) native and template RAS+ mm of the centres of up to ``count`` voxels of the brain."""
+    """(N, 6) native and template RAS+ mm of the centres of up to ``count`` random voxels of the brain."""
     inside = brain.voxels[brain.in_brain]
     chosen = np.sort(rng.choice(inside, min(count, inside.size), replace=False))
     native = apply_affine(grid.affine, np.stack(np.unravel_index(chosen, grid.shape)).astype(np.float64))

@@ -1,4 +1,4 @@
-"""The template's anatomy as continuous maps, and what a T1-weighted scan shows of it."""
+"""The template's anatomy as continuous maps, and its T1-weighted signal."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from headstart.template.template import Template
 
 CSF, GM, WM = 1, 2, 3
 
-# Parts of the brain that are not one of FIRST's structures, which keep FIRST's own values (all are 10 or more).
+# Parts of the brain that are not among FIRST's structures; those keep FIRST's values, which are all 10 or more.
 OUTSIDE, CEREBRUM, CEREBELLUM, VENTRICLE = 0, 1, 2, 3
 BRAIN_STEM = 16
 STRUCTURES = (10, 11, 12, 13, 16, 17, 18, 26, 49, 50, 51, 52, 53, 54, 58)
@@ -20,10 +20,10 @@ PARTS = (OUTSIDE, CEREBRUM, CEREBELLUM, VENTRICLE, *STRUCTURES)
 
 _CEREBELLUM_LABELS = (7, 8, 46, 47)
 _VENTRICLE_LABELS = (4, 5, 14, 15, 43, 44)
-_CORTEX_LABELS = (3, 42)  # and, where the parcels are kept apart, all from _PARCELS_FROM
+_CORTEX_LABELS = (3, 42)  # and, if the parcels are not merged, all from _PARCELS_FROM
 _PARCELS_FROM = 1000
 
-# Signal of a structure: how far it lies from grey (0) towards white matter (1) on a T1-weighted scan.
+# Signal of a structure in a T1-weighted scan, on a scale from grey matter (0) to white matter (1).
 _STRUCTURE_WHITENESS = {
     (10, 49): 0.55,  # thalamus
     (11, 50): 0.08,  # caudate
@@ -36,7 +36,8 @@ _STRUCTURE_WHITENESS = {
 }
 _WHITENESS_SD = 0.04
 
-# An average of many people blurs the edge between tissues; the cube of the probabilities is about one person's.
+# The edges between tissues are blurred in an average of many people; with the cube of the probabilities they are about
+# as sharp as in one person.
 _SHARPENING = 3
 _REGION_LATTICE_MM = 3.0
 
@@ -45,7 +46,7 @@ _REGION_LATTICE_MM = 3.0
 class Maps:
     """The anatomy on the template's grid.
 
-    shares: (3, X, Y, Z) float32, each voxel's parts of CSF, GM and WM; they sum to 1 in the brain and 0 outside.
+    shares: (3, X, Y, Z) float32, each voxel's shares of CSF, GM and WM, which sum to 1 in the brain and 0 outside.
     parts: (X, Y, Z) uint8, one of ``PARTS``.
     grid: the template's grid.
     """
@@ -57,7 +58,7 @@ class Maps:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One scan's T1-weighted signal as a part of white matter's: tissues, and structures by FIRST's value."""
+    """T1-weighted signals of one scan relative to white matter's: of tissues, and of structures by FIRST's value."""
 
     csf: float
     gm: float
@@ -66,9 +67,9 @@ class Contrast:
 
 
 def build_maps(template: Template) -> Maps:
-    """Sharpen the template's tissue maps and name the part of the brain of each voxel.
+    """Sharpen the template's tissue maps, and label the part of the brain in each voxel.
 
-    A voxel of a structure holds no CSF, so that the scan, the tissues and the structures never contradict.
+    A voxel of a structure contains no CSF, so that scan, tissues and structures always agree.
     """
     brain = template.brain.data > 0
     structures = np.where(brain, template.structures.data, 0).astype(np.uint8)
@@ -88,9 +89,9 @@ def build_maps(template: Template) -> Maps:
 
 
 def _regions(parcellation: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Boolean (X, Y, Z) masks of cerebellum and ventricles, grown over the gaps between the parcellation's labels.
+    """Boolean (X, Y, Z) masks of cerebellum and ventricles, extended into the gaps of the parcellation.
 
-    A voxel without label belongs with the labels that prevail around it.
+    A voxel without label gets the label that prevails around it.
     """
     step = np.maximum(1, np.round(_REGION_LATTICE_MM / grid.spacing)).astype(int)
     sparse = parcellation[:: step[0], :: step[1], :: step[2]]
@@ -113,7 +114,7 @@ def _regions(parcellation: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarr
 
 
 def brain_box(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
-    """Middle (3,) and half size (3,) of the brain's box in template mm."""
+    """Centre (3,) and half size (3,) of the brain's box in template mm."""
     inside = maps.parts != OUTSIDE
     sides = [np.flatnonzero(inside.any(axis=others))[[0, -1]] for others in ((1, 2), (0, 2), (0, 1))]
     low, high = apply_affine(maps.grid.affine, np.array(sides, np.float64)).T
@@ -121,7 +122,7 @@ def brain_box(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_contrast(rng: np.random.Generator) -> Contrast:
-    """Draw one scan's signals: CSF dark, GM mid, WM bright; the two sides of a structure look alike."""
+    """Draw the signals of one scan: CSF dark, GM intermediate, WM bright; both sides of a structure are equal."""
     gm, csf = rng.uniform(0.62, 0.74), rng.uniform(0.15, 0.27)
     structures = {}
     for labels, whiteness in _STRUCTURE_WHITENESS.items():

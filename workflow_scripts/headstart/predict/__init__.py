@@ -1,5 +1,5 @@
-"""Segment new scans with a finished model; no stage of the pipeline knows of this package.
+"""Segmentation of new scans with a finished model; no stage of the pipeline depends on this package.
 
-- ``request``: what a user asks for, checked before any work
-- ``segment``: one scan, from its own grid and back
+- ``request``: which model and which scans, checked before any work
+- ``segment``: segments one scan, and returns to its own grid
 """

@@ -1,7 +1,7 @@
-"""Beside the road, predict: a fine-tuned model segments a scan that no study has seen, on the scan's own grid.
+"""Segments a new scan with a fine-tuned model, on the scan's own grid.
 
-The scan goes through what the model's training scans went through, as ``model.json`` says; what comes back is a mask
-with the scan's shape and affine. A scan whose registration failed gets none.
+The scan is prepared as ``model.json`` says the model's training scans were. The result is a mask with the scan's shape
+and affine. A scan whose registration failed gets no mask.
 """
 
 import os
@@ -21,7 +21,7 @@ from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.register import quality, quality_table
-from headstart.register.affine import Registered, register
+from headstart.register.affine import RegisteredScan, RegistrationSettings, register
 from headstart.report import scan_pictures
 from headstart.slices import cut, store
 from headstart.template import template
@@ -33,23 +33,24 @@ PathLike = str | os.PathLike
 
 @dataclass(frozen=True)
 class Prediction:
-    """What became of a scan.
+    """The result for one scan.
 
-    ``record``: for the quality table: ``status`` (``failed``: no mask; ``passed``), ``failed`` (why), what
-    :func:`headstart.datasets.intake.check_scan` found, registration's numbers, ``volumes_ml`` by class and ``seconds`` by step.
-    ``registered``: None where the scan could not be read. ``in_space`` and ``mask``: uint8, class k of the model is k,
-    on the grid of ``model.json`` and on the scan's own; None where the status is ``failed``.
+    ``record``: for the table of predictions: ``status`` ("failed": no mask; "passed"), ``failed`` (why), the record of
+    :func:`headstart.datasets.intake.check_scan`, the measures of the registration, ``volumes_ml`` by class and
+    ``seconds`` by step. ``registered``: None if the scan could not be read. ``in_space`` and ``mask``: uint8, with the
+    value k for the model's class k, on the grid of ``model.json`` and on the scan's own; None if the status is
+    "failed".
     """
 
     record: dict
-    registered: Registered | None = None
+    registered: RegisteredScan | None = None
     in_space: Volume | None = None
     mask: Volume | None = None
 
 
 @dataclass
-class _Clock:
-    """Seconds of each step."""
+class _Timer:
+    """Measures the seconds of each step."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -63,8 +64,8 @@ class _Clock:
 def load(weights: PathLike, metadata: Mapping) -> Segmenter:
     """The fine-tuned network in ``weights``, whose ``model.json`` must say ``metadata``.
 
-    ``metadata``: see :func:`headstart.predict.request.metadata`. Raises :class:`UserError` for what
-    :func:`headstart.networks.model_files.load_state` refuses.
+    ``metadata``: see :func:`headstart.predict.request.read_metadata`. Raises the :class:`UserError` of
+    :func:`headstart.networks.model_files.load_state`.
     """
     architecture = Architecture.of(metadata["network"])
     model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(metadata["classes"]), seed=0))
@@ -78,53 +79,74 @@ def segment(
     metadata: Mapping,
     maps: Mapping[str, Volume],
     stop: Mapping[str, Sequence[float]],
-    *,
-    threads: int = 1,
+    threads: int,
 ) -> Prediction:
-    """Segment the T1 scan in ``path``, on the CPU.
+    """Segment a T1 scan, on the CPU.
 
-    ``maps``: :func:`headstart.template.atlases.tissue_maps`; ``stop``: least and most of registration's numbers, beyond which a
-    scan gets no mask. Slices that training left out (``discard_mm``) hold no class. A scan that cannot be read or
-    registered does not raise: the record says why.
+    Parameters
+    ----------
+    path
+        File of the scan.
+    model, metadata
+        The network and its ``model.json``. Slices that training discarded (``discard_mm``) are background.
+    maps
+        See :func:`headstart.template.atlases.tissue_maps`.
+    stop
+        Lower and upper limit of measures of the registration; a scan outside them gets no mask.
+    threads
+        Number of threads of the registration.
+
+    Returns
+    -------
+    Prediction
+        If the scan cannot be read or registered, its record says why; no error is raised.
     """
-    clock, grid = _Clock(), template.grid(metadata["voxel_mm"])
-    record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": clock.seconds}
+    timer, grid = _Timer(), template.grid(metadata["voxel_mm"])
+    record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": timer.seconds}
+    settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
     try:
-        with clock("check"):
+        with timer("check"):
             record |= intake.check_scan(path)
-        with clock("register"):
-            how = {"percentiles": tuple(metadata["percentiles"]), "threads": threads, **metadata["register"]}
-            found = register(path, maps["t1"], maps["brain"], grid, **how)
+        with timer("register"):
+            registered = register(path, maps["t1"], maps["brain"], grid, settings, threads=threads)
     except UserError as error:
         return Prediction(record | {"failed": str(error)})
     tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
-    record |= found.quality | quality.contrast(found.t1, tissues)
+    record |= registered.quality | quality.contrast(registered.t1, tissues)
     if reasons := quality_table.failures(record, stop):
-        return Prediction(record | {"failed": "; ".join(reasons)}, found)
-    with clock("predict"):
-        in_space = predicted(found.t1, model, metadata)
-    with clock("restore"):
+        return Prediction(record | {"failed": "; ".join(reasons)}, registered)
+    with timer("predict"):
+        in_space = segment_registered(registered.t1, model, metadata)
+    with timer("restore"):
         own = images.read(path).grid
-        mask = images.resample_labels(in_space, own, np.linalg.inv(found.transform))
+        mask = images.resample_labels(in_space, own, np.linalg.inv(registered.transform))
     counts = np.bincount(mask.data.ravel(), minlength=len(metadata["classes"]))
     volumes = {name: float(counts[k] * own.voxel_ml) for k, name in enumerate(metadata["classes"]) if k}
-    return Prediction(record | {"status": "passed", "failed": "", "volumes_ml": volumes}, found, in_space, mask)
+    return Prediction(record | {"status": "passed", "failed": "", "volumes_ml": volumes}, registered, in_space, mask)
 
 
-def predicted(t1: Volume, model: Segmenter, metadata: Mapping) -> Volume:
-    """A registered scan's classes, uint8 on its grid; 0 in slices that training left out."""
-    shown = cut.cut(t1, metadata["size"][0], metadata["discard_mm"])
-    precision = metadata["training"]["precision"]
-    said = loop.predict(model, store.to_uint16(shown), precision=precision, device="cpu")
-    return cut.restore(said, t1.grid, metadata["discard_mm"])
+def segment_registered(t1: Volume, model: Segmenter, metadata: Mapping) -> Volume:
+    """The classes of a registered scan, uint8 on its grid; 0 in slices that training discarded."""
+    slices = store.to_uint16(cut.cut(t1, metadata["size"][0], metadata["discard_mm"]))
+    predictions = loop.predict(model, slices, precision=metadata["training"]["precision"], device="cpu")
+    return cut.restore(predictions, t1.grid, metadata["discard_mm"])
 
 
 def write(
     made: Prediction, folder: PathLike, subject: str, weights: PathLike, metadata: Mapping, brain: Volume
 ) -> None:
-    """Write what became of a scan to ``folder``/anat: its record, and what there is of mask, sidecar and pictures.
+    """Write the result for a scan to ``folder``/anat: its record and, as far as they exist, mask, sidecar and pictures.
 
-    ``brain``: the template's brain mask, outlined in the picture of the registration.
+    Parameters
+    ----------
+    made
+        The result.
+    folder, subject
+        Folder of the scan's results, and label of the subject in their names.
+    weights, metadata
+        The model's file and its ``model.json``, for the sidecar.
+    brain
+        The template's brain mask, outlined in the picture of the registration.
     """
     target = "".join(filter(str.isalnum, metadata["target"]))
     stem = f"{folder}/anat/sub-{subject}"
@@ -142,7 +164,7 @@ def write(
 
 
 def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
-    """What a mask is and what made it (BIDS)."""
+    """The BIDS sidecar of a mask: its classes, and what it was made from."""
     return {
         "Manual": False,
         "Classes": {str(k): name for k, name in enumerate(metadata["classes"])},
@@ -163,10 +185,10 @@ def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
 
 
 def tabulate(records: Mapping[str, Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
-    """A row a scan: ``subject``, ``status``, the reasons for it, volumes in mL by class, and quality's numbers.
+    """The table of predictions, one row per scan: ``subject``, ``status``, reasons, volumes in mL, quality measures.
 
-    ``records``: of :class:`Prediction`, by subject. ``status``: ``failed`` (no mask), ``look`` (an outlier among these
-    scans, or a warning) or ``passed``; see :func:`headstart.register.quality_table.tabulate`.
+    ``records``: those of :class:`Prediction`, by subject. ``status``: "failed" (no mask), "review" (an outlier among
+    these scans, or a warning) or "passed"; see :func:`headstart.register.quality_table.tabulate`.
     """
     read, unread = [], []
     for subject, record in records.items():

@@ -1,7 +1,7 @@
-"""What was made from what, and whether that still holds.
+"""What the results of a study were made from, and whether that is still the same.
 
 - ``fingerprint``: hash of the code that a script runs
-- ``record``: provenance.json of a study
-- ``verify``: what no longer matches it
+- ``record``: writes provenance.json of a study
+- ``verify``: lists what differs from provenance.json
 - ``clock``: files dated in the future
 """

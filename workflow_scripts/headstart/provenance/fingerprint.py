@@ -1,7 +1,8 @@
 """A fingerprint of the code that a script runs, so that a changed function reruns only the jobs that use it.
 
-What cannot change a result is left out: comments, docstrings and layout; what is said to the user, in log messages and
-in the arguments of ``raise UserError(...)``, since a job that raises leaves no result; and the version of headstart.
+It leaves out what cannot change a result: comments, docstrings and formatting; messages to the user in log calls and
+in the arguments of ``raise UserError(...)``, since a job that raises has no result; and the version of headstart.
+Tables and templates beside a module count if the module names them.
 """
 
 import ast
@@ -20,7 +21,7 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 def of_script(script: Path) -> str:
     """Hash of a script and of the package modules that it imports, directly or through one another.
 
-    ``script`` lies in the folder that holds the package. Returns 16 hexadecimal digits.
+    ``script`` is in the folder that contains the package. Returns 16 hexadecimal digits.
     """
     root = script.parent
     seen = {script}
@@ -37,13 +38,13 @@ def of_script(script: Path) -> str:
 
 
 def of_file(path: Path) -> str:
-    """Hash of one file: of its syntax tree without what is left out if it is Python, else of its bytes."""
+    """Hash of one file: for Python of its syntax tree, without what cannot change a result, else of its bytes."""
     essence = _essence(path).encode() if path.suffix == ".py" else path.read_bytes()
     return hashlib.sha256(essence).hexdigest()[:16]
 
 
 class _Silent(ast.NodeTransformer):
-    """Takes docstrings, log messages and the arguments of user errors out of a syntax tree."""
+    """Removes docstrings, log calls and the arguments of user errors from a syntax tree."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -74,12 +75,20 @@ def _essence(path: Path) -> str:
     """The syntax tree of a module as text, without what cannot change a result."""
     if path.name == _VERSION and path.parent.name == PACKAGE:
         return ""
-    return ast.dump(_Silent().visit(ast.parse(path.read_text(encoding="utf-8"))))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    data = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in _data_files(path, tree)]
+    return "\n".join([ast.dump(_Silent().visit(tree)), *data])
+
+
+def _data_files(path: Path, tree: ast.Module) -> list[Path]:
+    """The files beside a module, such as tables and templates, that it names."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return sorted(file for file in path.parent.iterdir() if file.name in named and file.is_file())
 
 
 @cache
 def _imports(path: Path, root: Path) -> frozenset[Path]:
-    """Files of the package's modules that a file imports, at any depth of nesting."""
+    """Files of the package's modules that a file imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
@@ -90,7 +99,7 @@ def _imports(path: Path, root: Path) -> frozenset[Path]:
 
 
 def _files(name: str, root: Path) -> list[Path]:
-    """A dotted name's module file and the packages on the way to it; names that are no module have none."""
+    """The files of a dotted name: its module and the packages above it; none if it is not a module."""
     parts = name.split(".")
     found = []
     for depth in range(1, len(parts) + 1):

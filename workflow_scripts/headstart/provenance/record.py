@@ -1,6 +1,6 @@
-"""What a study's results were made from: code, packages, configuration, seeds, each file that went in and came out.
+"""The provenance of a study: code, packages, configuration, seeds, and every input, intermediate and output file.
 
-Nothing of the time and no name of a machine or user is written: runs equal in all that counts give equal bytes.
+Neither the time nor the name of a machine or user is written, so that equal runs give equal bytes.
 """
 
 import functools
@@ -21,10 +21,12 @@ from headstart.slices import natural
 from headstart.version import __version__
 
 PathLike = str | os.PathLike
-# The folder of the project that this file belongs to.
+# The project's folder.
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = "envs/requirements.txt"
-# Folders of a study with what its stages hand on, beside the tables of natural images, which name files by their paths.
+# Suffixes of code, and of the templates and tables beside it.
+_CODE = {".py", ".jinja", ".yaml", ".tsv"}
+# Folders of a study with files that one stage makes and another reads.
 _STAGES = (
     "template",
     "datasets",
@@ -36,13 +38,13 @@ _STAGES = (
     "finetune",
     "evaluate",
 )
-# Configuration that says where files lie, or is no part of the study.
-_ELSEWHERE = ("results", "data", "predict")
+# Sections of the configuration that name places or are not part of the study.
+_LEFT_OUT = ("results", "data", "predict")
 
 
 @dataclass(frozen=True)
 class Places:
-    """The folders from which files are named, so that a study reads the same wherever it lies.
+    """Folders relative to which files are named, so that the provenance of a study does not depend on where it is.
 
     ``study``: the study's results; ``data``: the folder of the real scans, if there is one.
     """
@@ -51,7 +53,7 @@ class Places:
     data: PathLike | None = None
 
     def name(self, path: PathLike) -> str:
-        """``<study>/...``, ``<data>/...`` or ``~/...`` for an absolute path or one from here; else the path itself."""
+        """``<study>/...``, ``<data>/...`` or ``~/...``; the absolute path for a file elsewhere."""
         whole = os.path.abspath(path)
         for name, folder in self._folders().items():
             if whole.startswith(folder.rstrip(os.sep) + os.sep):
@@ -59,7 +61,7 @@ class Places:
         return whole
 
     def find(self, name: str) -> Path:
-        """The path of what :meth:`name` named."""
+        """The path for a name that :meth:`name` returned."""
         place, _, within = name.partition("/")
         folder = self._folders().get(place)
         return Path(folder, within) if folder else Path(name)
@@ -77,21 +79,35 @@ def write(
     planned: Mapping,
     records: Sequence[PathLike],
     others: Sequence[PathLike],
-    pictures: Mapping[str, PathLike],
+    image_tables: Mapping[str, PathLike],
     outputs: Sequence[PathLike],
 ) -> None:
-    """Write a study's provenance as JSON, with sorted keys.
+    """Write a study's provenance as JSON with sorted keys.
 
-    ``root``: the project's folder; ``planned``: what is known before the study runs (:func:`planned`); ``records``:
-    those of :func:`headstart.datasets.intake.check`; ``others``: further files that went in; ``pictures``: the tables of natural
-    images (:func:`headstart.slices.natural.tabulate`), by dataset; ``outputs``: what came out, within the study's folder. All
-    else that its stages left there are ``intermediates``.
+    Parameters
+    ----------
+    path
+        File to write.
+    root
+        The project's folder.
+    places
+        Folders relative to which files are named.
+    planned
+        What is known before the study runs, see :func:`planned`.
+    records
+        Files with the records of :func:`headstart.datasets.intake.check`.
+    others
+        Further input files.
+    image_tables
+        Tables of natural images (:func:`headstart.slices.natural.tabulate`) by dataset.
+    outputs
+        Results in the study's folder. All other files that its stages left there are listed as ``intermediates``.
     """
     scans = (file for record in records for row in job.read_json(record) for file in row["files"])
     files = [*scans, *({"file": str(other), **job.checksum(other)} for other in others)]
-    went_in = {places.name(row["file"]): {key: row[key] for key in ("bytes", "sha256")} for row in files}
-    came_out = {places.name(output): made(output) for output in outputs}
-    told = went_in.keys() | came_out.keys() | {places.name(table) for table in pictures.values()}
+    inputs = {places.name(row["file"]): {key: row[key] for key in ("bytes", "sha256")} for row in files}
+    results = {places.name(output): output_checksum(output) for output in outputs}
+    listed = inputs.keys() | results.keys() | {places.name(table) for table in image_tables.values()}
     job.write_json(
         path,
         {
@@ -100,28 +116,30 @@ def write(
             "commit": commit(root),
             "packages": packages(Path(root, LOCK)),
             "host": host(),
-            "inputs": went_in,
-            "pictures": {name: listing(table, places) for name, table in pictures.items()},
-            "outputs": came_out,
+            "inputs": inputs,
+            "pictures": {name: summarise_images(table, places) for name, table in image_tables.items()},
+            "outputs": results,
             "intermediates": {
-                name: job.checksum(file) for file in handed_on(places.study) if (name := places.name(file)) not in told
+                name: job.checksum(file)
+                for file in stage_files(places.study)
+                if (name := places.name(file)) not in listed
             },
         },
     )
 
 
-def handed_on(study: PathLike) -> Iterator[str]:
-    """Every file that the stages left in a study's folder, but for those that a job is still writing."""
+def stage_files(study: PathLike) -> Iterator[str]:
+    """Every file that the stages left in a study's folder, except those that a job is still writing."""
     for stage in _STAGES:
         for folder, _, names in os.walk(Path(study, stage)):
             yield from (os.path.join(folder, name) for name in names if not name.startswith(".partial-"))
 
 
 def planned(root: PathLike, places: Places, config: Mapping, seeds: Mapping) -> dict:
-    """What is known of a study before it runs: ``configuration``, ``seeds``, ``code`` and ``lock``.
+    """What is known before a study runs: ``configuration``, ``seeds``, ``code`` and ``lock``.
 
-    ``config``: as :func:`headstart.settings.resolve` gives it. In a rule's parameters it makes the provenance anew when
-    any of these changes.
+    ``config``: as returned by :func:`headstart.settings.resolve`. As a rule's parameter, it has the provenance written
+    again when any of these changes.
     """
     lock = Path(root, LOCK)
     return {
@@ -133,26 +151,26 @@ def planned(root: PathLike, places: Places, config: Mapping, seeds: Mapping) -> 
 
 
 def configuration(config: Mapping, places: Places) -> dict:
-    """A resolved configuration without what says where things lie; its absolute paths as :class:`Places` names them."""
-    named = _named({key: value for key, value in config.items() if key not in _ELSEWHERE}, places)
+    """A resolved configuration without its places, with absolute paths named by :class:`Places`."""
+    named = _named({key: value for key, value in config.items() if key not in _LEFT_OUT}, places)
     return json.loads(json.dumps(named))
 
 
 @functools.cache
 def code(root: PathLike) -> dict[str, str]:
-    """A hash of each file of the workflow, by its path: comments and docstrings of Python are free."""
-    scripts = sorted(Path(root, "workflow_scripts").rglob("*.py"))
+    """A hash of each file of the workflow, by path, see :func:`headstart.provenance.fingerprint.of_file`."""
+    scripts = sorted(path for path in Path(root, "workflow_scripts").rglob("*") if path.suffix in _CODE)
     rules = [Path(root, "Snakefile"), *sorted(Path(root, "rules").glob("*.smk"))]
     return {path.relative_to(root).as_posix(): fingerprint.of_file(path) for path in (*rules, *scripts)}
 
 
 def commit(root: PathLike) -> dict[str, str | bool]:
-    """The git commit of a checkout as ``id``, and as ``changed`` whether tracked files differ from it.
+    """The git commit of a checkout as ``id``, and whether tracked files differ from it as ``changed``.
 
     Outside a checkout, or without git, the id is ``unknown``.
     """
     try:
-        # A project copied into a folder of another checkout is not of its commit.
+        # A project copied into a folder of another checkout does not belong to its commit.
         if _git(root, "rev-parse", "--show-prefix"):
             return {"id": "unknown"}
         changed = _git(root, "status", "--porcelain", "--untracked-files=no")
@@ -162,7 +180,7 @@ def commit(root: PathLike) -> dict[str, str | bool]:
 
 
 def packages(lock: PathLike) -> dict[str, str]:
-    """The versions installed here of the packages that a lock names; without a lock, of all that are installed."""
+    """Installed versions of the packages that a lock names; of all installed packages if there is no lock."""
     if not Path(lock).exists():
         return {each.name: each.version for each in importlib.metadata.distributions()}
     found = {}
@@ -175,12 +193,12 @@ def packages(lock: PathLike) -> dict[str, str]:
 
 
 def locked(lock: PathLike) -> dict[str, str]:
-    """The versions that a lock (``name==version`` a line) asks for."""
+    """The versions in a lock file, one ``name==version`` per line."""
     return dict(re.findall(r"^([\w.-]+)==(\S+)", Path(lock).read_text(encoding="utf-8"), re.M))
 
 
 def host() -> dict[str, str]:
-    """The kind of machine: system, its C library, kind and name of processor, Python."""
+    """The type of machine: system, C library, architecture, processor, and Python."""
     return {
         "system": platform.system(),
         "libc": " ".join(platform.libc_ver()).strip(),
@@ -190,12 +208,12 @@ def host() -> dict[str, str]:
     }
 
 
-def listing(table: PathLike, places: Places) -> dict[str, int | str]:
-    """What a table of natural images uses, without reading millions of them.
+def summarise_images(table: PathLike, places: Places) -> dict[str, int | str]:
+    """The natural images that a table lists, without reading millions of them.
 
-    ``pictures``, ``files`` (archives, or single pictures) and their ``bytes``, and ``sha256``: over where in which file
-    each picture lies, and these files' sizes. What the pixels were is known from ``data_sha256`` in the model.json of
-    what learnt from them. Raises FileNotFoundError for a file that is gone.
+    ``pictures`` and ``files`` (archives, or single images): their numbers; ``bytes`` of the files; ``sha256`` of the
+    position of each image in its file and of the sizes of the files. The pixels are covered by ``data_sha256`` in the
+    ``model.json`` of the networks trained on them. Raises FileNotFoundError for a missing file.
     """
     rows = natural.read_table(table)
     used = sorted(set(rows["image_file"].dropna()) | set(rows["labels_file"].dropna()))
@@ -212,8 +230,8 @@ def listing(table: PathLike, places: Places) -> dict[str, int | str]:
     }
 
 
-def made(output: PathLike) -> dict[str, int | str]:
-    """``bytes`` and ``sha256`` of an output; of weights, the hash that model.json got when they were made."""
+def output_checksum(output: PathLike) -> dict[str, int | str]:
+    """``bytes`` and ``sha256`` of an output; for weights the hash that ``model.json`` recorded when they were made."""
     path = Path(output)
     if path.suffix != ".safetensors":
         return job.checksum(path)
@@ -221,6 +239,7 @@ def made(output: PathLike) -> dict[str, int | str]:
 
 
 def _named(value: object, places: Places) -> object:
+    """A part of the configuration, with absolute paths named by ``places``."""
     if isinstance(value, Mapping):
         return {str(key): _named(item, places) for key, item in value.items()}
     if isinstance(value, str):
@@ -234,9 +253,9 @@ def _git(root: PathLike, *words: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's name, where Linux tells it; else what Python knows of it."""
+    """The name of the processor from Linux, or else what Python knows of it."""
     try:
-        told = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
     except OSError:
-        told = None
-    return told[1] if told else platform.processor()
+        found = None
+    return found[1] if found else platform.processor()

@@ -1,4 +1,4 @@
-"""Stage 2, register: a scan is brought to MNI space by one affine and one interpolation.
+"""Registration of a scan to MNI space, by one affine and one interpolation.
 
 Zoetmulder 2022, section 3.2: scans are reoriented and resampled to the MNI-ICBM 152 template; intensities above the
 99th and below the 1st percentile are clipped, then scaled to [0, 1].
@@ -6,27 +6,50 @@ Zoetmulder 2022, section 3.2: scans are reoriented and resampled to the MNI-ICBM
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from headstart import images
 from headstart.datasets import headers, intake
+from headstart.datasets.intake import LabelFormat
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.register import ants, brain_extraction
 
-# Share of the brain beyond which labels are taken for no lesions.
-_MOST_LESION = 0.5
+# Labels of a larger share of the brain are not lesions.
+_MAX_LESION_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegistrationSettings:
+    """How scans are registered: the section ``register`` of the configuration without ``threads``.
+
+    percentiles: of the intensities of the head's voxels, between which intensities are clipped.
+    voxel_mm: size of the voxels on which the affine is estimated.
+    shrink, iterations: shrink factor and number of iterations of each resolution level, coarse to fine.
+    sampling_rate: share of the voxels on which the metric is evaluated.
+    """
+
+    percentiles: Sequence[float]
+    voxel_mm: float
+    shrink: Sequence[int]
+    iterations: Sequence[int]
+    sampling_rate: float
+
+    @classmethod
+    def of(cls, section: Mapping) -> "RegistrationSettings":
+        """Take the settings from the section ``register`` of the configuration."""
+        return cls(**{field.name: section[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class RegisteredScan:
     """A scan in template space.
 
     ``t1``: float32 in [0, 1] on the study's grid; ``brain``: uint8 on the same grid; ``transform``: (4, 4) from
     RAS+ mm of the template to RAS+ mm of the scan; ``itk``: the same as the bytes of an ITK ``.mat`` file;
-    ``quality``: what the quality table shows.
+    ``quality``: its measures for the quality table.
     """
 
     t1: Volume
@@ -41,23 +64,36 @@ def register(
     template: Volume,
     template_brain: Volume,
     grid: Grid,
+    settings: RegistrationSettings,
     *,
+    threads: int,
     lesion: Volume | None = None,
-    percentiles: tuple[float, float] = (1, 99),
-    voxel_mm: float = 2,
-    shrink: Sequence[int] = (4, 2, 1),
-    iterations: Sequence[int] = (1000, 500, 200),
-    sampling_rate: float = 0.05,
-    threads: int = 1,
-) -> Registered:
-    """Register the T1 scan in ``path`` to the template and resample it, skull and all, to ``grid``.
+) -> RegisteredScan:
+    """Register a T1 scan to the template and resample it, with its skull, to a grid in template space.
 
-    ``template``, ``template_brain``: its T1 image, brain only, and its brain mask. The brain alone steers the affine,
-    since the template has no skull; both are brought to ``voxel_mm`` for it, which costs nothing in accuracy.
-    ``lesion``: labels on the scan's grid; where they are not 0, the scan has no say in the affine.
-    ``percentiles`` are those of the head's voxels between which intensities are clipped. ``shrink``, ``iterations``,
-    ``sampling_rate``: see :func:`headstart.register.ants.affine`. Raises :class:`UserError` for what
-    :func:`headstart.datasets.intake.check_scan` refuses, before any work.
+    The affine is estimated from the brain alone, since the template has no skull, at a resolution that is lower than
+    the scan's but costs no accuracy.
+
+    Parameters
+    ----------
+    path
+        File of the scan.
+    template, template_brain
+        T1 image of the template, brain only, and its brain mask.
+    grid
+        Grid of the result.
+    settings
+        How to register.
+    threads
+        Number of threads; with one, the result is the same in each run, byte for byte.
+    lesion
+        Labels on the scan's grid; voxels where they are not 0 are left out of the metric.
+
+    Raises
+    ------
+    UserError
+        For what :func:`headstart.datasets.intake.check_scan` refuses, before any work; if no brain is found, the lesion
+        covers most of it, or it is registered to a place outside the template.
     """
     scan, _ = intake.read_t1(path)
     headers.check(path, scan.grid)
@@ -65,23 +101,24 @@ def register(
         mask, stripped = brain_extraction.extract(scan, threads)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    alone = Volume(scan.data * mask.data, scan.affine)
-    coarse = alone.grid.coarsened(voxel_mm)
+    brain = Volume(scan.data * mask.data, scan.affine)
+    coarse = brain.grid.coarsened(settings.voxel_mm)
     transform, itk = ants.affine(
-        images.resample(template, template.grid.coarsened(voxel_mm)),
-        images.resample(alone, coarse),
+        images.resample(template, template.grid.coarsened(settings.voxel_mm)),
+        images.resample(brain, coarse),
         moving_mask=None if lesion is None else images.resample_labels(_healthy(path, lesion, mask), coarse),
-        shrink=shrink,
-        iterations=iterations,
-        sampling_rate=sampling_rate,
+        shrink=settings.shrink,
+        iterations=settings.iterations,
+        sampling_rate=settings.sampling_rate,
         threads=threads,
     )
     t1 = images.resample(scan, grid, transform)
     mask_on_grid = images.resample_labels(mask, grid, transform)
     if not mask_on_grid.data.any():
         raise UserError(f"{path}: registration put its brain outside the template; exclude the scan.")
-    return Registered(
-        t1=Volume(rescale(t1.data, brain_extraction.head(t1, mask_on_grid), percentiles), grid.affine),
+    head = brain_extraction.head(t1, mask_on_grid)
+    return RegisteredScan(
+        t1=Volume(rescale(t1.data, head, settings.percentiles), grid.affine),
         brain=mask_on_grid,
         transform=transform,
         itk=itk,
@@ -94,19 +131,19 @@ def register(
 
 
 def _healthy(path: str | os.PathLike, lesion: Volume, brain: Volume) -> Volume:
-    """Mask of all that is not lesion."""
+    """Mask of all voxels without lesion, uint8."""
     inside = brain.data > 0
     share = np.count_nonzero(inside & (lesion.data > 0)) / np.count_nonzero(inside)
-    if share > _MOST_LESION:
+    if share > _MAX_LESION_SHARE:
         raise UserError(
-            f"{path}: {100 * share:.0f} % of its brain is labelled, which leaves too little to register it by; remove "
+            f"{path}: {100 * share:.0f} % of its brain is labelled, which leaves too little for registration; remove "
             "mask_lesions from the dataset's entry."
         )
     return Volume((lesion.data == 0).astype(np.uint8), lesion.affine)
 
 
-def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    """Clip to the percentiles of ``data[voxels]`` and scale these to [0, 1]; float32."""
+def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: Sequence[float]) -> np.ndarray:
+    """Clip to two percentiles of ``data[voxels]`` and scale these to [0, 1]; float32."""
     low, high = np.percentile(data[voxels], percentiles)
     return ((np.clip(data, low, high) - low) / (high - low)).astype(np.float32)
 
@@ -117,21 +154,41 @@ def target_labels(
     transform: np.ndarray,
     grid: Grid,
     values: Mapping[int, int],
-    *,
-    masks: bool = False,
-    mask_above: float | None = None,
+    label_format: LabelFormat,
 ) -> tuple[Volume, Volume]:
-    """The manual labels of the scan ``t1w``, uint8, as they are and brought to ``grid``, values changed by ``values``.
+    """Read the manual labels of a scan, replace their values, and resample them to a grid in template space.
 
-    Values that are not among these become background. ``paths``, ``masks``, ``mask_above``: see
-    :func:`headstart.datasets.intake.read_labels`.
+    Parameters
+    ----------
+    paths
+        Files of the labels.
+    t1w
+        File of the scan.
+    transform
+        (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
+    grid
+        Grid in template space.
+    values
+        New value of each label value; labels that are not listed become background.
+    label_format
+        How the files are read.
+
+    Returns
+    -------
+    tuple of Volume
+        The labels on the scan's grid and on ``grid``, both uint8.
+
+    Raises
+    ------
+    UserError
+        For what :func:`headstart.datasets.intake.read_labels` refuses, and if no label is left.
     """
-    labels, _ = intake.read_labels(paths, t1w, masks=masks, mask_above=mask_above)
+    labels, _ = intake.read_labels(paths, t1w, label_format)
     merged = np.zeros(labels.data.shape, np.uint8)
     for value, target in values.items():
         merged[labels.data == value] = target
     if not merged.any():
-        raise UserError(f"{paths[0]} holds none of the labels that the target asks for; check the target's classes.")
+        raise UserError(f"{paths[0]} has none of the labels of the target's classes; check the target's classes.")
     native = Volume(merged, labels.affine)
     return native, images.resample_labels(native, grid, transform)
 
@@ -139,7 +196,7 @@ def target_labels(
 def _quality(
     t1: Volume, mask: Volume, template: Volume, template_brain: Volume, transform: np.ndarray
 ) -> dict[str, float | None]:
-    """Numbers by which a failed registration shows."""
+    """Measures that reveal a failed registration."""
     reference = images.resample(template, t1.grid).data
     expected = images.resample_labels(template_brain, t1.grid).data > 0
     found = mask.data > 0

@@ -1,8 +1,8 @@
-"""The one door to ANTs: its axes (LPS+), its files and its threads end here.
+"""The interface to ANTs, which hides its axes (LPS+), its files and its threads.
 
-Everything outside uses :class:`headstart.images.Volume` and (4, 4) matrices in RAS+ millimetres. ANTs' tools are
-run with a fixed seed. With one thread their results are then the same in each run, byte for byte; several threads add
-up in the order in which they finish. ITK takes the number of threads once, when a process first uses it.
+All other modules use :class:`headstart.images.Volume` and (4, 4) matrices in RAS+ mm. ANTs is run with a fixed seed.
+With one thread its results are then the same in each run, byte for byte; several threads add their results in the order
+in which they finish. ITK reads the number of threads only once, when a process first uses it.
 """
 
 import os
@@ -19,7 +19,7 @@ _SEED = 1
 
 
 def to_ants(volume: Volume) -> ants.ANTsImage:
-    """The same image as ANTs holds it (float32, LPS+ mm)."""
+    """The image as ANTs stores it (float32, LPS+ mm)."""
     affine = LPS_FROM_RAS @ volume.affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     return ants.from_numpy(
@@ -31,15 +31,15 @@ def to_ants(volume: Volume) -> ants.ANTsImage:
 
 
 def from_ants(image: ants.ANTsImage) -> Volume:
-    """The same image as a :class:`Volume` (float32, RAS+ mm)."""
+    """The image as a :class:`Volume` (float32, RAS+ mm)."""
     affine = np.eye(4)
     affine[:3, :3] = image.direction * np.asarray(image.spacing)
     affine[:3, 3] = image.origin
     return Volume(image.numpy(), LPS_FROM_RAS @ affine)
 
 
-def _repeatable(threads: int) -> None:
-    """Fix ANTs' seed, which the library does for one thread only, and give ITK ``threads`` threads all the same."""
+def _make_repeatable(threads: int) -> None:
+    """Fix ANTs' seed, for which the library would allow one thread only, and give ITK ``threads`` threads."""
     ants.config.set_ants_deterministic(on=True, seed_value=_SEED)
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
 
@@ -48,19 +48,35 @@ def affine(
     fixed: Volume,
     moving: Volume,
     *,
-    moving_mask: Volume | None = None,
     shrink: Sequence[int],
     iterations: Sequence[int],
     sampling_rate: float,
-    threads: int = 1,
+    threads: int,
+    moving_mask: Volume | None = None,
 ) -> tuple[np.ndarray, bytes]:
-    """Register by an affine of 12 degrees of freedom (Mattes mutual information, started at the centres of mass).
+    """Register by an affine with 12 degrees of freedom (Mattes mutual information, started at the centres of mass).
 
-    Returns the (4, 4) matrix from RAS+ mm of ``fixed`` to RAS+ mm of ``moving``, and ANTs' own ``.mat`` file of it.
-    ``shrink``, ``iterations``: factor and steps of each resolution level, coarse to fine; ``sampling_rate``: share
-    of the voxels at which the metric is measured; ``moving_mask``: where it is 0, it is not.
+    Parameters
+    ----------
+    fixed, moving
+        The two images.
+    shrink, iterations
+        Shrink factor and number of iterations of each resolution level, coarse to fine.
+    sampling_rate
+        Share of the voxels on which the metric is evaluated.
+    threads
+        Number of threads.
+    moving_mask
+        Mask on the grid of ``moving``; voxels where it is 0 are left out of the metric.
+
+    Returns
+    -------
+    numpy.ndarray
+        (4, 4) matrix from RAS+ mm of ``fixed`` to RAS+ mm of ``moving``.
+    bytes
+        The same as an ITK ``.mat`` file.
     """
-    _repeatable(threads)
+    _make_repeatable(threads)
     with tempfile.TemporaryDirectory() as scratch:
         result = ants.registration(
             to_ants(fixed),

@@ -1,4 +1,4 @@
-"""Where the brain is, and where the head is."""
+"""Masks of the brain and of the head."""
 
 import numpy as np
 from scipy import ndimage
@@ -6,19 +6,18 @@ from scipy import ndimage
 from headstart.images import Volume
 from headstart.job import UserError
 
-# Below this share of the brain's median intensity a voxel is air.
+# A voxel below this share of the brain's median intensity is air.
 _AIR = 0.1
-# How far from the brain, in mm, there is no brain; of a head, more than this share of voxels out there is tissue.
+# Beyond this distance in mm nothing is brain; if the scan shows the skull, more than this share of voxels is tissue.
 _FAR_MM = 8
 _SKULL = 0.002
 
 
-def extract(scan: Volume, threads: int = 1) -> tuple[Volume, bool]:
-    """Brain mask of a T1 scan, with the skull or already without, and whether it was already stripped.
+def extract(scan: Volume, threads: int) -> tuple[Volume, bool]:
+    """Brain mask of a T1 scan, uint8 on its grid, and whether the scan was already skull-stripped.
 
-    Returns a uint8 mask on the scan's grid. Heads go through deepbet (Fisch 2024, a 3D U-Net whose weights ship in
-    its package). Of a stripped scan, every voxel that is not air is brain. Raises :class:`UserError` without the
-    file's name when no brain is found, for the caller to complete.
+    The mask is from deepbet (Fisch 2024, a 3D U-Net with weights in its package); in a stripped scan, every voxel that
+    is not air is brain. Raises :class:`UserError` if no brain is found; the caller adds the file's name.
     """
     mask = _deepbet(scan, threads)
     if not mask.any():
@@ -31,13 +30,13 @@ def extract(scan: Volume, threads: int = 1) -> tuple[Volume, bool]:
 
 
 def head(scan: Volume, brain: Volume) -> np.ndarray:
-    """Boolean mask of the head: what is brighter than air, its largest part, holes filled."""
+    """Boolean mask of the head: the largest part of what is brighter than air, with holes filled."""
     tissue = scan.data > _AIR * np.median(scan.data[brain.data > 0])
     return ndimage.binary_fill_holes(_largest(tissue))
 
 
 def _deepbet(scan: Volume, threads: int) -> np.ndarray:
-    """Boolean brain mask by deepbet, on the CPU, so that it is the same on every machine of a cluster."""
+    """Boolean brain mask from deepbet, on the CPU, so that it is the same on all machines of a cluster."""
     import nibabel as nib
     import torch
     from deepbet import BrainExtraction
@@ -51,7 +50,7 @@ def _deepbet(scan: Volume, threads: int) -> np.ndarray:
 
 
 def _far(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Every second voxel along each axis that is far from a mask, as a boolean array of the mask's shape."""
+    """Voxels far from a mask, of which only every second along each axis is tested; boolean, of the mask's shape."""
     some = (slice(None, None, 2),) * 3
     far = np.zeros(mask.shape, bool)
     far[some] = ndimage.distance_transform_edt(~mask[some], sampling=2 * spacing) > _FAR_MM

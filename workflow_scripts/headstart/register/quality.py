@@ -1,4 +1,4 @@
-"""What registration and resampling did to one scan, in numbers; :mod:`headstart.register.quality_table` judges them."""
+"""Measures of registration and resampling for one scan, which :mod:`headstart.register.quality_table` judges."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
 
 def contrast(t1: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
-    """How much brighter white matter is than grey and than CSF, where the template has them.
+    """How much brighter white matter is than grey matter and than CSF, in the places of the template's tissues.
 
-    ``t1``: a registered scan, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. On a T1
-    both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels weigh by the square of the probability, so that
-    the cores of tissues decide.
+    ``t1``: a registered scan, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. In a T1
+    scan, both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels are weighted by the square of the
+    probability, which favours the inner parts of tissues.
     """
     weights = {name: images.resample(tissue, t1.grid).data ** 2 for name, tissue in tissues.items()}
     mean = {name: float(np.average(t1.data, weights=weight)) for name, weight in weights.items()}
@@ -24,12 +24,13 @@ def contrast(t1: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
 
 
 def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Sequence[str]) -> dict:
-    """What resampling did to manual labels: before and after, in all and by class.
+    """Compare manual labels before and after resampling.
 
-    ``native``, ``moved``: labels 1, 2, ... named ``names``, on the scan's grid and the study's; ``transform``: (4, 4)
-    from RAS+ mm of the study's space to the scan's. ``label_native_ml``, ``label_ml`` (both in mL of the scan's space),
-    ``label_native_voxels``, ``label_voxels``; ``parts_native``, ``parts`` (26-connected, of all classes together);
-    ``parts_lost``, native ones that no voxel of the study's grid shows; ``classes_lost``, names of classes.
+    ``native``, ``moved``: labels 1, 2, ... named ``names``, on the scan's grid and on the study's; ``transform``:
+    (4, 4) from RAS+ mm of the template to RAS+ mm of the scan. Returns ``label_native_voxels``, ``label_voxels``;
+    ``label_native_ml``, ``label_ml`` (both in mL in the scan); ``parts_native``, ``parts`` (numbers of 26-connected
+    parts, all classes together); ``parts_lost``, the number of native parts without any voxel on the study's grid; and
+    ``classes_lost``, the names of the classes without any.
     """
     native_parts, count = ndimage.label(native.data > 0, _NEIGHBOURS)
     volume = moved.grid.voxel_ml * abs(float(np.linalg.det(transform[:3, :3])))
@@ -49,10 +50,10 @@ def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Se
 
 
 def _parts_shown(parts: np.ndarray, native: Volume, moved: Volume, transform: np.ndarray) -> np.ndarray:
-    """Numbers of the native ``parts`` that meet a labelled voxel of ``moved``.
+    """Numbers of those native ``parts`` that overlap a labelled voxel of ``moved``.
 
-    Looked at from both sides, since either grid may be the finer one: voxels of parts that fall into labelled voxels,
-    and centres of labelled voxels that fall into parts.
+    Tested in both directions, since either grid may be the finer one: centres of the parts' voxels in labelled voxels,
+    and centres of labelled voxels in the parts.
     """
     there = np.linalg.inv(native.affine) @ transform @ moved.affine
     of_parts, labelled = np.argwhere(parts), np.argwhere(moved.data)

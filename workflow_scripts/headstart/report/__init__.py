@@ -1,10 +1,11 @@
 """Stage 8, report: figures, tables and text for readers.
 
+- ``answer_page``: the page to read first, index.html
 - ``verdict_page``: the answer as one figure
 - ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022
 - ``scan_pictures``: pictures of single scans
 - ``sources``: order, names and styles of the sources
-- ``methods``: the methods as text for a paper
+- ``methods``, ``methods_facts``, ``wording``: the methods as text for a paper
 - ``runtimes``: time and memory by rule, versions
 - ``html``: reStructuredText and pages of HTML
 """

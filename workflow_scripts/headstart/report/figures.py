@@ -1,4 +1,4 @@
-"""Stage 8, report: the study's figures, each drawn from tables that lie beside it."""
+"""The study's figures: learning curves, training, examples, and agreement with the ground truth of synthetic scans."""
 
 import os
 import textwrap
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from headstart.evaluate.scores import scan_scores
 from headstart.evaluate.tables import METRICS
@@ -19,27 +20,29 @@ from headstart.report import sources
 from headstart.report.scan_pictures import COLOURS, mark_sides, overlay
 
 
-def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFrame) -> plt.Figure:
-    """Score against the number of labelled scans, a panel a target (as Zoetmulder 2022, Fig. 3).
+def learning_curves(scores: pd.DataFrame, summary: pd.DataFrame, headlines: Mapping[str, str]) -> plt.Figure:
+    """Learning curves: score against the number of labelled scans, one panel per target (as Zoetmulder 2022, Fig. 3).
 
-    Lines and bars: mean over test volumes with 95 % interval; small points: each resample. The panel's title says
-    what the best source gains over the baseline at the smallest set size.
+    Lines and bars: mean over test volumes with its 95 % confidence interval; small points: single resamples.
+    ``headlines``: the title of each panel, which is the verdict on its target
+    (:func:`headstart.evaluate.verdict.headline`): a figure announces no result of its own.
     """
-    scores, summary, gains = (table[table["level"] == "volume"] for table in (scores, summary, gains))
+    scores, summary = (table[table["level"] == "volume"] for table in (scores, summary))
     targets = list(dict.fromkeys(summary["target"]))
-    listed = sorted(summary["source"].unique())
-    figure, axes = plt.subplots(1, len(targets), figsize=(4.6 * len(targets), 4.8), squeeze=False, layout="constrained")
+    listed = sources.in_order(summary["source"])
+    figure, axes = plt.subplots(1, len(targets), figsize=(4.6 * len(targets), 5.2), squeeze=False, layout="constrained")
     for axis, target in zip(axes[0], targets, strict=True):
         part, points = (table[table["target"] == target] for table in (summary, scores))
         sizes = sorted(part["size"].unique())
+        step = 0.06 if len(sizes) > 1 else 0.1
         for k, source in enumerate(listed):
-            shift = (k - (len(listed) - 1) / 2) * 0.06
+            shift = (k - (len(listed) - 1) / 2) * step
             _curve(axis, part[part["source"] == source], points[points["source"] == source], sizes, shift)
         axis.set_xticks(range(len(sizes)), sizes)
         axis.set_xlabel("labelled scans")
-        axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} of a test volume")
-        title = textwrap.fill(headline(gains[gains["target"] == target]), 48)
-        axis.set_title(f"{target}\n{title}", fontsize=10)
+        axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} per test volume")
+        title = [textwrap.fill(line, 56, break_on_hyphens=False) for line in headlines[target].splitlines()]
+        axis.set_title("\n".join([target, *title]), fontsize=9)
         axis.set_xlim(-0.5, len(sizes) - 0.5)
         axis.spines[["top", "right"]].set_visible(False)
     handles, names = axes[0, 0].get_legend_handles_labels()
@@ -47,29 +50,17 @@ def scores_by_size(scores: pd.DataFrame, summary: pd.DataFrame, gains: pd.DataFr
     return figure
 
 
-def scores_numbers(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """What :func:`scores_by_size` shows: means over volumes, then each resample's (column resample)."""
+def learning_curve_numbers(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of :func:`learning_curves`: means over volumes, then those of each resample (column resample)."""
     means, runs = (table[table["level"] == "volume"] for table in (summary, scores))
     columns = ["target", "metric", "size", "source", "resample", "score", "low", "high"]
     return pd.concat([means.drop(columns=["resamples", "scans"]), runs], ignore_index=True).reindex(columns=columns)
 
 
-def headline(gains: pd.DataFrame) -> str:
-    """One line on a target: what the best source gains over the baseline at the smallest set size."""
-    if gains.empty:
-        return ""
-    best = gains[gains["size"] == gains["size"].min()].sort_values("gain").iloc[-1]
-    sure = "" if best["low"] > 0 or best["high"] < 0 else ": not told apart"
-    return (
-        f"{best['source']} {best['gain']:+.2f} [{best['low']:+.2f}, {best['high']:+.2f}] over {best['baseline']} "
-        f"at {best['size']} scans{sure}"
-    )
-
-
 def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, str]) -> plt.Figure:
-    """Loss and validation score of pre-training against epochs, a line a source; untrained sources have none.
+    """Loss and validation score of pre-training against epochs, one line per trained source.
 
-    ``measures``: what each source's score is, which its line is labelled with: each goes up to 1.
+    ``measures``: the measure of each source's score, which labels its line; the maximum of each is 1.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8))
     for source, table in curves.items():
@@ -81,6 +72,7 @@ def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, s
     axes[1].set_ylim(top=1)
     for axis, title in zip(axes, ("training loss", "score on held-out slices"), strict=True):
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_title(title, fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     if axes[1].has_data():
@@ -90,13 +82,20 @@ def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, s
 
 
 def source_examples(
-    kind: str, classes: Sequence[str], first: int, images: np.ndarray, outputs: np.ndarray, targets: np.ndarray | None
+    metadata: Mapping, images: np.ndarray, outputs: np.ndarray, targets: np.ndarray | None
 ) -> plt.Figure:
-    """What a source's network makes of a few slices (N, H, W): the slice, its output, and what it should be.
+    """Output of a source's network on a few slices: the slice, the output and the ground truth.
 
-    ``outputs``, ``targets``: label maps of a segmentation, whose classes count from ``first``; images of an
-    auto-encoding, which has no targets; or (N, classes), how sure a classification is of each class.
+    ``metadata``: the source's ``model.json``, of which ``kind``, ``classes``, ``first`` (label of the first class) and
+    ``origin`` (where row 0 of a slice is, "lower" or "upper") are used. ``images``: the slices (N, H, W). ``outputs``,
+    ``targets``: label maps (N, H, W) of a segmentation, images (N, H, W) of an auto-encoding, which has no targets, or
+    the probability of each class (N, C) of a classification.
     """
+    kind, classes, first = metadata["kind"], metadata["classes"], metadata["first"]
+    if metadata["origin"] == "upper":
+        images, outputs, targets = (
+            maps[:, ::-1] if np.ndim(maps) == 3 else maps for maps in (images, outputs, targets)
+        )
     rows = ["slice", "output"] + ["ground truth"] * (kind == "segmentation")
     figure, axes = plt.subplots(len(rows), len(images), figsize=(1.9 * len(images), 2.1 * len(rows)), squeeze=False)
     for column, (image, output) in enumerate(zip(images, outputs, strict=True)):
@@ -110,49 +109,54 @@ def source_examples(
                 overlay(axis, labelled, range(first + 1, first + len(classes)))
         if kind == "classification":
             shown[1].set_visible(False)
-            shown[0].set_xlabel(_said(classes, output, targets[column]), fontsize=7)
+            shown[0].set_xlabel(_most_probable(classes, output, targets[column]), fontsize=7)
     for axis, name in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(name, fontsize=9)
     figure.tight_layout()
     return figure
 
 
-def _said(classes: Sequence[str], sure: np.ndarray, shown: np.ndarray) -> str:
-    """The classes of which a network is surest, those that the slice does show marked."""
-    surest = np.argsort(-sure, kind="stable")[:4]
-    return "\n".join(f"{'+' if shown[k] else '-'} {classes[k]} {sure[k]:.2f}" for k in surest)
+def _most_probable(classes: Sequence[str], probabilities: np.ndarray, present: np.ndarray) -> str:
+    """The four most probable classes with their probabilities: "+" if the slice shows the class, else "-"."""
+    highest = np.argsort(-probabilities, kind="stable")[:4]
+    return "\n".join(f"{'+' if present[k] else '-'} {classes[k]} {probabilities[k]:.2f}" for k in highest)
 
 
 def ground_truth_by_name(table: pd.DataFrame) -> plt.Figure:
-    """Made labels and registration of made-up scans against exact truth: a row of points a measure, its mean said."""
+    """Labels and registration of synthetic scans against their ground truth: one row per measure, a point per scan."""
     dice = [column for column in table.columns if column.startswith("dice ")]
     figure, axes = plt.subplots(
         1, 2, figsize=(11, 0.28 * len(dice) + 1.5), gridspec_kw={"width_ratios": [2, 1]}, layout="constrained"
     )
-    _strips(axes[0], {column.removeprefix("dice "): table[column] for column in dice}, "Dice against exact truth")
+    _strips(axes[0], {column.removeprefix("dice "): table[column] for column in dice}, "Dice with the ground truth")
     axes[0].set_xlim(0, 1)
-    millimetres = {"found affine": table["registration_mm"], "best affine": table["best_affine_mm"]}
+    millimetres = {"estimated affine": table["registration_mm"], "best affine": table["best_affine_mm"]}
     _strips(axes[1], millimetres, "landmark error (RMS, mm)")
     axes[1].set_xlim(left=0)
     return figure
 
 
 def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[str, str]:
-    """The test scans to show, by rule: best, median and worst by their volume score, averaged over the sources."""
-    tables = [scan_scores(table, metric) for table in metrics.values()]
+    """The test scans to show: best, median and worst by their volume score, averaged over the sources.
+
+    Of fewer than three test scans, each is shown once.
+    """
+    tables = [scan_scores(table, metric, "skip") for table in metrics.values()]
     volumes = pd.concat(tables).query("level == 'volume'")
     ranked = volumes.groupby("scan")[["total", "count"]].sum().pipe(lambda t: t["total"] / t["count"]).fillna(0)
     order = list(ranked.sort_values(ascending=False, kind="stable").index)
-    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    ranks = {1: {"best": 0}, 2: {"best": 0, "worst": 1}}
+    places = ranks.get(len(order), {"best": 0, "median": len(order) // 2, "worst": -1})
+    return {rank: order[place] for rank, place in places.items()}
 
 
 def examples_numbers(
     chosen: Mapping[str, str], truths: Mapping[str, np.ndarray], metrics: Mapping[str, pd.DataFrame], metric: str
 ) -> pd.DataFrame:
-    """What the examples are: rank, scan, the slice shown (from 0), and the volume score of each source."""
+    """The numbers of the examples: rank, scan, index of the slice shown, and the volume score of each source."""
     rows = []
     for source, table in metrics.items():
-        scored = scan_scores(table, metric).query("level == 'volume'").set_index("scan")
+        scored = scan_scores(table, metric, "skip").query("level == 'volume'").set_index("scan")
         for rank, scan in chosen.items():
             score = scored.loc[scan, "total"] if scored.loc[scan, "count"] else np.nan
             rows.append(
@@ -162,12 +166,12 @@ def examples_numbers(
 
 
 def shown_slice(truth: np.ndarray) -> int:
-    """The slice with most labels, of a label map (N, H, W)."""
+    """Index of the slice with the most labelled pixels in a label map (N, H, W)."""
     return int((truth > 0).sum(axis=(1, 2)).argmax())
 
 
 def predicted(path: str | os.PathLike, scans: Iterable[str]) -> dict[str, np.ndarray]:
-    """Predictions (N, H, W) of the scans asked for, from a run's archive."""
+    """Predictions (N, H, W) of the given scans, from a run's archive."""
     with np.load(path, allow_pickle=False) as archive:
         return {scan: archive[scan] for scan in scans}
 
@@ -179,22 +183,35 @@ def examples(
     predictions: Mapping[str, Mapping[str, np.ndarray]],
     classes: Sequence[str],
 ) -> plt.Figure:
-    """Scan, truth and one column a source (as Zoetmulder 2022, Fig. 5), on the slice with the most truth."""
+    """Scan, ground truth and one column per source (as Zoetmulder 2022, Fig. 5), on the slice with the most labels.
+
+    Parameters
+    ----------
+    chosen
+        Rank and identifier of the scans to show, one row each.
+    images, truths
+        Slices and ground truth of each scan, (N, H, W).
+    predictions
+        Predictions of each source on each scan, (N, H, W).
+    classes
+        Names of the classes, the background (0) first.
+    """
     columns = ["scan", "ground truth", *predictions]
     shape = (len(chosen), len(columns))
     figure, axes = plt.subplots(*shape, figsize=(2.4 * shape[1], 2.6 * shape[0]), squeeze=False)
     for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
         shown = shown_slice(truths[scan])
         maps = [None, truths[scan], *(predictions[source][scan] for source in predictions)]
-        for axis, title, labelled in zip(row, columns, maps, strict=True):
+        for axis, labelled in zip(row, maps, strict=True):
             axis.imshow(images[scan][shown], origin="lower", cmap="gray")
             if labelled is not None:
                 overlay(axis, labelled[shown], range(1, len(classes)))
-            axis.set_title(title, fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])
         row[0].set_ylabel(f"{rank}: {scan}", fontsize=9)
         mark_sides(row[0])
+    for axis, title in zip(axes[0], columns, strict=True):
+        axis.set_title(title, fontsize=9)
     handles = [Patch(color=COLOURS[k % len(COLOURS)], label=name) for k, name in enumerate(classes[1:])]
     figure.legend(handles=handles, loc="lower center", ncol=3, frameon=False, fontsize=8, bbox_to_anchor=(0.5, -0.06))
     figure.tight_layout()
@@ -202,16 +219,19 @@ def examples(
 
 
 def _curve(axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float) -> None:
+    """The learning curve of one source, with the scores of its single resamples beside the means."""
     means = means.sort_values("size")
     source = means["source"].iloc[0]
     style = sources.style_of(source)
     at = np.searchsorted(sizes, means["size"]) + shift
     bars = np.abs(means[["low", "high"]].to_numpy().T - means["score"].to_numpy())
     axis.errorbar(at, means["score"], yerr=bars, **style._asdict(), capsize=3, label=source)
-    axis.plot(np.searchsorted(sizes, points["size"]) + shift, points["score"], ".", color=style.color, alpha=0.4, ms=5)
+    beside = np.searchsorted(sizes, points["size"]) + shift + 0.02
+    axis.plot(beside, points["score"], ".", color=style.color, alpha=0.5, ms=5)
 
 
 def _strips(axis: plt.Axes, values: Mapping[str, pd.Series], title: str) -> None:
+    """One row of points per measure, with its mean as a bar and a number."""
     for row, measured in enumerate(values.values()):
         series = measured.dropna()
         axis.plot(series, np.full(len(series), row), "o", color=COLOURS[4], alpha=0.4, ms=4)

@@ -1,4 +1,4 @@
-"""Text for readers: reStructuredText put together, and pages of HTML that need no other file."""
+"""Text for readers: pieces of reStructuredText, and self-contained HTML pages made from it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from docutils.core import publish_string
 
 _SETTINGS = {
     "embed_stylesheet": True,
-    # A text of ours that is no reStructuredText is a fault of ours.
+    # Invalid reStructuredText is a bug in headstart: raise an error instead of writing the warning into the page.
     "halt_level": 2,
     "report_level": 2,
     "file_insertion_enabled": False,
@@ -17,19 +17,19 @@ _SETTINGS = {
 
 
 def html(title: str, text: str) -> str:
-    """A page of HTML with its style inside, of a title and reStructuredText; links within it lead to its own parts."""
+    """A self-contained HTML page of a title and reStructuredText: its style is embedded, its links stay on the page."""
     bar = "=" * (len(title) + 2)
     source = f"{bar}\n {title}\n{bar}\n\n{text}\n"
     return publish_string(source, writer="html5", settings_overrides={**_SETTINGS, "output_encoding": "unicode"})
 
 
 def section(title: str, *paragraphs: str) -> str:
-    """A section of a text."""
+    """A section in reStructuredText."""
     return "\n\n".join([f"{title}\n{'-' * len(title)}", *paragraphs]) + "\n"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table; cells are reStructuredText in one line."""
+    """A table in reStructuredText; each cell is one line of reStructuredText."""
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (header, *rows):
         for k, cell in enumerate(row):
@@ -38,12 +38,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def literal(text: str) -> str:
-    """Text shown letter by letter."""
+    """A literal block in reStructuredText, which shows the text unchanged."""
     return "::\n\n" + "".join(f"   {line}".rstrip() + "\n" for line in text.splitlines())
 
 
 def plain(value: object) -> str:
-    """A value as text that is no markup."""
+    """A value as text with the markup characters of reStructuredText escaped."""
     marked = str(value)
     for sign in ("\\", "*", "`", "|", "_"):
         marked = marked.replace(sign, f"\\{sign}")
@@ -51,11 +51,11 @@ def plain(value: object) -> str:
 
 
 def citations(works: Mapping[str, str]) -> str:
-    """A list of references that the text's ``[Key]_`` lead to."""
+    """The list of references that citations ``[Key]_`` in the text refer to."""
     return "\n".join(f".. [{key}] {work}" for key, work in works.items())
 
 
 def listed(items: Sequence[object]) -> str:
-    """Items in a sentence: a, b and c."""
+    """Items as part of a sentence: "a, b and c"."""
     *first, last = [str(item) for item in items]
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,9 +1,10 @@
-"""The figures and tables of Zoetmulder 2022 for any study: sources by domain, the paper's numbers beside a study's.
+"""The figures and tables of Zoetmulder 2022 for any study: sources by domain, with the paper's own numbers.
 
-Figs. 3 and 4: score against set size, and below it lesion detection against the volume cutoff, a panel a domain. Tables
-1 and 2: the score of each source at the one set size.
+Figs. 3 and 4: learning curves, and below them lesion-wise sensitivity against the volume cutoff, one panel per domain.
+Tables 1 and 2: the score of each source at a single set size.
 """
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,12 +28,12 @@ _LINES = ("-", "--", ":", "-.")
 
 
 def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None) -> pd.DataFrame:
-    """What the figure of one target shows, from its rows of the tables of these names.
+    """The numbers of the figure of one target, from its rows of the tables of these names: one row per point.
 
-    A row a point: ``panel``, ``measure`` (the metric against ``size``, or ``sensitivity`` at the largest set size
-    against ``volume_ml``, at each ``overlap``), ``source``, ``domain``, ``value`` and its 95 % interval, ``low`` and
-    ``high``. Scores at a single set size are no curve: they are left to :func:`table`, and without ``detection`` there
-    are then no rows.
+    Columns: ``panel``, ``measure`` (the metric against ``size``, or ``sensitivity`` at the largest set size against
+    ``volume_ml``, at each ``overlap``), ``source``, ``domain``, ``value`` and its 95 % confidence interval, ``low`` and
+    ``high``. Scores at a single set size are not a curve: they are left to :func:`table`, and there are then no rows
+    without ``detection``.
     """
     scores = summary[summary["level"] == LEVEL]
     parts = []
@@ -57,10 +58,10 @@ def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None) -> pd.DataFra
 
 
 def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
-    """The panels of Fig. 3, each with its sources in order, of those that have scores.
+    """The panels of Fig. 3, each with its sources in order, among those that have scores.
 
-    The third holds ImageNet against the best source of the equal domain, by the mean over the set sizes. The baseline,
-    which the paper lacks, is in all. A panel without a source of its own is left out.
+    The third panel compares ImageNet with the best source of the equal domain, by the mean over the set sizes. The
+    baseline, which the paper lacks, is in all. A panel with the baseline alone is omitted.
     """
     means = scores.groupby("source")["score"].mean()
     by_domain = {name: [s for s in means.index if sources.domain_of(s) == name] for name in sources.DOMAINS}
@@ -74,7 +75,7 @@ def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
-    """Figs. 3 and 4 from :func:`numbers`: a column a panel, a row a measure; intervals as bars."""
+    """Figs. 3 and 4 from :func:`numbers`: one column per panel, one row per measure, bars for 95 % CIs."""
     names, measures = list(dict.fromkeys(shown["panel"])), list(dict.fromkeys(shown["measure"]))
     if not names:
         drawn = plt.figure(figsize=(6, 1))
@@ -95,15 +96,17 @@ def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
         _legend(axis, shown[shown["panel"] == panel])
     for axis, measure in zip(axes[:, 0], measures, strict=True):
         size = int(shown.loc[shown["measure"] == measure, "size"].max())
-        axis.set_ylabel(f"{METRICS[measure]} of a slice" if measure in METRICS else f"lesions found, {size} scans")
+        sensitivity = f"lesion-wise sensitivity\n({size} labelled scan{'s' * (size > 1)})"
+        axis.set_ylabel(f"{METRICS[measure]} per slice" if measure in METRICS else sensitivity)
     drawn.suptitle(target, fontsize=11)
     return drawn
 
 
 def _scores(axis: plt.Axes, part: pd.DataFrame) -> None:
-    """Score against set size, a line a source."""
+    """Score against set size, one line per source."""
     sizes = sorted(part["size"].unique())
-    for source, shift in _beside(part["source"]):
+    listed = sources.in_order(part["source"])
+    for source, shift in zip(listed, _shifts(len(listed), 0.09), strict=True):
         line = part[part["source"] == source].sort_values("size")
         _bars(axis, np.searchsorted(sizes, line["size"]) + shift, line, source, "-")
     _places(axis, sizes)
@@ -111,31 +114,33 @@ def _scores(axis: plt.Axes, part: pd.DataFrame) -> None:
 
 
 def _detection(axis: plt.Axes, part: pd.DataFrame) -> None:
-    """Sensitivity against volume cutoff, a line a source and overlap."""
-    cutoffs, overlaps = (sorted(part[name].unique()) for name in ("volume_ml", "overlap"))
-    for source, shift in _beside(part["source"]):
-        for k, overlap in enumerate(overlaps):
-            line = part[(part["source"] == source) & (part["overlap"] == overlap)].sort_values("volume_ml")
-            _bars(axis, np.searchsorted(cutoffs, line["volume_ml"]) + shift, line, source, _LINES[k % len(_LINES)])
-    _places(axis, [f"{cutoff:g}" for cutoff in cutoffs])
-    axis.set_xlabel("volume cutoff (mL)")
+    """Sensitivity against volume cutoff, one line per source and overlap, at the cutoffs that any lesion reaches."""
+    overlaps = sorted(part["overlap"].unique())
+    reached = sorted(part.loc[part["value"].notna(), "volume_ml"].unique())
+    lines = list(itertools.product(sources.in_order(part["source"]), enumerate(overlaps)))
+    for (source, (k, overlap)), shift in zip(lines, _shifts(len(lines), 0.06), strict=True):
+        line = part[(part["source"] == source) & (part["overlap"] == overlap) & part["volume_ml"].isin(reached)]
+        line = line.sort_values("volume_ml")
+        _bars(axis, np.searchsorted(reached, line["volume_ml"]) + shift, line, source, _LINES[k % len(_LINES)])
+    _places(axis, [f"{cutoff:g}" for cutoff in reached])
+    beyond = part.loc[~part["volume_ml"].isin(reached), "volume_ml"]
+    axis.set_xlabel("volume cutoff (mL)" + ("" if beyond.empty else f"; no lesions of {beyond.min():g} mL or more"))
     axis.set_ylim(-0.02, 1.02)
 
 
 def _places(axis: plt.Axes, names: Sequence[object]) -> None:
-    """A tick for each name, with room around all, also around those at which nothing is drawn."""
+    """One tick per name, with space around all of them."""
     axis.set_xticks(range(len(names)), names)
-    axis.set_xlim(-0.5, len(names) - 0.5)
+    axis.set_xlim(-0.5, max(len(names), 1) - 0.5)
 
 
-def _beside(listed: Sequence[str]) -> list[tuple[str, float]]:
-    """The sources in order, and how far each is shifted so that bars do not cover each other."""
-    ordered = sources.in_order(listed)
-    return [(source, (k - (len(ordered) - 1) / 2) * 0.09) for k, source in enumerate(ordered)]
+def _shifts(count: int, step: float) -> np.ndarray:
+    """Offsets of so many lines, so that their bars do not cover each other."""
+    return (np.arange(count) - (count - 1) / 2) * step
 
 
 def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, source: str, dashes: str) -> None:
-    """A line with its intervals; markers are hollow where the line is not solid."""
+    """A line with its 95 % confidence intervals; markers are open where the line is not solid."""
     style = sources.style_of(source)
     reach = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
     axis.errorbar(
@@ -145,7 +150,7 @@ def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, source: str, dashe
 
 
 def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
-    """The sources of a panel, and its overlaps, below its axes."""
+    """The sources and the overlap cutoffs of a panel, below its axes."""
     handles = [
         Line2D([], [], color=style.color, marker=style.marker, label=source)
         for source in sources.in_order(part["source"])
@@ -153,7 +158,7 @@ def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
     ]
     for k, overlap in enumerate(sorted(part["overlap"].dropna().unique())):
         dashes = _LINES[k % len(_LINES)]
-        handles.append(Line2D([], [], color="black", ls=dashes, label=f"overlap over {100 * overlap:g} %"))
+        handles.append(Line2D([], [], color="black", ls=dashes, label=f"overlap > {100 * overlap:g} %"))
     axis.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, frameon=False, fontsize=8,
         handlelength=3,
@@ -161,14 +166,14 @@ def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
 
 
 def table(summary: pd.DataFrame, reference: str | None) -> pd.DataFrame:
-    """Tables 1 and 2: each source at the one set size of a target, laid out as in the paper.
+    """Tables 1 and 2: each source at the single set size of a target, laid out as in the paper.
 
-    ``summary``: the target's rows of that table; ``reference``: which of the paper's targets stands beside it (``ms``,
+    ``summary``: the target's rows of that table; ``reference``: the paper's target to compare with (``ms``,
     ``anatomy``), or None. Columns: domain, task, source, size, metric, then ``slice`` and ``volume``: mean score over
-    slices (the paper's measure) and over volumes, each with its 95 % interval (``_low``, ``_high``); ``best``: whether
-    no source has a higher mean over slices (the paper underlines it); ``paper`` and ``paper_place``: the paper's own
-    number, of its scans, and where it stands there, n/a if the paper has none. A row for each source of the study, and
-    for each of the paper that it lacks.
+    slices (the paper's measure) and over volumes, each with its 95 % confidence interval (``_low``, ``_high``);
+    ``best``: whether the mean over slices is the highest (underlined in the paper); ``paper`` and ``paper_place``: the
+    paper's result on its own scans, and where it is printed, n/a if the paper has none. One row per source of the
+    study, and per source of the paper that the study lacks.
     """
     known = _of_paper(reference)
     levels = {level: part.set_index("source") for level, part in summary.groupby("level")}
@@ -186,16 +191,16 @@ def table(summary: pd.DataFrame, reference: str | None) -> pd.DataFrame:
 
 
 def _of_paper(reference: str | None) -> pd.DataFrame:
-    """The paper's numbers of one of its targets: score and place by source; none of None."""
+    """The paper's results on one of its targets: score and place by source; empty for None."""
     known = pd.read_csv(RESULTS, sep="\t")
     return known[known["target"] == reference].set_index("source")[["score", "place"]]
 
 
 def page(made: pd.DataFrame, target: str) -> str:
-    """A table of :func:`table` as a page of HTML, with a heading for each domain."""
+    """A table of :func:`table` as an HTML page, with a heading per domain."""
     metric, size = METRICS[made["metric"].iloc[0]], made["size"].iloc[0]
-    header = ["", f"{metric}, slices [95 %]", f"{metric}, volumes [95 %]", "The paper's"]
-    shown = [name for name in header if name != "The paper's" or made["paper"].notna().any()]
+    header = ["", f"{metric}, slices [95 % CI]", f"{metric}, volumes [95 % CI]", "Zoetmulder 2022"]
+    shown = [name for name in header if name != "Zoetmulder 2022" or made["paper"].notna().any()]
     rows = []
     for domain, part in made.groupby("domain", sort=False):
         if domain not in ("reference", "baseline"):
@@ -207,14 +212,14 @@ def page(made: pd.DataFrame, target: str) -> str:
             rows.append([name, best.format(_with_interval(row, "slice")), _with_interval(row, "volume"), paper])
     rows = [row[: len(shown)] for row in rows]
     places = ", ".join(made["paper_place"].dropna().unique())
-    said = f"{metric} of each source with {size} labelled scans; the highest mean over slices is bold."
+    words = f"{metric} of each source with {size} labelled scans. The highest mean over slices is in bold."
     if places:
-        said += f" The paper's own numbers, of its scans and its scale, are those of {places} (Zoetmulder 2022)."
-    return html.html(f"{target}: {metric} by source", f"{said}\n\n{html.table(shown, rows)}")
+        words += f" The last column repeats the results of Zoetmulder 2022 on its own scans ({places})."
+    return html.html(f"{target}: {metric} by source", f"{words}\n\n{html.table(shown, rows)}")
 
 
 def _with_interval(row: dict, level: str) -> str:
-    """A score with its interval, as text."""
+    """A score with its 95 % confidence interval, as text."""
     if np.isnan(row[level]):
         return "n/a"
     return f"{row[level]:.3f} [{row[f'{level}_low']:.3f}, {row[f'{level}_high']:.3f}]"

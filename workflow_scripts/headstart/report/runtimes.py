@@ -1,4 +1,4 @@
-"""Where a study's time went, and what it ran on."""
+"""Run times of a study by rule, and versions of the software it ran with."""
 
 import importlib.metadata
 import os
@@ -11,8 +11,9 @@ import pandas as pd
 def stages(folder: str | os.PathLike) -> pd.DataFrame:
     """Time and memory by rule, from the benchmark files of a study.
 
-    ``folder``: ``benchmarks/`` of its results, a file or folder a rule. Columns: rule, jobs (as last run), median_s and
-    total_s (seconds), peak_mib (the largest resident memory of a job, MiB; n/a where all took less than a second).
+    ``folder``: ``benchmarks/`` of its results, with one file or folder per rule. Columns: rule, jobs (the last run of
+    each), median_s and total_s (seconds), peak_mib (the largest resident memory of a job, in MiB; n/a if all jobs took
+    less than a second).
     """
     rows = []
     for path in sorted(Path(folder).rglob("*.tsv")):
@@ -20,7 +21,7 @@ def stages(folder: str | os.PathLike) -> pd.DataFrame:
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         rows.append({"rule": rule, "s": measured["s"], "peak_mib": measured["max_rss"]})
     table = pd.DataFrame(rows, columns=["rule", "s", "peak_mib"])
-    table["peak_mib"] = pd.to_numeric(table["peak_mib"], errors="coerce")  # a job of under a second has "NA"
+    table["peak_mib"] = pd.to_numeric(table["peak_mib"], errors="coerce")  # "NA" for jobs of less than a second
     found = table.groupby("rule").agg(
         jobs=("s", "size"), median_s=("s", "median"), total_s=("s", "sum"), peak_mib=("peak_mib", "max")
     )
@@ -28,7 +29,7 @@ def stages(folder: str | os.PathLike) -> pd.DataFrame:
 
 
 def versions() -> pd.DataFrame:
-    """What this environment is: name and version of system, processor, Python and each package, by name."""
+    """Name and version of the system, the processor, Python and each installed package."""
     system = {
         "system": platform.platform(),
         "processor": f"{os.cpu_count()} cores {platform.machine()}",

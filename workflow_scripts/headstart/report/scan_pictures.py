@@ -15,14 +15,14 @@ from matplotlib.colors import ListedColormap
 from headstart.images import Volume
 from headstart.job import atomic
 
-# Okabe and Ito's colours: told apart by colour-blind readers.
+# Okabe and Ito's colours, distinguishable with colour blindness.
 COLOURS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"]
 _UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}}
 _PLANES = ("sagittal", "coronal", "axial")
 
 
 def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
-    """A registered scan with the outline of the template's brain: where they part, registration failed."""
+    """A registered scan with the outline of the template's brain: where they disagree, registration failed."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.4))
     for axis, plane, scan, brain in zip(axes, _PLANES, _planes(t1.data), _planes(outline.data), strict=True):
         _show(axis, scan, plane)
@@ -32,9 +32,9 @@ def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
 
 
 def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume], through: Volume | None = None) -> None:
-    """A scan, and below it a row for each label map, coloured over the scan.
+    """A scan, and below it one row per label map, coloured over the scan.
 
-    ``through``: a label map whose largest cuts are shown, where it has any label.
+    ``through``: a label map; the planes shown are those with the most of its labels, if it has any.
     """
     at = None if through is None else _largest_cuts(through.data > 0)
     figure, axes = plt.subplots(len(maps) + 1, 3, figsize=(9, 3.2 * (len(maps) + 1)), squeeze=False)
@@ -48,7 +48,7 @@ def labels(path: str | os.PathLike, t1: Volume, maps: Sequence[Volume], through:
 
 
 def overlay(axis: plt.Axes, labelled: np.ndarray, values: Sequence[int]) -> None:
-    """Colour a slice's labels (rows, columns) over what the axes show: each of ``values`` by its place among them."""
+    """Draw the labels of a slice (rows, columns) over the axes, coloured by their position in ``values``."""
     shown = np.ma.masked_where(~np.isin(labelled, values), np.searchsorted(values, labelled) % len(COLOURS))
     axis.imshow(
         shown, origin="lower", cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=len(COLOURS) - 0.5,
@@ -57,28 +57,28 @@ def overlay(axis: plt.Axes, labelled: np.ndarray, values: Sequence[int]) -> None
 
 
 def mark_sides(axis: plt.Axes) -> None:
-    """Mark the person's sides on an axial plane: with RAS+ axes, left is at the left of the picture."""
+    """Mark the subject's left and right on an axial plane: with RAS+ axes, left is at the left of the picture."""
     for x, side in ((0.04, "L"), (0.92, "R")):
         axis.text(x, 0.9, side, transform=axis.transAxes, color="white", fontsize=9)
 
 
 def save_all(figure: plt.Figure, paths: Sequence[str | os.PathLike]) -> None:
-    """Write a figure in each of the formats that the paths' suffixes name."""
+    """Write a figure to each path, in the format of its suffix, and close it."""
     for path in paths:
-        # A fixed salt and no date: equal figures are equal bytes.
+        # A fixed salt and no date make equal figures byte-identical.
         with atomic(path) as partial, matplotlib.rc_context({"svg.hashsalt": "headstart"}):
             figure.savefig(partial, dpi=110, bbox_inches="tight", metadata=_UNDATED[Path(path).suffix])
     plt.close(figure)
 
 
 def _planes(data: np.ndarray, at: Sequence[int] | None = None) -> list[np.ndarray]:
-    """Three planes of a RAS+ volume in template space, ``at`` these indices or through the deep grey matter."""
+    """Three planes of a RAS+ volume in template space, at the given indices or through the deep grey matter."""
     x, y, z = at or (int(n * part) for n, part in zip(data.shape, (0.4, 0.5, 0.42), strict=True))
     return [data[x], data[:, y], data[:, :, z]]
 
 
 def _largest_cuts(mask: np.ndarray) -> list[int] | None:
-    """Along each axis, where most of a mask is cut through; None of an empty one."""
+    """Along each axis, the index of the plane with the most voxels of a mask; None if the mask is empty."""
     others = ((1, 2), (0, 2), (0, 1))
     return [int(np.argmax(mask.sum(axis=axes))) for axes in others] if mask.any() else None
 

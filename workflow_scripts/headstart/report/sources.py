@@ -1,9 +1,9 @@
-"""What the sources are to a reader: their domains, their order, and how figures draw each."""
+"""Presentation of the sources: their domains, their order, and their colours and markers in figures."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-# What stands before the hyphen of a source's name, and the domain that it says (Zoetmulder 2022, section 5).
+# Domain by the part of a source's name before the hyphen (Zoetmulder 2022, section 5).
 _DOMAINS = {"t1": "equal", "natural": "unequal", "imagenet": "reference", "scratch": "baseline"}
 DOMAINS = {
     "equal": "Equal domain: T1 MR",
@@ -20,7 +20,7 @@ TASKS = {
 
 
 class Style(NamedTuple):
-    """A source's colour and marker: told apart by colour-blind readers, and by the marker alone in grey."""
+    """Colour and marker of a source, distinguishable with colour blindness, and by the marker alone in greyscale."""
 
     color: str
     marker: str
@@ -45,16 +45,16 @@ def domain_of(source: str) -> str:
 
 
 def task_of(source: str) -> str:
-    """What a source was trained to do, in words."""
+    """The task that a source was trained on, in words."""
     return TASKS[source.rpartition("-")[2]]
 
 
 def in_order(sources: Iterable[str]) -> list[str]:
-    """Sources as the paper's tables list them: by domain, then segmentation, auto-encoding, classification."""
+    """Sources in the order of the paper's tables: by domain, then segmentation, auto-encoding, classification."""
     domains, tasks = list(DOMAINS), list(TASKS)
     return sorted(set(sources), key=lambda s: (domains.index(domain_of(s)), tasks.index(s.rpartition("-")[2])))
 
 
 def style_of(source: str) -> Style:
-    """How every figure draws a source."""
+    """Colour and marker of a source, the same in every figure."""
     return _STYLES[source]

@@ -1,6 +1,7 @@
-"""The answer on one page: of each target, what every source gains, how sure that is, and the labelled scans saved."""
+"""The answer in one figure: for each target, the gain of every source and the labelled scans that it saves."""
 
 import textwrap
+from collections.abc import Mapping
 
 import matplotlib
 
@@ -9,12 +10,15 @@ matplotlib.use("agg")
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from headstart.evaluate.comparisons import ALL_SIZES
 from headstart.evaluate.learning_curves import SAVED
+from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, METRICS
-from headstart.evaluate.verdict import ALPHA, LEVEL
+from headstart.evaluate.verdict import LEVEL
 from headstart.report import sources
 
 _SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in SAVED]
@@ -30,16 +34,18 @@ COLUMNS = [
     "significant",
     "sizes",
     "size",
+    "largest",
     *_SCANS,
 ]
 
 
 def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFrame) -> pd.DataFrame:
-    """What the figure shows, from the tables of these names: a row a target and source but the baseline.
+    """The numbers of the figure, from the tables of these names: one row per target and source except the baseline.
 
-    ``best``: whether the verdict names it; ``gain`` over the baseline, averaged over the set sizes, with its 95 %
-    interval and corrected p-value; ``significant``: whether that is below 0.05; ``size``, ``scans_saved`` and the rest:
-    the labelled scans saved at the smallest set size, as in that table. All over whole volumes.
+    ``best``: whether the verdict names the source; ``gain`` over the baseline, averaged over the set sizes, with its
+    95 % confidence interval (``low``, ``high``), its adjusted p-value and whether it is significant; ``sizes``,
+    ``size`` and ``largest``: number of set sizes, the smallest and the largest; ``scans_saved`` and the other columns
+    of this name: the labelled scans saved at the smallest set size, as in that table. All over whole volumes.
     """
     rows = []
     for answer in verdict.to_dict("records"):
@@ -54,36 +60,47 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
             pair = against.loc[source]
             row = {"target": answer["target"], "metric": answer["metric"], "source": source,
                    "best": source == answer["best"], "gain": pair["difference"], "low": pair["low"],
-                   "high": pair["high"], "p_holm": pair["p_holm"], "significant": pair["p_holm"] < ALPHA,
-                   "sizes": scans["size"].nunique(), "size": first["size"].get(source)}  # fmt: skip
+                   "high": pair["high"], "p_holm": pair["p_holm"], "significant": bool(pair["significant"]),
+                   "sizes": scans["size"].nunique(), "size": first["size"].get(source),
+                   "largest": scans["size"].max()}  # fmt: skip
             rows.append(row | dict(zip(_SCANS, first.reindex([source])[list(SAVED)].iloc[0], strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def figure(shown: pd.DataFrame, sentences: dict[str, str]) -> plt.Figure:
-    """A band a target, from :func:`numbers`: its sentence of the verdict, gains at the left, scans saved at the right.
+def figure(shown: pd.DataFrame, sentences: Mapping[str, str]) -> plt.Figure:
+    """One band per target, from :func:`numbers`: the sentence of the verdict, gains (left) and scans saved (right).
 
-    Filled markers are told apart from the baseline; an arrow says that scans saved lie beyond what was measured.
+    Filled markers are significantly different from the baseline; arrowheads mark scans saved beyond the measured sizes.
     """
-    heights = [0.3 * max((shown["target"] == target).sum(), 2) + 1.9 for target in sentences]
-    drawn = plt.figure(figsize=(9.5, sum(heights)), layout="constrained")
-    bands = np.atleast_1d(drawn.subfigures(len(sentences), 1, height_ratios=heights))
-    for band, (target, sentence) in zip(bands, sentences.items(), strict=True):
+    titles = {target: textwrap.fill(said, 120, break_on_hyphens=False) for target, said in sentences.items()}
+    rows = [max((shown["target"] == target).sum(), 2) for target in titles]
+    heights = [0.3 * n + 0.18 * title.count("\n") + 1.6 for n, title in zip(rows, titles.values(), strict=True)]
+    key = [0.5] * (not shown.empty)
+    drawn = plt.figure(figsize=(9.5, sum(heights + key)), layout="constrained")
+    bands = np.atleast_1d(drawn.subfigures(len(heights + key), 1, height_ratios=heights + key))
+    for band, (target, title) in zip(bands[: len(heights)], titles.items(), strict=True):
         part = shown[shown["target"] == target]
-        band.suptitle(textwrap.fill(sentence, 112), x=0.01, ha="left", fontsize=9.5)
-        if part.empty:
-            continue
-        gains, saved = band.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
-        _gains(gains, part)
-        _saved(saved, part)
-        for axis in (gains, saved) if part["sizes"].max() > 1 else (gains,):
-            axis.axvline(0, color="black", lw=0.8, ls=":")
-            axis.spines[["top", "right"]].set_visible(False)
+        band.suptitle(title, x=0.01, ha="left", fontsize=9.5)
+        if not part.empty:
+            draw_target(band, part)
+    if key:
+        _key(bands[-1])
     return drawn
 
 
+def draw_target(band: FigureBase, part: pd.DataFrame) -> None:
+    """Draw one target's rows of :func:`numbers` into a figure or subfigure: gains (left) and scans saved (right)."""
+    gains, saved = band.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
+    _gains(gains, part)
+    _saved(saved, part)
+    for axis in (gains, saved):
+        if axis.axison:
+            axis.axvline(0, color="black", lw=0.8, ls=":")
+            axis.spines[["top", "right"]].set_visible(False)
+
+
 def _gains(axis: plt.Axes, part: pd.DataFrame) -> None:
-    """A row a source: its gain with its interval."""
+    """The gain of each source, one row each, with its 95 % confidence interval."""
     for row, known in enumerate(part.to_dict("records")):
         style = sources.style_of(known["source"])
         axis.errorbar(
@@ -95,30 +112,51 @@ def _gains(axis: plt.Axes, part: pd.DataFrame) -> None:
     for label, best in zip(axis.get_yticklabels(), part["best"], strict=True):
         label.set_fontweight("bold" if best else "normal")
     axis.set_ylim(len(part) - 0.5, -0.5)
-    axis.set_xlabel(
-        f"gain over {BASELINE} in {METRICS[part['metric'].iloc[0]]}, 95 % (filled: told apart from it)", fontsize=9
-    )
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    averaged = ", averaged over set sizes" if part["sizes"].max() > 1 else ""
+    axis.set_xlabel(f"gain over {BASELINE} ({METRICS[part['metric'].iloc[0]]}{averaged})", fontsize=9)
 
 
 def _saved(axis: plt.Axes, part: pd.DataFrame) -> None:
-    """A row a source: the labelled scans that it saves, with their interval."""
+    """The labelled scans that each source saves, one row each, with their 95 % confidence interval."""
+    beyond = {">": "> ", "<": "< "}
+    known = part[part["scans_saved"].notna()]
     if part["sizes"].max() < 2:
-        axis.text(0.5, 0.5, "one set size:\nno scans saved to read off", transform=axis.transAxes, ha="center",
-                  va="center", fontsize=9)  # fmt: skip
-        axis.set_axis_off()
+        _say(axis, "labelled scans saved:\nnot defined for one set size")
         return
-    for row, known in enumerate(part.to_dict("records")):
-        if np.isnan(known["scans_saved"]):
+    if known.empty or ((known["scans_saved_low_is"] == "<") & (known["scans_saved_high_is"] == ">")).all():
+        measured = f"{part['size'].iloc[0]:.0f} to {part['largest'].iloc[0]:.0f} labelled scans"
+        _say(axis, f"labelled scans saved:\nnot determined; every 95 % CI extends\nbeyond {measured}")
+        return
+    for row, scans in enumerate(part.to_dict("records")):
+        if np.isnan(scans["scans_saved"]):
             continue
-        style, ends = sources.style_of(known["source"]), (known["scans_saved_low"], known["scans_saved_high"])
+        style, ends = sources.style_of(scans["source"]), (scans["scans_saved_low"], scans["scans_saved_high"])
         if not np.isnan(ends).any():
             axis.plot(ends, [row, row], color=style.color, lw=1.4)
-        for end, beyond in zip(ends, (known["scans_saved_low_is"], known["scans_saved_high_is"]), strict=True):
-            if beyond in (">", "<"):
-                axis.plot(end, row, beyond, color=style.color, ms=6)
-        axis.plot(known["scans_saved"], row, style.marker, color=style.color, ms=8, mfc="white")
-        sign = {">": "> ", "<": "< "}.get(known["scans_saved_is"], "")
-        axis.annotate(f"{sign}{known['scans_saved']:.0f}", (1.02, row), xycoords=("axes fraction", "data"),
-                      va="center", fontsize=8)  # fmt: skip
-    axis.set_xlabel(f"labelled scans saved, with {part['size'].iloc[0]:.0f} at hand", fontsize=9)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for end, sign in zip(ends, (scans["scans_saved_low_is"], scans["scans_saved_high_is"]), strict=True):
+            if sign in beyond:
+                axis.plot(end, row, sign, color=style.color, ms=6)
+        # No marker that may be open or filled: significance is that of the gain.
+        axis.plot(scans["scans_saved"], row, "|", color=style.color, ms=12, mew=2)
+        text = f"{beyond.get(scans['scans_saved_is'], '')}{scans['scans_saved']:.0f}"
+        axis.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    axis.set_xlabel(f"labelled scans saved, when trained on {part['size'].iloc[0]:.0f}", fontsize=9)
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _say(axis: plt.Axes, words: str) -> None:
+    """Words in place of a diagram."""
+    axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", va="center", fontsize=9)
+    axis.set_axis_off()
+
+
+def _key(band: plt.Figure) -> None:
+    """What markers and bars mean, once for all targets."""
+    style = {"color": "black", "marker": "o", "ms": 7, "ls": ""}
+    handles = [
+        Line2D([], [], label=DIFFERENT, **style),
+        Line2D([], [], label=NO_DIFFERENCE, mfc="white", **style),
+        Line2D([], [], color="black", lw=1.4, label="95 % CI, not corrected for multiple comparisons"),
+    ]
+    band.legend(handles=handles, loc="center", ncols=3, frameon=False, fontsize=8.5)

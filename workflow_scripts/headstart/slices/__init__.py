@@ -1,6 +1,6 @@
-"""Stage 4, slices: axial slices in arrays that are memory-mapped.
+"""Stage 4, slice: axial slices in memory-mapped arrays.
 
 - ``cut``: slices of a registered scan, and which structures each shows
-- ``store``: the files of slices, and finding a scan in them
+- ``store``: the files of slices, and where each scan is in them
 - ``natural``: natural images as slices
 """

@@ -1,4 +1,4 @@
-"""Natural images: the table of those that a study uses, and their pixels as the networks take them."""
+"""Natural images: the table of those that a study uses, and their pixels as input of the networks."""
 
 import io
 import os
@@ -21,7 +21,7 @@ _COLUMNS = {
 
 
 def tabulate(pictures: Iterable[Picture]) -> pd.DataFrame:
-    """A row a picture: its group and name, and where the bytes of it and of its label map lie."""
+    """One row per image: its group and name, and the ranges of bytes of the image and of its label map."""
     rows = []
     for picture in pictures:
         row = {"group": picture.group, "picture": picture.name}
@@ -36,17 +36,17 @@ def tabulate(pictures: Iterable[Picture]) -> pd.DataFrame:
 
 
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a table of :func:`tabulate`. Raises :class:`UserError` if it is none."""
+    """Read a table written from :func:`tabulate`; raises :class:`UserError` if it is invalid."""
     table = pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False, dtype=_COLUMNS)
     if list(table.columns) != list(_COLUMNS) or table[["group", "picture"]].duplicated().any():
-        raise UserError(f"{path} is no table of pictures, or has one twice; delete it, and it is made again.")
+        raise UserError(f"{path} is not a table of pictures, or has one twice; delete it and run again.")
     return table
 
 
 def images(table: pd.DataFrame, size: int) -> np.ndarray:
-    """Pictures as (N, size, size) float32 in [0, 1]: one channel, the shorter side scaled to ``size``, the middle kept.
+    """Images (N, size, size) float32 in [0, 1]: grey, the shorter side scaled to ``size``, cropped to the centre.
 
-    Colours become luma (ITU-R 601). Raises :class:`UserError` for what is no picture.
+    Colours are converted to luma (ITU-R 601). Raises :class:`UserError` if an image cannot be read.
     """
     scaled = [
         _fitted(image.convert("RGB").convert("L"), size, Image.Resampling.BICUBIC) for image in _opened(table, "image")
@@ -55,12 +55,12 @@ def images(table: pd.DataFrame, size: int) -> np.ndarray:
 
 
 def labels(table: pd.DataFrame, size: int) -> np.ndarray:
-    """Label maps as (N, size, size) uint8, scaled and cut as :func:`images` does pictures, by nearest neighbours.
+    """Label maps (N, size, size) uint8, scaled and cropped like :func:`images`, by nearest neighbours.
 
-    Raises :class:`UserError` for pictures that have none, and for what is no map of Taskonomy's labels.
+    Raises :class:`UserError` if an image has none, and for a map with other values than Taskonomy's labels.
     """
-    if (bare := table["labels_file"].isna()).any():
-        first = table[bare].iloc[0]
+    if (unlabelled := table["labels_file"].isna()).any():
+        first = table[unlabelled].iloc[0]
         raise UserError(
             f"{first['picture']} of {first['group']} has no segment_semantic; add it, or exclude {first['group']}."
         )
@@ -68,13 +68,13 @@ def labels(table: pd.DataFrame, size: int) -> np.ndarray:
     for image, name in zip(_opened(table, "labels"), table["labels_name"], strict=True):
         found = _fitted(image, size, Image.Resampling.NEAREST)
         if found.ndim != 2 or found.max() > len(CLASSES):
-            raise UserError(f"{name} is no map of labels from 0 to {len(CLASSES)}; fetch it again.")
+            raise UserError(f"{name} is not a map of labels from 0 to {len(CLASSES)}; fetch it again.")
         scaled.append(found.astype(np.uint8))
     return np.stack(scaled)
 
 
-def shown(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """The class of each picture, its group: (N, classes) uint8, 1 in its column."""
+def one_hot(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """The class of each image, which is its group: (N, classes) uint8, 1 in its column."""
     return (table["group"].to_numpy()[:, np.newaxis] == np.array(classes)).astype(np.uint8)
 
 
@@ -86,7 +86,7 @@ def _opened(table: pd.DataFrame, kind: str) -> Iterable[Image.Image]:
                 image = Image.open(io.BytesIO(file.read(size)))
                 image.load()
         except OSError as error:
-            raise UserError(f"{name} in {path} is no picture that can be read ({error}); fetch it again.") from None
+            raise UserError(f"{name} in {path} cannot be read as an image ({error}); fetch it again.") from None
         yield image
 
 

@@ -1,8 +1,8 @@
-"""Slices on disk: memory-mappable ``.npy`` of several scans, of which a job reads those that it asks for.
+"""Slices on disk: memory-mapped ``.npy`` files of several scans, of which a job reads only the scans it needs.
 
 Images are uint16 (N, H, W) with value ``round(65535 * x)`` for an intensity ``x`` in [0, 1]; labels are uint8
-(N, H, W); presence labels are uint8 (N, C), 1 where slice n shows the c-th of :data:`headstart.slices.cut.PRESENT`.
-N counts axial slices, scan after scan; an index beside the files says where each scan begins and ends.
+(N, H, W); presence labels are uint8 (N, C), 1 if slice n shows the c-th of :data:`headstart.slices.cut.PRESENCE_NAMES`.
+N counts axial slices, scan after scan; an index beside each file has the first and the last slice of each scan.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ PathLike = str | os.PathLike
 
 
 class SliceRange(NamedTuple):
-    """One scan's slices in a file of several: those from ``first`` to ``last``, the latter left out."""
+    """The slices of one scan in a file of several: from ``first`` to ``last``, which is excluded."""
 
     path: PathLike
     first: int
@@ -36,12 +36,12 @@ Slices = PathLike | SliceRange
 
 
 def to_uint16(image: np.ndarray) -> np.ndarray:
-    """Intensities in [0, 1] as they are stored: uint16, kept to 1/65535."""
+    """Intensities in [0, 1] as they are stored: uint16, rounded to multiples of 1/65535."""
     return np.rint(np.asarray(image, np.float64) * SCALE).astype(IMAGE)
 
 
 def write_image(path: PathLike, array: np.ndarray) -> None:
-    """Write slices atomically; ``array`` (N, H, W) float in [0, 1], kept to 1/65535."""
+    """Write slices atomically; ``array`` (N, H, W) float in [0, 1], rounded to multiples of 1/65535."""
     if not np.all((array >= 0) & (array <= 1)):
         raise ValueError(f"{path}: intensities must lie in [0, 1] and be finite before they are stored")
     _write(path, to_uint16(array), "NHW")
@@ -55,20 +55,20 @@ def write_labels(path: PathLike, array: np.ndarray) -> None:
 
 
 def write_presence(path: PathLike, array: np.ndarray) -> None:
-    """Write what slices show atomically; ``array`` (N, C) of 0 and 1."""
+    """Write presence labels atomically; ``array`` (N, C) of 0 and 1."""
     if not np.isin(array, (0, 1)).all():
         raise ValueError(f"{path}: presence labels must be 0 or 1 before they are stored")
     _write(path, array.astype(LABEL), "NC")
 
 
 def write_index(path: PathLike, subjects: Sequence[str], counts: Sequence[int]) -> None:
-    """Write where each scan lies in files of slices: the ``subjects``, in their order, with so many slices each."""
+    """Write the index of a file of slices: the ``subjects`` in their order, with the number of slices of each."""
     ends = np.cumsum(counts)
     write_table(path, pd.DataFrame({"subject": list(subjects), "first": ends - counts, "last": ends}))
 
 
 def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Sequence[str]) -> list[SliceRange]:
-    """Where the slices of the ``subjects`` lie in files of slices, whose ``indices`` come in the same order.
+    """Find the slices of ``subjects`` in the files ``paths``; ``indices`` are their indices, in the same order.
 
     Raises :class:`UserError` naming the first subject that is in none of them.
     """
@@ -85,7 +85,7 @@ def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Seque
 def read(where: Slices) -> np.ndarray:
     """Memory-map slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
 
-    ``where``: a file, or a scan in it. Raises :class:`UserError` naming the file if it is missing, cut short, or not
+    ``where``: a file, or a scan in it. Raises :class:`UserError` naming the file if it is missing, truncated, or not
     such an array.
     """
     path, *rows = where if isinstance(where, SliceRange) else (where,)
@@ -94,7 +94,7 @@ def read(where: Slices) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make the slices first (snakemake slice).") from None
     except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path} is damaged or cut short ({error}); delete it and make the slices again.") from error
+        raise UserError(f"{path} is damaged or truncated ({error}); delete it and make the slices again.") from error
     if (array.dtype, array.ndim) not in ((IMAGE, 3), (LABEL, 3), (LABEL, 2)):
         raise UserError(
             f"{path} holds {array.dtype} of shape {array.shape}, not uint16 or uint8 of shape (N, H, W), or uint8 of "
@@ -104,15 +104,14 @@ def read(where: Slices) -> np.ndarray:
 
 
 class SliceArray:
-    """Slices of several scans as one array (sum of N, ...), in the order given; only what is asked for is read.
+    """Slices of several scans as one array (sum of N, ...), in the order given; only the slices indexed are read.
 
-    Raises :class:`UserError` if there is no scan, or naming the first scan whose slices have another type or size
-    than the first one's.
+    Raises :class:`UserError` if there is no scan, or if the slices of one differ from the first one's in type or size.
     """
 
     def __init__(self, paths: Sequence[Slices]) -> None:
         if not paths:
-            raise UserError("no scan was given to read slices of; check the split's table and the set size.")
+            raise UserError("there is no scan to read slices from; check the split's table and the set size.")
         self._scans = [read(path) for path in paths]
         first = self._scans[0]
         for path, scan in zip(paths, self._scans, strict=True):
@@ -130,7 +129,7 @@ class SliceArray:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """The slices with these numbers, read into memory."""
+        """Read the slices with these numbers into memory."""
         numbers = np.arange(len(self))[rows]
         found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         places = np.searchsorted(self._ends, numbers, "right")
@@ -141,19 +140,19 @@ class SliceArray:
         return found
 
     def rows(self, place: int) -> np.ndarray:
-        """The numbers of the slices of the scan at this place among those given."""
+        """Numbers of the slices of the scan with the index ``place``."""
         return np.arange(self._ends[place] - len(self._scans[place]), self._ends[place])
 
 
 def gather(paths: Sequence[Slices]) -> np.ndarray:
-    """Read the given slices, and only these, into one array (sum of N, H, W); see :class:`SliceArray`."""
+    """Read slices of several scans into one array (sum of N, H, W); see :class:`SliceArray`."""
     return SliceArray(paths)[:]
 
 
 def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[SliceArray, SliceArray]:
-    """Images (N, H, W) uint16 and labels (N, H, W), or presence (N, C), uint8, slice by slice, to be read from.
+    """Images (N, H, W) uint16 with their labels (N, H, W), or presence labels (N, C), uint8; nothing is read yet.
 
-    Raises :class:`UserError` naming the pair of files that disagree in shape, or the file with the wrong type.
+    Raises :class:`UserError` naming the pair of files that differ in shape, or the file with the wrong type.
     """
     if len(image_paths) != len(label_paths):
         raise UserError(f"{len(image_paths)} image files were given with {len(label_paths)} label files; pair them.")
@@ -163,13 +162,13 @@ def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> 
 
 
 def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
-    """The same, read into memory."""
+    """Like :func:`join_pairs`, but read into memory."""
     images, labels = join_pairs(image_paths, label_paths)
     return images[:], labels[:]
 
 
 def fingerprint(paths: Sequence[Slices]) -> str:
-    """SHA-256 of files' names and contents, or of scans' slices, in the order given: what data a network has seen."""
+    """SHA-256 of the names and contents of files, or of the slices of scans, in the order given; for provenance."""
     digest = hashlib.sha256()
     for path in paths:
         if not isinstance(path, SliceRange):
@@ -180,9 +179,9 @@ def fingerprint(paths: Sequence[Slices]) -> str:
 
 @cache
 def _digest(where: Slices, changed: int) -> bytes:
-    """SHA-256 of a file that was last ``changed`` then, or of a scan's slices in it.
+    """SHA-256 of a file, or of a scan's slices in it; ``changed`` is the time of its last change, for the cache.
 
-    One job asks for the same data more than once: its resamples share scans, and its state and its result name them.
+    One job needs it more than once for the same data: its resamples share scans, and its state and result record it.
     """
     if isinstance(where, SliceRange):
         return hashlib.sha256(np.ascontiguousarray(read(where))).digest()

@@ -1,6 +1,6 @@
-"""MNI space and the atlases that lie in it.
+"""MNI space and its atlases.
 
 - ``template``: the images of MNI152NLin2009aSym, its grid, and the label values
-- ``atlases``: how these images are made from what pip installs
+- ``atlases``: builds these images from the files in installed packages
 - ``warp``: deformable registration
 """

@@ -1,4 +1,4 @@
-"""The MNI152NLin2009aSym template and the atlas anatomy that lies on it; :mod:`headstart.template.atlases` gathers them."""
+"""The MNI152NLin2009aSym template and its anatomical labels, which :mod:`headstart.template.atlases` builds."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from headstart.images import Grid, Volume
 
 SPACE = "MNI152NLin2009aSym"
 
-# FSL FIRST's own values, which FreeSurfer shares.
+# Values of FSL FIRST, the same as FreeSurfer's.
 STRUCTURES = {
     10: "left thalamus",
     11: "left caudate",
@@ -49,7 +49,7 @@ class Template:
 
     ``t1`` float32 in [0, 1], brain only; ``brain`` uint8; ``csf``, ``gm``, ``wm`` float32 probabilities that sum to
     1 in the brain and are 0 outside; ``structures`` uint8 with the values of :data:`STRUCTURES`; ``parcellation``
-    uint16 with FreeSurfer's numbers, the cortical parcels of each side merged (3 left, 42 right).
+    uint16 with FreeSurfer's values, the cortical parcels of each side merged (3 left, 42 right).
     """
 
     t1: Volume
@@ -62,12 +62,12 @@ class Template:
 
 
 def load(folder: str | os.PathLike) -> Template:
-    """Read a template that :func:`write` wrote."""
+    """Read a template written by :func:`write`."""
     return Template(**{key: read(folder, key) for key in FILES})
 
 
 def read(folder: str | os.PathLike, key: str) -> Volume:
-    """Read one image of a template that :func:`write` wrote, by its name in :class:`Template`."""
+    """Read one image of a template written by :func:`write`; ``key`` is its name in :class:`Template`."""
     return images.read(Path(folder) / FILES[key], _DTYPES.get(key, np.float32))
 
 
@@ -77,8 +77,8 @@ def write(template: Template, folder: str | os.PathLike) -> None:
         images.write(Path(folder) / name, getattr(template, key), _DTYPES.get(key, np.float32))
 
 
-def grid(voxel_mm: float = 1.0) -> Grid:
-    """The template's grid, at 1 mm (197 x 233 x 189) or coarser."""
+def grid(voxel_mm: float) -> Grid:
+    """The template's grid: 197 x 233 x 189 voxels at 1 mm, or coarser."""
     affine = np.eye(4)
     affine[:3, 3] = (-98, -134, -72)
     return Grid((197, 233, 189), affine).coarsened(voxel_mm)

@@ -1,8 +1,8 @@
-"""Deformations that carry an atlas onto a scan, and the one door to greedy, which finds them.
+"""Deformable registration, which moves an atlas onto a scan; the interface to greedy.
 
 Greedy diffeomorphic registration (Yushkevich 2016) maximises the normalised cross-correlation within small cubes, which
-does not care for bias fields. With one thread a deformation is the same in each run, byte for byte; several threads add
-up in the order in which they finish.
+is insensitive to bias fields. With one thread a deformation is the same in each run, byte for byte; several threads add
+their results in the order in which they finish.
 """
 
 from collections.abc import Sequence
@@ -14,31 +14,31 @@ from scipy import ndimage
 
 from headstart.images import LPS_FROM_RAS, Grid, Volume, indicators, vote
 
-# Cubes of 5 voxels a side; Gaussians over the steps of each iteration and over their sum, in voxels; no noise of
-# greedy's own, which is another in each run.
+# NCC over cubes of 5 voxels per side; sigmas in voxels of the Gaussians over each update and over the whole field; none
+# of greedy's own noise, which differs in each run.
 _SETTINGS = "-m NCC 2x2x2 -s 1.732vox 0.707vox -e 0.5 -noise 0"
-# Noise, as a share of the range, without which the correlation of a cube of air would be of rounding errors.
+# Noise, as a share of the range, without which the correlation in a cube of air would be one of rounding errors.
 _NOISE = 1e-3
 
 
 class Warp:
-    """A deformation that carries images of the moving space onto the fixed grid.
+    """A deformation that maps images of the moving space to the fixed grid.
 
-    Built by :meth:`register`; ``displacement`` is float32 (X, Y, Z, 3): at each voxel of ``grid`` (RAS+ axes of the
-    fixed space) the step in RAS+ mm to the point of the moving space that belongs there. Beyond the grid, the steps at
-    its border go on.
+    Built by :meth:`register`; ``displacement`` is float32 (X, Y, Z, 3): for each voxel of ``grid`` (in RAS+ axes of the
+    fixed space) the vector in RAS+ mm to the corresponding point of the moving space. Beyond the grid, the vectors at
+    its border apply.
     """
 
     def __init__(self, grid: Grid, displacement: np.ndarray):
-        """Hold a field of steps on the fixed grid."""
+        """Store a displacement field on the fixed grid."""
         self.grid = grid
         self.displacement = displacement
 
     @classmethod
-    def register(cls, fixed: Volume, moving: Volume, *, iterations: Sequence[int], threads: int = 1) -> "Warp":
-        """Find the deformation from ``fixed`` to ``moving``, which lie about where they belong already.
+    def register(cls, fixed: Volume, moving: Volume, *, iterations: Sequence[int], threads: int) -> "Warp":
+        """Find the deformation from ``fixed`` to ``moving``, which must be aligned by an affine already.
 
-        ``iterations``: steps at 4, 2 and 1 times the voxel size of ``fixed``.
+        ``iterations``: numbers of steps at 4, 2 and 1 times the voxel size of ``fixed``.
         """
         steps = "x".join(str(count) for count in iterations)
         greedy = Greedy3D()
@@ -52,16 +52,16 @@ class Warp:
         return cls(fixed.grid, field.astype(np.float32) * np.diag(LPS_FROM_RAS)[:3].astype(np.float32))
 
     def image(self, volume: Volume, grid: Grid) -> Volume:
-        """Carry an image of the moving space onto ``grid`` in the fixed space (linear, 0 outside)."""
+        """Resample an image of the moving space on ``grid`` in the fixed space (linear, 0 outside)."""
         points = self._voxels(volume, grid)
         return Volume(ndimage.map_coordinates(volume.data, points, order=1, mode="grid-constant", cval=0), grid.affine)
 
     def labels(self, volume: Volume, grid: Grid) -> Volume:
-        """Carry a label map of the moving space onto ``grid``; each voxel takes the label with the largest share."""
+        """Resample a label map of the moving space on ``grid``; each voxel takes the label with the largest share."""
         points = self._voxels(volume, grid)
 
         def share(indicator: np.ndarray) -> np.ndarray:
-            # Only points by the label's own box are sampled: most labels are small beside the grid.
+            # Only points in the box around the label are sampled: most labels are much smaller than the grid.
             box = ndimage.find_objects(indicator.astype(np.uint8))[0]
             near = np.all([(p > side.start - 1) & (p < side.stop) for p, side in zip(points, box, strict=True)], axis=0)
             sampled = np.zeros(grid.shape, np.float32)
@@ -88,7 +88,7 @@ def _with_noise(volume: Volume, seed: int) -> Volume:
 
 
 def _to_sitk(volume: Volume) -> SimpleITK.Image:
-    """The same image as ITK holds it (float32, axes reversed, LPS+ mm)."""
+    """The image as ITK stores it (float32, axes reversed, LPS+ mm)."""
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.data.T, dtype=np.float32))
     affine = LPS_FROM_RAS @ volume.affine
     image.SetSpacing(volume.grid.spacing.tolist())

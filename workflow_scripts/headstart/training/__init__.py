@@ -1,1 +1,31 @@
-"""Training of all networks: one loop for pre-training, fine-tuning and the labeller."""
+"""One training loop for pre-training, fine-tuning and the labeller.
+
+What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs::
+
+    for epoch in range(settings.epochs):
+        optimisers.learning_rate = settings.rate(epoch)
+        batches = permutation(N, seed_for(seed, "epoch", epoch)).split(settings.batch_size)
+        for step, rows in enumerate(batches):
+            images, targets = augment(*slices[rows], seed_for(seed, "step", epoch, step))
+            with autocast(device, precision):
+                output = model(images)                  # (B, 1, H, W) -> (B, C, H, W) or (B, C)
+            loss = task.loss(output, images, targets)   # in float32
+            loss.backward(); optimiser.step()
+            task.after_step(output, images)             # auto-encoding: one step of the discriminator
+            if checkpoint.due(): checkpoint.write(state)
+        history.append((epoch, rate, mean(loss), validation(model.eval()), task.epoch_metrics()))
+
+Modules, from the outside in:
+
+- ``loop``: trains one or several networks; inference
+- ``trainer``: the training of one network, step by step
+- ``tasks``: what a network is trained to do; ``losses``: the loss functions
+- ``feed``: slices in the device's memory, or streamed from disk; ``augment``: random changes of slices
+- ``devices``: device, precision and determinism; ``cuda_graphs``: a training step as CUDA graphs
+- ``distributed``: one training in several processes, one per GPU
+- ``checkpoint``: the state of a training that was interrupted
+- ``speed``: how fast a study's networks train on this machine
+
+Axes in the docstrings of the whole package are written with these letters: N slices, B slices of a batch, C channels
+or classes, H and W rows and columns of pixels; S scans, K sources, R resamples, D draws of a bootstrap.
+"""

@@ -1,7 +1,7 @@
-"""A training's state, kept beside its results while it runs: a job that was killed goes on from it to the same bytes.
+"""The state of a training, kept on disk while it runs, so that a killed job resumes and ends in the same bytes.
 
-Snakemake deletes what a failed job had declared, so the state lies in a file that no rule declares, and that the job's
-success removes.
+Snakemake deletes the declared outputs of a failed job. The state is therefore a file that no rule declares, and the
+job removes it when it succeeds.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class Checkpoint:
-    """Keeps one training's state in ``path``, at most every so many ``minutes``.
+    """Keeps the state of one training in ``path``, at most once every ``minutes`` (0: after every step).
 
-    ``identity``: what the training is, its data, settings, seed and code in one word; the state of another training is
-    left alone. 0 minutes keep it after every step.
+    ``identity``: a hash of all that the training depends on (data, settings, seed, code), see :func:`identity_of`. The
+    state of a training with another identity is not used.
     """
 
     def __init__(self, path: str | os.PathLike, identity: str, minutes: float) -> None:
@@ -33,11 +33,11 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time to keep the state again."""
+        """Whether enough time has passed to write the state again."""
         return time.monotonic() - self._last >= self._seconds
 
     def write(self, state: Mapping) -> None:
-        """Keep a state: tensors, numbers and text in mappings and lists. The one before is intact until this one is."""
+        """Write a state: tensors, numbers and text in mappings and lists. It replaces the previous one atomically."""
         buffer = io.BytesIO()
         torch.save({"identity": self._identity, "state": state}, buffer)
         content = buffer.getbuffer()
@@ -46,27 +46,27 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def read(self, device: torch.device) -> dict | None:
-        """The state that was kept, on ``device``; None, and a line in the log, if there is none that can be used."""
+        """The state on ``device``; None, with a warning in the log, if there is no usable one."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         start = len(_MAGIC) + _DIGEST
         if content[:start] != _MAGIC + hashlib.sha256(content[start:]).digest():
-            logger.warning("%s is damaged, or no state of a training: the training starts over", self.path)
+            logger.warning("%s is damaged or not a training state: the training starts over", self.path)
             return None
         found = torch.load(io.BytesIO(content[start:]), map_location=device, weights_only=True)
         if found["identity"] != self._identity:
-            logger.warning("%s is the state of another training: this one starts over", self.path)
+            logger.warning("%s belongs to another training: this one starts over", self.path)
             return None
         return found["state"]
 
     def remove(self) -> None:
-        """Forget the state; the training's results are written."""
+        """Delete the state, once the results of the training are written."""
         self.path.unlink(missing_ok=True)
 
 
-def identity_of(*what: object) -> str:
-    """One word for all that decides what a training computes."""
-    words = "\x1f".join(repr(word) for word in what)
-    return hashlib.sha256(words.encode()).hexdigest()
+def identity_of(*parts: object) -> str:
+    """Hash of everything that determines the result of a training."""
+    text = "\x1f".join(repr(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()

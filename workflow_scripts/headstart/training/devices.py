@@ -1,4 +1,4 @@
-"""Where networks run, in which precision, and how the same seed gives the same bytes there."""
+"""Device, precision, and the settings under which the same seed gives the same bytes."""
 
 import contextlib
 import os
@@ -8,43 +8,44 @@ import torch
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """The device meant by "auto" (a CUDA GPU if there is one, else the CPU) or by a torch device name."""
+    """The device for "auto" (a CUDA GPU if there is one, else the CPU) or for the name of a torch device."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """What "auto" means on a device: "bfloat16" where that is quicker than "float32", else this.
+    """The precision for "auto" on a device: "bfloat16" where it is faster than "float32", else "float32".
 
-    Of processors those with AMX, and AMD's with AVX512-BF16: Intel's without AMX multiply bfloat16 at half the rate of
-    float32 (docs/training.md). The processor decides, not a measurement, so that results are the same each time.
+    Among processors, bfloat16 is faster on those with AMX and on AMD's with AVX512-BF16. Intel's without AMX multiply
+    bfloat16 at half the rate of float32 (docs/training.md). The type of processor decides and not a measurement, so
+    that results are the same each time.
     """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch this runs with
-    quick = abilities.get("avx512_bf16") and not str(abilities.get("cpu_name", "")).startswith("Intel")
-    return "bfloat16" if abilities.get("amx_bf16") or quick else "float32"
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older versions of torch
+    fast = abilities.get("avx512_bf16") and not str(abilities.get("cpu_name", "")).startswith("Intel")
+    return "bfloat16" if abilities.get("amx_bf16") or fast else "float32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which a network computes in ``precision``: mixed for "bfloat16", plain for all others."""
+    """The context in which a network computes: automatic mixed precision for "bfloat16", float32 for all others."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 @contextlib.contextmanager
-def deterministic_mode(device: torch.device, precision: str = "float32", deterministic: bool = True) -> Iterator[None]:
-    """Have torch compute in one way, and put its state back afterwards, its random generators too.
+def deterministic_mode(device: torch.device, precision: str, deterministic: bool) -> Iterator[None]:
+    """Set how torch computes, and restore its settings and random generators afterwards.
 
-    ``deterministic``: on a GPU, kernels that give the same bytes each time; one that has no such form warns instead of
-    stopping the study. Else cuDNN tries its kernels and takes the quickest. On the CPU all are of the first kind.
-    ``precision`` "tf32" lets a GPU round what it multiplies in float32 to 10 bits, "float32" does not.
+    ``deterministic``: on a GPU, use kernels that give the same bytes each time, with a warning for operations that have
+    none; if False, cuDNN tries its kernels and takes the fastest. On the CPU all kernels are deterministic.
+    ``precision``: "tf32" lets a GPU round the factors of float32 products to 10 bits; no other value does.
     """
     on_gpu = device.type == "cuda"
     if on_gpu:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for a deterministic cuBLAS
     mode = torch.get_deterministic_debug_mode()
     fill = torch.utils.deterministic.fill_uninitialized_memory
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn

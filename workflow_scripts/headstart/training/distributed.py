@@ -1,7 +1,8 @@
-"""One training in several processes, a GPU each: every batch is shared out, and the mathematics is that of one process.
+"""One training in several processes, one per GPU; the result is that of a single process up to rounding.
 
-Losses are means over the whole batch, batch norm sees the whole batch, and gradients are averaged by torch's
-DistributedDataParallel. In a process on its own, everything here leaves things as they are.
+Each batch is divided among the processes. Losses are means over the whole batch, batch norm uses the statistics of the
+whole batch, and torch's DistributedDataParallel averages the gradients. In a single process these functions change
+nothing.
 """
 
 import json
@@ -20,27 +21,27 @@ from torch.nn.parallel import DistributedDataParallel
 
 from headstart.job import UserError, logger
 
-# How a process begins to say what mistake of the user's ended it.
-_MISTAKE = "headstart: "
+# Prefix by which a worker process marks the message of a UserError on standard error.
+_USER_ERROR = "headstart: "
 
 
 def world_size() -> int:
-    """How many processes share the training."""
+    """Number of processes that share the training."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this process is; 0 writes, validates and speaks."""
+    """Number of this process, from 0; process 0 writes, validates and logs."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def local_shard(batch: torch.Tensor) -> torch.Tensor:
-    """The part of a batch's slices that is this process's."""
+    """The slices of a batch that belong to this process."""
     return batch[rank() :: world_size()]
 
 
 def mean(total: torch.Tensor, weight: torch.Tensor | float) -> torch.Tensor:
-    """``total / weight``, the weight averaged over the processes: the mean over these is the whole batch's."""
+    """``total / weight`` with the weight averaged over processes: the mean of the results is that of the batch."""
     if world_size() > 1:
         weight = torch.as_tensor(weight, dtype=torch.float32, device=total.device).detach().clone()
         distributed.all_reduce(weight)
@@ -49,7 +50,7 @@ def mean(total: torch.Tensor, weight: torch.Tensor | float) -> torch.Tensor:
 
 
 def average(value: torch.Tensor) -> torch.Tensor:
-    """A number averaged over the processes."""
+    """A scalar averaged over the processes."""
     if world_size() > 1:
         distributed.all_reduce(value)
         value /= world_size()
@@ -57,7 +58,7 @@ def average(value: torch.Tensor) -> torch.Tensor:
 
 
 def wrap_ddp(model: nn.Module) -> nn.Module:
-    """A network whose gradients are averaged over the processes, and whose batch norms see all of a batch."""
+    """The network with gradients averaged over the processes and batch norm over the whole batch."""
     if world_size() == 1:
         return model
     _synchronise(model)
@@ -65,13 +66,13 @@ def wrap_ddp(model: nn.Module) -> nn.Module:
 
 
 class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm over the slices of all processes, for any device: torch's own SyncBatchNorm refuses the CPU."""
+    """Batch norm over the slices of all processes, on any device (torch's SyncBatchNorm does not run on the CPU)."""
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
-        """Any number of dimensions will do."""
+        """Any number of dimensions is accepted."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(B, C, ...) -> the same, normalised over all but C and over the processes."""
+        """(B, C, ...) -> the same shape, normalised over all axes but C and over the processes."""
         if not self.training:
             return super().forward(maps)
         over = [0, *range(2, maps.ndim)]
@@ -92,7 +93,7 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def _synchronise(model: nn.Module) -> None:
-    """Put a norm over all processes in place of each batch norm, with its parameters and their names."""
+    """Replace each batch norm by one over all processes, keeping its parameters and their names."""
     for name, child in model.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             kind = nn.SyncBatchNorm if child.weight.is_cuda else SyncedBatchNorm
@@ -105,10 +106,10 @@ def _synchronise(model: nn.Module) -> None:
 
 
 def launch(module: str, description: Mapping, count: int) -> None:
-    """Run a module whose main part calls :func:`work` in so many processes on this machine, by torchrun.
+    """Run a module in ``count`` processes on this machine with torchrun; its main block calls :func:`work`.
 
-    ``description`` goes to it as JSON. What the processes say goes to the log; if they fail, a :class:`UserError` of
-    theirs is raised here, or an error with all that they said.
+    ``description`` is passed as JSON. The standard error of the processes goes to the log. If they fail, their
+    :class:`UserError` is raised here, or else a RuntimeError with their whole output.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "description.json"
@@ -118,17 +119,17 @@ def launch(module: str, description: Mapping, count: int) -> None:
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         command = [*torchrun, "-m", module, str(file)]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
-            said = []
+            lines = []
             for line in running.stderr:
-                said.append(line)
+                lines.append(line)
                 logger.info("%s", line.rstrip())
     if running.returncode:
-        mistakes = [line.removeprefix(_MISTAKE).strip() for line in said if line.startswith(_MISTAKE)]
-        raise UserError(mistakes[0]) if mistakes else RuntimeError(f"{module} failed:\n{''.join(said)}")
+        errors = [line.removeprefix(_USER_ERROR).strip() for line in lines if line.startswith(_USER_ERROR)]
+        raise UserError(errors[0]) if errors else RuntimeError(f"{module} failed:\n{''.join(lines)}")
 
 
 def work(run: Callable[[Mapping, str], None]) -> None:
-    """The main part of a module that :func:`launch` runs: ``run(description, device)`` beside the other processes."""
+    """The main block of a module that :func:`launch` runs: calls ``run(description, device)`` in each process."""
     on_gpu = torch.cuda.is_available()
     device = f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu"
     if on_gpu:
@@ -139,6 +140,6 @@ def work(run: Callable[[Mapping, str], None]) -> None:
     try:
         run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), device)
     except UserError as error:
-        sys.exit(f"{_MISTAKE}{error}" if rank() == 0 else 1)
+        sys.exit(f"{_USER_ERROR}{error}" if rank() == 0 else 1)
     finally:
         distributed.destroy_process_group()

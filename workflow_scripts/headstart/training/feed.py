@@ -1,7 +1,7 @@
-"""Slices on their way into a network: kept on the device as whole numbers, or read from disk batch by batch.
+"""Slices on their way into a network: resident in the device's memory, or streamed from disk batch by batch.
 
-Either way a training asks for batches by the slices' numbers and gets images (B, 1, H, W) float32 in [0, 1] and targets
-(B, ...) uint8, or None, on its device; which of the two it is changes no value.
+A training asks for batches by slice numbers and gets, on its device, images (B, 1, H, W) float32 in [0, 1] and targets
+(B, ...) uint8 or None. Both ways give the same values.
 """
 
 from collections import deque
@@ -17,33 +17,33 @@ from headstart.slices.store import SCALE, SliceArray
 Array = np.ndarray | SliceArray
 Batch = tuple[torch.Tensor, torch.Tensor | None]
 
-# Batches that a stream reads ahead of the one that is trained on.
+# Batches that are read ahead of the one in training.
 _AHEAD = 3
-# Slices that are carried to a device at once.
+# Slices that are copied to a device at once.
 _PIECE = 1024
-_CPU_ROOM = 4e9
+_CPU_BYTES = 4e9
 
 
 class Resident:
-    """Slices that lie on the device."""
+    """Slices in the device's memory."""
 
     def __init__(self, images: Array, targets: Array | None, device: torch.device) -> None:
         self.device = device
-        self._images = on_device(images, device)
-        self._targets = None if targets is None else on_device(targets, device)
+        self._images = to_device(images, device)
+        self._targets = None if targets is None else to_device(targets, device)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
-        """The batches that these numbers of slices make, in their order."""
+        """One batch for each tensor of slice numbers, in order."""
         for batch in numbers:
             index = batch.to(self.device, non_blocking=True)
             yield as_input(self._images[index]), None if self._targets is None else self._targets[index]
 
 
 class Streamed:
-    """Slices that a thread reads from disk, some batches ahead, and sends to the device through pinned memory."""
+    """Slices that a thread reads from disk, a few batches ahead, and copies to the device through pinned memory."""
 
     def __init__(self, images: Array, targets: Array | None, device: torch.device) -> None:
         self.device = device
@@ -53,51 +53,52 @@ class Streamed:
         return len(self._images)
 
     def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
-        """The batches that these numbers of slices make, in their order."""
+        """One batch for each tensor of slice numbers, in order."""
         with ThreadPoolExecutor(1) as reader:
             waiting = deque()
             for batch in numbers:
                 waiting.append(reader.submit(self._read, batch.numpy()))
                 if len(waiting) > _AHEAD:
-                    yield self._sent(*waiting.popleft().result())
+                    yield self._copy(*waiting.popleft().result())
             while waiting:
-                yield self._sent(*waiting.popleft().result())
+                yield self._copy(*waiting.popleft().result())
 
     def _read(self, numbers: np.ndarray) -> Batch:
-        targets = None if self._targets is None else self._pinned(self._targets[numbers])
-        return self._pinned(self._images[numbers]), targets
+        targets = None if self._targets is None else self._pin(self._targets[numbers])
+        return self._pin(self._images[numbers]), targets
 
-    def _pinned(self, array: np.ndarray) -> torch.Tensor:
-        # torch keeps pinned memory until what was sent from it has arrived, and then hands it out anew
+    def _pin(self, array: np.ndarray) -> torch.Tensor:
+        # torch reuses pinned memory only after the copy from it has finished.
         found = _as_tensor(array)
         return found.pin_memory() if self.device.type == "cuda" else found
 
-    def _sent(self, images: torch.Tensor, targets: torch.Tensor | None) -> Batch:
-        there = targets if targets is None else targets.to(self.device, non_blocking=True)
-        return as_input(images.to(self.device, non_blocking=True)), there
+    def _copy(self, images: torch.Tensor, targets: torch.Tensor | None) -> Batch:
+        copied = targets if targets is None else targets.to(self.device, non_blocking=True)
+        return as_input(images.to(self.device, non_blocking=True)), copied
 
 
 Feed = Resident | Streamed
 
 
-def load(images: Array, targets: Array | None, device: torch.device, resident_gb: float | None = None) -> Feed:
-    """Slices for a training on ``device``: resident, unless they are more than ``resident_gb``.
+def load(images: Array, targets: Array | None, device: torch.device, resident_gb: float | None) -> Feed:
+    """Slices for a training on ``device``: resident, or streamed if they take more than ``resident_gb``.
 
-    ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them. None takes
-    half of the memory that a GPU has free; on the CPU 4 GB, since from there the disk's cache is as near.
+    ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them.
+    ``resident_gb`` None stands for half of a GPU's free memory, or 4 GB on the CPU, where streaming reads from the
+    disk's cache at little cost. Raises ValueError if there are not as many targets as images.
     """
     if targets is not None and len(images) != len(targets):
         raise ValueError(f"there are {len(images)} images, but targets for {len(targets)}")
     size = images.nbytes + (0 if targets is None else targets.nbytes)
-    room = _room(device) if resident_gb is None else resident_gb * 1e9
-    if size <= room:
+    limit = _default_bytes(device) if resident_gb is None else resident_gb * 1e9
+    if size <= limit:
         return Resident(images, targets, device)
-    logger.info("%.1f GB of slices are streamed: %.1f GB may lie on the %s", size / 1e9, room / 1e9, device.type)
+    logger.info("streaming %.1f GB of slices: the limit on the %s is %.1f GB", size / 1e9, device.type, limit / 1e9)
     return Streamed(images, targets, device)
 
 
-def on_device(array: Array, device: torch.device) -> torch.Tensor:
-    """Slices or targets on a device, carried there piece by piece; uint16 as int16 of the same bits, as torch needs."""
+def to_device(array: Array, device: torch.device) -> torch.Tensor:
+    """Slices or targets on a device, copied piece by piece; uint16 becomes int16 of the same bits for torch."""
     kept = torch.empty(array.shape, dtype=torch.int16 if array.dtype == np.uint16 else torch.uint8, device=device)
     for start in range(0, len(array), _PIECE):
         kept[start : start + _PIECE] = _as_tensor(array[start : start + _PIECE])
@@ -110,11 +111,11 @@ def as_input(images: torch.Tensor) -> torch.Tensor:
 
 
 def _as_tensor(array: np.ndarray) -> torch.Tensor:
-    """An array without a copy, if it may be written to; uint16 as int16 of the same bits."""
+    """An array as a tensor, without a copy if it is writable; uint16 as int16 of the same bits."""
     array = np.require(array, requirements="CW")
     return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
 
 
-def _room(device: torch.device) -> float:
-    """Bytes of slices that may lie on a device, if nothing else is asked for."""
-    return torch.cuda.mem_get_info(device)[0] / 2 if device.type == "cuda" else _CPU_ROOM
+def _default_bytes(device: torch.device) -> float:
+    """Limit of the bytes of resident slices if the study sets none."""
+    return torch.cuda.mem_get_info(device)[0] / 2 if device.type == "cuda" else _CPU_BYTES

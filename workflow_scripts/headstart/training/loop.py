@@ -1,4 +1,4 @@
-"""Training of one or several networks, and inference. One seed gives one network, whatever ran before or beside it."""
+"""Training of one or several networks, and inference. The result depends on the seed, not on what ran before."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,49 +10,38 @@ from torch import nn
 from headstart.training import feed
 from headstart.training.devices import autocast, choose_device, choose_precision, deterministic_mode
 from headstart.training.tasks import Task
-from headstart.training.trainer import Trainer, Training
+from headstart.training.trainer import Trainer, TrainingSettings
 
 _ENDED = object()
 
 
 def train(
-    model: nn.Module,
-    images: feed.Array,
-    targets: feed.Array | None,
-    task: Task,
-    settings: Training,
-    seed: int,
-    *,
-    device: str = "auto",
-    resident_gb: float | None = None,
-    **options: object,
+    model: nn.Module, slices: feed.Feed, task: Task, settings: TrainingSettings, seed: int, **options: object
 ) -> list[dict]:
-    """Train ``model`` in place on a task, and return one row an epoch; see :class:`Trainer`, which takes ``options``.
+    """Train ``model`` in place on the device of ``slices``, and return its history, one row per epoch.
 
-    ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 as :mod:`headstart.slices.store` keeps them, None where the task
-    has only images; see :func:`headstart.training.feed.load` for where they lie.
+    All arguments, ``options`` too, are those of :class:`headstart.training.trainer.Trainer`.
     """
-    where = choose_device(device)
-    slices = feed.load(images, targets, where, resident_gb)
-    (trained,) = train_together([lambda: Trainer(model, slices, task, settings, seed, **options)], where, settings)
+    start = [lambda: Trainer(model, slices, task, settings, seed, **options)]
+    (trained,) = train_together(start, slices.device, settings, runs_per_gpu=1)
     return trained.history
 
 
 def train_together(
-    trainings: Sequence[Callable[[], Trainer]], device: torch.device, settings: Training, most: int = 1
+    trainings: Sequence[Callable[[], Trainer]], device: torch.device, settings: TrainingSettings, runs_per_gpu: int
 ) -> Iterator[Trainer]:
-    """Run trainings, and yield each, in the order in which they are given, when it is at its end.
+    """Run trainings, and yield each when it has ended, in the order in which they are given.
 
-    On a GPU up to ``most`` of them share it, as long as its memory has room, a step of each in turn: the steps are
-    queued on streams of their own, and small ones do not fill a large GPU. On a CPU they take turns, which changes
-    nothing of their results.
+    On a GPU up to ``runs_per_gpu`` of them run at once, as far as they fit in its memory, one step of each in turn:
+    each queues its steps on its own stream, because the steps of a small network do not fill a large GPU. On a CPU
+    they run one after the other. The results are the same.
     """
     waiting, running, ended = deque(enumerate(trainings)), {}, {}
-    most = most if device.type == "cuda" else 1
+    at_once = runs_per_gpu if device.type == "cuda" else 1
     with deterministic_mode(device, choose_precision(settings.precision, device), settings.deterministic):
         for number in range(len(trainings)):
             while number not in ended:
-                if waiting and len(running) < most and _has_room(device, len(running)):
+                if waiting and len(running) < at_once and _another_fits(device, len(running)):
                     key, start = waiting.popleft()
                     trainer = start()
                     running[key] = trainer, trainer.run()
@@ -66,34 +55,52 @@ def train_together(
 def predict(
     model: nn.Module,
     images: np.ndarray,
-    finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    postprocess: Callable[[torch.Tensor], torch.Tensor] | None = None,
     *,
+    precision: str,
     batch_size: int = 64,
-    precision: str = "float32",
     device: str = "auto",
 ) -> np.ndarray:
-    """A model's outputs for ``images`` (N, H, W) uint16, made what they say by ``finish``: (N, ...).
+    """A model's predictions for slices.
 
-    Without ``finish`` the most likely class of every pixel, (N, H, W) uint8; ties go to the smaller class. The model is
-    put in evaluation mode for it, and back as it was.
+    Parameters
+    ----------
+    model
+        Put in evaluation mode for the call, and back into its mode afterwards.
+    images
+        (N, H, W) uint16.
+    postprocess
+        Turns outputs (B, ...) on the device into predictions, see :meth:`headstart.training.tasks.Task.postprocess`.
+        Without it a prediction is the most likely class of each pixel, the smaller one in case of a tie.
+    precision
+        See :class:`headstart.training.trainer.TrainingSettings`.
+    batch_size
+        Slices at once.
+    device
+        See :func:`headstart.training.devices.choose_device`.
+
+    Returns
+    -------
+    np.ndarray
+        (N, ...); without ``postprocess`` (N, H, W) uint8.
     """
-    finish = finish or _most_likely
-    where = choose_device(device)
-    precision = choose_precision(precision, where)
-    model.to(where, memory_format=torch.channels_last)
+    postprocess = postprocess or _most_likely
+    chosen = choose_device(device)
+    precision = choose_precision(precision, chosen)
+    model.to(chosen, memory_format=torch.channels_last)
     training = model.training
     model.eval()
     parts = []
-    with torch.inference_mode(), autocast(where, precision):
+    with torch.inference_mode(), autocast(chosen, precision):
         for start in range(0, len(images), batch_size):
-            chunk = feed.on_device(images[start : start + batch_size], where)
-            parts.append(finish(model(feed.as_input(chunk))).cpu().numpy())
+            chunk = feed.to_device(images[start : start + batch_size], chosen)
+            parts.append(postprocess(model(feed.as_input(chunk))).cpu().numpy())
     model.train(training)
     return np.concatenate(parts)
 
 
-def _has_room(device: torch.device, running: int) -> bool:
-    """Whether another training like those that run fits into the GPU's memory."""
+def _another_fits(device: torch.device, running: int) -> bool:
+    """Whether one more training like those running fits in the GPU's memory."""
     if not running:
         return True
     each = torch.cuda.memory_reserved(device) / running

@@ -1,4 +1,4 @@
-"""The losses of the source tasks (paper, section 4.1), and the class weights of the first."""
+"""Loss functions of the source tasks (paper, section 4.1), and the class weights of segmentation."""
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ CHUNK = 64
 def median_frequency_weights(labels: np.ndarray, classes: int, first: int = 0) -> np.ndarray:
     """Class weights by median-frequency balancing (Eigen & Fergus 2015; Badrinarayanan 2017, SegNet).
 
-    ``freq(c)`` is the number of pixels of class c divided by the number of pixels of the slices that hold c;
-    ``weight(c) = median(freq) / freq(c)``, the median taken over the classes that occur. A class that never occurs
-    gets weight 0: nothing of it can be learned, and its frequency would divide by zero.
+    ``freq(c)`` is the number of pixels of class c divided by the number of pixels of the slices that contain c;
+    ``weight(c) = median(freq) / freq(c)``, with the median over the classes that occur. A class that never occurs
+    gets the weight 0: it cannot be learned, and its frequency would divide by zero.
 
-    ``labels``: (N, H, W) uint8, read in chunks, so it may be memory-mapped; the class c has the value ``first + c``,
-    and pixels of lower values are of no class. Returns (classes,) float64.
+    ``labels``: (N, H, W) uint8, read in chunks, so it may be memory-mapped; class c has the value ``first + c``, and
+    pixels of lower values belong to no class. Returns (C,) float64. Raises :class:`UserError` for a value beyond the
+    classes.
     """
     pixels = np.zeros(classes, np.int64)
     slices = np.zeros(classes, np.int64)
@@ -36,10 +37,10 @@ def median_frequency_weights(labels: np.ndarray, classes: int, first: int = 0) -
 def cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, first: int = 0) -> torch.Tensor:
     """Weighted cross-entropy per pixel, a scalar.
 
-    ``scores`` (B, C, H, W) before the soft-max, ``labels`` (B, H, W) int64, ``weights`` (C,). The class c has the value
-    ``first + c``; pixels of lower values take no part. As torch's ``mean`` reduction does, the sum of weighted losses
-    is divided by the sum of the pixels' weights, not by their number, so scaling all weights changes nothing. That
-    reduction itself has no deterministic kernel on CUDA; this one has.
+    ``scores`` (B, C, H, W) before the softmax, ``labels`` (B, H, W) int64, ``weights`` (C,). Class c has the value
+    ``first + c``; pixels of lower values are ignored. As in torch's ``mean`` reduction, the sum of weighted losses is
+    divided by the sum of the pixels' weights and not by their number, so scaling all weights changes nothing. torch's
+    own reduction has no deterministic kernel on CUDA; this one has.
     """
     classes = labels - first
     losses = functional.cross_entropy(scores.float(), classes, weights, reduction="none", ignore_index=-1)
@@ -48,42 +49,43 @@ def cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Ten
 
 
 def absolute(output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Absolute difference of two images (B, 1, H, W), averaged over pixels, a scalar."""
+    """Absolute difference (L1) of two images (B, 1, H, W), averaged over pixels, a scalar."""
     return mean_of((output.float() - images).abs())
 
 
 def mean_of(values: torch.Tensor) -> torch.Tensor:
-    """Values averaged over all of them, of all processes that share a batch."""
+    """Mean of all values, in all processes that share a batch."""
     return distributed.mean(values.sum(), values.numel())
 
 
-def class_wise(scores: torch.Tensor, shown: torch.Tensor, activation: str) -> torch.Tensor:
-    """Binary cross-entropy, averaged over classes and slices, a scalar (paper, section 4.1.3).
+def class_wise(scores: torch.Tensor, present: torch.Tensor, activation: str) -> torch.Tensor:
+    """Binary cross-entropy averaged over classes and slices, a scalar (paper, section 4.1.3).
 
-    ``scores`` (B, C) before the ``activation``, "softmax" (the paper's) or "sigmoid"; ``shown`` (B, C), 1 for what a
-    slice shows. With the soft-max the classes of a slice share one probability, although a slice shows many.
+    ``scores`` (B, C) before the ``activation``, "softmax" (the paper's) or "sigmoid"; ``present`` (B, C), 1 for the
+    classes that a slice shows. With the softmax the classes of a slice share one probability, although a slice may
+    show several.
     """
-    scores, shown = scores.float(), shown.float()
+    scores, present = scores.float(), present.float()
     if activation == "sigmoid":
-        return mean_of(functional.binary_cross_entropy_with_logits(scores, shown, reduction="none"))
-    return mean_of(functional.binary_cross_entropy(scores.softmax(dim=1), shown, reduction="none"))
+        return mean_of(functional.binary_cross_entropy_with_logits(scores, present, reduction="none"))
+    return mean_of(functional.binary_cross_entropy(scores.softmax(dim=1), present, reduction="none"))
 
 
 def adversarial(answers: torch.Tensor, real: bool) -> torch.Tensor:
     """Binary cross-entropy of a discriminator's answers, patch by patch, a scalar (Isola 2017, equation 1).
 
-    ``answers`` (B, 1, h, w) before the sigmoid; ``real``: what they should say. The generator's loss is that of its own
-    images with ``real=True`` (the form that does not saturate, Goodfellow 2014).
+    ``answers`` (B, 1, h, w) before the sigmoid, for patches on a grid of h x w; ``real``: the correct answer. The
+    generator's loss is that of its own images with ``real=True`` (the non-saturating form, Goodfellow 2014).
     """
     wanted = torch.full_like(answers, float(real), dtype=torch.float32)
     return mean_of(functional.binary_cross_entropy_with_logits(answers.float(), wanted, reduction="none"))
 
 
 def _class_pixels(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Pixels of each class in each slice: (n, H, W) -> (n, classes) int64."""
+    """Pixels of each class in each slice: (N, H, W) -> (N, C) int64."""
     if labels.max() >= classes:
         raise UserError(
-            f"the labels hold the value {labels.max()} but the target has {classes} classes (0 to {classes - 1}); "
+            f"the labels contain the value {labels.max()} but the target has {classes} classes (0 to {classes - 1}); "
             "check the classes in the configuration."
         )
     offsets = np.arange(len(labels))[:, np.newaxis] * classes

@@ -1,7 +1,6 @@
-"""What a network may be trained to do (paper, section 4.1): segment, auto-encode, classify.
+"""The tasks that a network is trained on (paper, section 4.1): segmentation, auto-encoding, classification.
 
-A task says what its loss is and how well it is done, and the loop knows no more of it; a source's task says what stands
-behind the encoder too.
+A task defines the loss and the score. The task of a source also defines the network that follows the encoder.
 """
 
 from abc import ABC, abstractmethod
@@ -18,66 +17,67 @@ from headstart.seeds import seed_for
 from headstart.training import distributed, losses
 
 L1_WEIGHT, GAN_WEIGHT = 0.996, 0.004
-# What auto-encoding tells of each epoch.
-_GAN_NUMBERS = ("l1", "gan", "discriminator", "real_known", "made_known")
+# Columns that auto-encoding adds to the history: the two parts of the loss, the discriminator's loss, and the fractions
+# of real and of generated patches that it recognises.
+_GAN_METRICS = ("l1", "gan", "discriminator", "real_accuracy", "generated_accuracy")
 
 
 class Task(ABC):
     """One task, for one training.
 
-    Networks' inputs and what they are compared with are (B, 1, H, W) float32 in [0, 1] and a batch of ``targets``.
+    A network's inputs are (B, 1, H, W) float32 in [0, 1], with a batch of ``targets`` (B, ...) uint8 or None.
     """
 
-    # What is measured of an output on held-out slices, for the report.
+    # Name of the score, for the report.
     measure: str
 
     @abstractmethod
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:
-        """What a step minimises, a scalar; ``output`` is the network's for ``images``."""
+        """The loss of a step, a scalar; ``output`` is the network's output for ``images``."""
 
     @abstractmethod
-    def finish(self, output: torch.Tensor) -> torch.Tensor:
-        """What an output says, in the form that :meth:`score` takes."""
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
+        """The prediction for an output, as :meth:`score` takes it."""
 
     @abstractmethod
-    def score(self, finished: np.ndarray, images: np.ndarray, targets: np.ndarray | None) -> float:
-        """How well finished outputs (N, ...) fit held-out slices, 1 at best; :attr:`measure` names it."""
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray | None) -> float:
+        """How well predictions (N, ...) fit held-out slices, at best 1; :attr:`measure` is its name."""
 
-    def begin(
+    def prepare(
         self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
-        """Get ready on a device; returns optimisers of the task's own, whose learning rates follow the training's."""
+        """Move to a device; returns the task's own optimisers, whose learning rates follow the training's."""
         return []
 
-    def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:  # noqa: B027 - most have nothing to do
-        """Called after each step of the network, with the output that it was made from."""
+    def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:  # noqa: B027 - most tasks need none
+        """Called after each optimiser step of the network, with the output that the step used."""
 
-    def numbers(self) -> dict[str, float]:
-        """Further numbers of the epoch that ends, for its row; the next epoch's begin anew."""
+    def epoch_metrics(self) -> dict[str, float]:
+        """Further columns for the history row of the epoch that ends; resets them."""
         return {}
 
     def state(self) -> dict[str, torch.Tensor]:
-        """The tensors that steps change in place, but for the optimisers', so that a training can go on from them."""
+        """The tensors that steps change in place, optimisers' apart: what a checkpoint must contain."""
         return {}
 
     def metadata(self) -> dict:
-        """What ``model.json`` should say of the loss."""
+        """Entries of ``model.json`` about the loss."""
         return {}
 
 
 class SourceTask(Task):
-    """A task that stands behind an encoder."""
+    """A task for the pre-training of an encoder."""
 
     @abstractmethod
     def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> nn.Module:
-        """The encoder with what the task puts behind it, drawn from ``seed``, for slices of ``size`` x ``size``."""
+        """The encoder followed by the task's own part, initialised from ``seed``, for slices of ``size`` x ``size``."""
 
 
 class Segmentation(SourceTask):
-    """Label each pixel: cross-entropy with weighted classes (section 4.1.1).
+    """Label each pixel: cross-entropy with class weights (section 4.1.1).
 
-    ``weights`` (classes,); class c has the value ``first + c`` in the targets (N, H, W), and pixels of lower values
-    take no part. Scored by the mean IoU over the classes.
+    ``weights`` (C,); class c has the value ``first + c`` in the targets (N, H, W), and pixels of lower values are
+    ignored. The score is the mean IoU over the classes.
     """
 
     measure = "mean IoU"
@@ -91,7 +91,7 @@ class Segmentation(SourceTask):
         return Segmenter(encoder, architecture.make_decoder(len(self.weights), seed_for(seed, "decoder")))
 
     @override
-    def begin(
+    def prepare(
         self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.weights = self.weights.to(device)
@@ -102,13 +102,13 @@ class Segmentation(SourceTask):
         return losses.cross_entropy(output, targets.long(), self.weights, self.first)
 
     @override
-    def finish(self, output: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
         return output.argmax(dim=1).to(torch.uint8) + self.first
 
     @override
-    def score(self, finished: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
         taken = targets >= self.first
-        return overlap.mean_iou(finished[taken] - self.first, targets[taken] - self.first, len(self.weights))
+        return overlap.mean_iou(predictions[taken] - self.first, targets[taken] - self.first, len(self.weights))
 
     @override
     def metadata(self) -> dict:
@@ -116,9 +116,10 @@ class Segmentation(SourceTask):
 
 
 class AutoEncoding(SourceTask):
-    """Make the image again: 0.996 L1 + 0.004 GAN, with a discriminator (section 4.1.2).
+    """Reproduce the image: 0.996 L1 + 0.004 GAN, with a discriminator (section 4.1.2).
 
-    Scored by the share of the images' variance that the outputs explain: 0 for the mean image's grey, 1 for the image.
+    The score is the fraction of the images' variance that the outputs explain: 0 for the mean intensity, 1 for a
+    perfect reproduction.
     """
 
     measure = "variance explained"
@@ -131,19 +132,19 @@ class AutoEncoding(SourceTask):
         return Segmenter(encoder, architecture.make_decoder(1, seed_for(seed, "decoder")))
 
     @override
-    def begin(
+    def prepare(
         self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.discriminator.to(device, memory_format=torch.channels_last).train()
-        self._learner = distributed.wrap_ddp(self.discriminator)
+        self._wrapped = distributed.wrap_ddp(self.discriminator)
         self._optimiser = optimiser(self.discriminator.parameters())
-        self._sums = {name: torch.zeros((), dtype=torch.float64, device=device) for name in ("steps", *_GAN_NUMBERS)}
+        self._sums = {name: torch.zeros((), dtype=torch.float64, device=device) for name in ("steps", *_GAN_METRICS)}
         return [self._optimiser]
 
     @override
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: None) -> torch.Tensor:
         absolute = losses.absolute(output, images)
-        self.discriminator.requires_grad_(False)  # it judges here, and learns in after_step
+        self.discriminator.requires_grad_(False)  # it only judges here; its own step is in after_step
         fooled = losses.adversarial(self.discriminator(images, output.float()), real=True)
         self._add(l1=absolute, gan=fooled)
         return L1_WEIGHT * absolute + GAN_WEIGHT * fooled
@@ -152,34 +153,39 @@ class AutoEncoding(SourceTask):
     def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:
         self.discriminator.requires_grad_(True)
         candidates = torch.cat([images, output.detach().float()])
-        real, made = self._learner(torch.cat([images, images]), candidates).chunk(2)
-        loss = (losses.adversarial(real, real=True) + losses.adversarial(made, real=False)) / 2
+        real, generated = self._wrapped(torch.cat([images, images]), candidates).chunk(2)
+        loss = (losses.adversarial(real, real=True) + losses.adversarial(generated, real=False)) / 2
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._optimiser.step()
-        known = {"real_known": losses.mean_of((real > 0).float()), "made_known": losses.mean_of((made < 0).float())}
-        self._add(steps=torch.ones_like(loss), discriminator=loss, **known)
+        self._add(
+            steps=torch.ones_like(loss),
+            discriminator=loss,
+            real_accuracy=losses.mean_of((real > 0).float()),
+            generated_accuracy=losses.mean_of((generated < 0).float()),
+        )
 
     @override
-    def numbers(self) -> dict[str, float]:
-        """Means over the epoch's steps: the loss's two parts, the discriminator's own, and the patches it got right."""
+    def epoch_metrics(self) -> dict[str, float]:
+        """Means over the steps of the epoch: both parts of the loss, and the discriminator's loss and accuracies."""
         sums = {name: distributed.average(total).item() for name, total in self._sums.items()}
         for total in self._sums.values():
             total.zero_()
-        return {name: sums[name] / sums["steps"] for name in _GAN_NUMBERS}
+        return {name: sums[name] / sums["steps"] for name in _GAN_METRICS}
 
     @override
     def state(self) -> dict[str, torch.Tensor]:
         return {**self.discriminator.state_dict(), **self._sums}
 
     @override
-    def finish(self, output: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
         return output[:, 0].float().clamp(0, 1)
 
     @override
-    def score(self, finished: np.ndarray, images: np.ndarray, targets: None) -> float:
-        spread = np.square(images - images.mean(), dtype=np.float64).sum()
-        return float(1 - np.square(finished - images, dtype=np.float64).sum() / max(spread, np.finfo(float).tiny))
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: None) -> float:
+        total = np.square(images - images.mean(), dtype=np.float64).sum()
+        residual = np.square(predictions - images, dtype=np.float64).sum()
+        return float(1 - residual / max(total, np.finfo(float).tiny))
 
     @override
     def metadata(self) -> dict:
@@ -191,11 +197,11 @@ class AutoEncoding(SourceTask):
 
 
 class Classification(SourceTask):
-    """Say what a slice shows: binary cross-entropy, class by class (section 4.1.3).
+    """Recognise what a slice shows: binary cross-entropy for each class (section 4.1.3).
 
-    ``classes``: their names, in the order of the targets' columns (N, classes); ``activation``: "softmax" or "sigmoid".
-    Scored by the area under the ROC curve, averaged over the classes that some slices show and others do not: 0.5 by
-    chance.
+    ``classes``: their names, in the order of the columns of the targets (N, C); ``activation``: "softmax" or
+    "sigmoid". The score is the area under the ROC curve, averaged over the classes that some slices show and others do
+    not; 0.5 is chance.
     """
 
     measure = "mean area under ROC"
@@ -213,13 +219,13 @@ class Classification(SourceTask):
         return losses.class_wise(output, targets, self.activation)
 
     @override
-    def finish(self, output: torch.Tensor) -> torch.Tensor:
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
         scores = output.float()
         return scores.sigmoid() if self.activation == "sigmoid" else scores.softmax(dim=1)
 
     @override
-    def score(self, finished: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
-        areas = [roc_area(finished[:, c], targets[:, c] > 0) for c in range(targets.shape[1])]
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+        areas = [roc_area(predictions[:, c], targets[:, c] > 0) for c in range(targets.shape[1])]
         return float(np.nanmean(areas)) if np.isfinite(areas).any() else float("nan")
 
     @override
@@ -228,7 +234,10 @@ class Classification(SourceTask):
 
 
 def roc_area(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties counting half; NaN without both."""
+    """Area under the ROC curve of scores (N,) for ``positive`` (N,) bool: how often a positive scores above a negative.
+
+    Ties count half; NaN if there are no positives or no negatives.
+    """
     above, below = scores[positive], np.sort(scores[~positive])
     if not len(above) or not len(below):
         return float("nan")

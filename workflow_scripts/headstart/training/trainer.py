@@ -1,4 +1,4 @@
-"""One training, a step at a time: the same for every network and task, and the same bytes for one seed."""
+"""The training of one network, step by step: the same for every network and task, and the same bytes for one seed."""
 
 import copy
 import functools
@@ -24,22 +24,23 @@ from headstart.training.tasks import Task
 
 
 @dataclass(frozen=True)
-class Training:
-    """How a network is trained (paper, section 4.3, except where the paper is silent: Adam, precision).
+class TrainingSettings:
+    """How a network is trained (paper, section 4.3, which names neither optimiser nor precision).
 
-    ``decay_after`` is the share of the epochs after which the learning rate is multiplied by ``decay_factor``.
-    ``precision`` is "float32", "tf32" (on a GPU), "bfloat16" (automatic mixed precision) or "auto": bfloat16 where the
-    device has it. ``deterministic``: the same bytes each time on a GPU too, see :func:`headstart.training.devices.deterministic_mode`.
+    ``decay_after``: fraction of the epochs after which the learning rate is multiplied by ``decay_factor``.
+    ``precision``: "float32", "tf32" (on a GPU), "bfloat16" (automatic mixed precision) or "auto", see
+    :func:`headstart.training.devices.choose_precision`. ``deterministic``: the same bytes each time on a GPU too, see
+    :func:`headstart.training.devices.deterministic_mode`.
     """
 
     epochs: int
-    batch_size: int = 32
-    learning_rate: float = 1e-4
-    weight_decay: float = 2e-4
-    decay_after: float = 0.5
-    decay_factor: float = 0.1
-    precision: str = "auto"
-    deterministic: bool = True
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    decay_after: float
+    decay_factor: float
+    precision: str
+    deterministic: bool
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
@@ -47,24 +48,45 @@ class Training:
 
 
 class DivergedError(UserError):
-    """The loss is no longer a number. ``encoder``, if set, is the network's after the last epoch that went well."""
+    """The loss is no longer finite. ``encoder``, if set, is the encoder after the last epoch with a finite loss."""
 
     encoder: nn.Module | None = None
 
 
 class Trainer:
-    """One training of ``model``, in place, that pauses after each step, so that several can share a GPU.
+    """The training of one network; it pauses after each step, so that several trainings can share a GPU.
 
-    ``slices``: where they come from, and with it the device; ``rows``: the numbers of those that are learnt from, or
-    None for all. ``augment`` changes slices, and label maps with them, anew in each epoch. ``validation(model)``, asked
-    in evaluation mode after each epoch, goes into the epoch's row. ``checkpoint`` keeps the state from which the training
-    goes on, to the same bytes, if the process is killed.
+    Parameters
+    ----------
+    model
+        Trained in place.
+    slices
+        The images and targets; their device is that of the training.
+    task
+        Defines loss and score.
+    settings
+        Epochs, batch size, learning rates and precision.
+    seed
+        Determines the order of the slices in each epoch and all randomness of each step.
+    rows
+        Numbers of the slices to train on; all of them if None.
+    validation
+        ``validation(model)``, called in evaluation mode after each epoch; its value goes into the history.
+    augment
+        Changes slices, and label maps with them, each time they are seen.
+    checkpoint
+        Keeps the state from which a killed training resumes, to the same bytes.
 
-    Every epoch visits every slice once, in an order drawn from the seed and the epoch's number alone. A last batch
-    that is too small for batch norm, or for the processes that share it, joins the batch before it.
+    Attributes
+    ----------
+    history
+        One row per epoch with ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over slices), ``validation`` and
+        the task's own metrics. All of it follows from the seed; speed and remaining time go to the log only.
 
-    ``history``: a row an epoch, of what the seed determines: ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over
-    slices), ``validation`` and the task's own numbers. Speed and time left go to the log only.
+    Notes
+    -----
+    Every epoch visits every slice once, in an order drawn from the seed and the number of the epoch alone. A last
+    batch too small for batch norm, or for the processes that share it, is merged with the batch before it.
     """
 
     def __init__(
@@ -72,19 +94,18 @@ class Trainer:
         model: nn.Module,
         slices: Feed,
         task: Task,
-        settings: Training,
+        settings: TrainingSettings,
         seed: int,
         *,
         rows: np.ndarray | None = None,
         validation: Callable[[nn.Module], float] | None = None,
         augment: Augment | None = None,
-        on_epoch: Callable[[dict], None] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model, self.history = model, []
         self._slices, self._task, self._settings, self._seed = slices, task, settings, seed
         self._rows = torch.arange(len(slices)) if rows is None else torch.as_tensor(rows)
-        self._validation, self._augment, self._on_epoch, self._checkpoint = validation, augment, on_epoch, checkpoint
+        self._validation, self._augment, self._checkpoint = validation, augment, checkpoint
         _check(len(self._rows), settings)
         self._device = slices.device
         self._precision = choose_precision(settings.precision, self._device)
@@ -93,70 +114,70 @@ class Trainer:
         self._network = distributed.wrap_ddp(model)
         adam = _adam(settings, self._device)
         self._optimiser = adam(model.parameters())
-        self._optimisers = [self._optimiser, *task.begin(self._device, adam)]
+        self._optimisers = [self._optimiser, *task.prepare(self._device, adam)]
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
-        self._done = 0  # batches of the epoch that runs
-        self._good: Mapping[str, torch.Tensor] = {}
+        self._batches_done = 0  # of the current epoch
+        self._last_good: Mapping[str, torch.Tensor] = {}
         graphed = on_gpu and distributed.world_size() == 1
         self._stream = torch.cuda.Stream(self._device) if graphed else None
-        self._learn = Graphs(self._step, self._tensors) if graphed else self._step
-        self._keeps = checkpoint is not None and distributed.rank() == 0
+        self._run_step = Graphs(self._step, self._state_tensors) if graphed else self._step
+        self._writes_state = checkpoint is not None and distributed.rank() == 0
         if checkpoint and (kept := checkpoint.read(self._device)):
             self._restore(kept)
 
     def run(self) -> Iterator[None]:
         """Train to the end, pausing after each step.
 
-        Raises :class:`DivergedError` when the loss is no longer a number; the model then is as it was after the last
-        epoch that went well.
+        Raises :class:`DivergedError` when the loss is no longer finite; the model is then restored to its state after
+        the last epoch with a finite loss.
         """
         parameters, slices = count_parameters(self.model), len(self._rows)
         logger.info("training %d parameters on %d slices, %s, %s", parameters, slices, self._device, self._precision)
-        self._started, self._begun = time.monotonic(), len(self.history)
+        self._started, self._epochs_before = time.monotonic(), len(self.history)
         if self._stream:
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
         while len(self.history) < self._settings.epochs:
             yield from self._epoch(len(self.history))
-        if self._keeps and self._begun < self._settings.epochs:
+        if self._writes_state and self._epochs_before < self._settings.epochs:
             self._checkpoint.write({"history": self.history, "model": self.model.state_dict()})
 
     def _epoch(self, epoch: int) -> Iterator[None]:
         with torch.cuda.stream(self._stream):
-            self._begin(epoch)
+            self._begin_epoch(epoch)
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "epoch", epoch))
         batches = [self._rows[batch] for batch in order]
-        fed = self._slices.batches(map(distributed.local_shard, batches[self._done :]))
-        for number in range(self._done, len(batches)):
+        fed = self._slices.batches(map(distributed.local_shard, batches[self._batches_done :]))
+        for number in range(self._batches_done, len(batches)):
             with torch.cuda.stream(self._stream):
-                images, targets = self._changed(*next(fed), seed_for(self._seed, "step", epoch, number))
-                self._learn(images, targets, len(batches[number]))
-            self._done = number + 1
-            if self._keeps and self._checkpoint.due():
+                images, targets = self._augmented(*next(fed), seed_for(self._seed, "step", epoch, number))
+                self._run_step(images, targets, len(batches[number]))
+            self._batches_done = number + 1
+            if self._writes_state and self._checkpoint.due():
                 self._checkpoint.write(self._state())
             yield
         with torch.cuda.stream(self._stream):
-            self._end(epoch)
+            self._end_epoch(epoch)
 
-    def _begin(self, epoch: int) -> None:
+    def _begin_epoch(self, epoch: int) -> None:
         self.model.train()
         for group in itertools.chain.from_iterable(optimiser.param_groups for optimiser in self._optimisers):
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(self._settings.rate(epoch))
             else:
                 group["lr"] = self._settings.rate(epoch)
-        if not self._done:
-            self._good = copy.deepcopy(self.model.state_dict())
+        if not self._batches_done:
+            self._last_good = copy.deepcopy(self.model.state_dict())
             self._loss.zero_()
 
-    def _changed(
+    def _augmented(
         self, images: torch.Tensor, targets: torch.Tensor | None, seed: int
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """A batch as it is learnt from. All randomness of a step comes from its own seed, whatever ran before it."""
+        """A batch after augmentation. All randomness of a step comes from its own seed, whatever ran before."""
         torch.manual_seed(seed)
         return self._augment(images, targets, _generator(seed)) if self._augment else (images, targets)
 
     def _step(self, images: torch.Tensor, targets: torch.Tensor | None, slices: int) -> None:
-        """Learn from a batch of so many slices, of which these are this process's."""
+        """One optimiser step on this process's share of a batch; ``slices``: size of the whole batch."""
         with autocast(self._device, self._precision):
             output = self._network(images)
         loss = self._task.loss(output, images, targets)
@@ -166,22 +187,19 @@ class Trainer:
         self._task.after_step(output, images)
         self._loss.add_(loss.detach() * slices)  # stays on the device: reading it would wait for every batch
 
-    def _end(self, epoch: int) -> None:
+    def _end_epoch(self, epoch: int) -> None:
         loss = distributed.average(self._loss).item() / len(self._rows)
         if not np.isfinite(loss):
-            self.model.load_state_dict(self._good)
+            self.model.load_state_dict(self._last_good)
             raise DivergedError(
                 f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
                 f"{self._settings.learning_rate:g}."
             )
         row = {"epoch": epoch + 1, "learning_rate": self._settings.rate(epoch), "loss": loss}
-        self.history.append(row | {"validation": self._validated()} | self._task.numbers())
-        self._done = 0
-        _log_epoch(
-            self.history[-1], self._settings.epochs, len(self._rows), time.monotonic() - self._started, self._begun
-        )
-        if self._on_epoch:
-            self._on_epoch(self.history[-1])
+        self.history.append(row | {"validation": self._validated()} | self._task.epoch_metrics())
+        self._batches_done = 0
+        elapsed = time.monotonic() - self._started
+        _log_epoch(self.history[-1], self._settings.epochs, len(self._rows), elapsed, self._epochs_before)
 
     def _validated(self) -> float | None:
         if self._validation is None or distributed.rank() > 0:
@@ -189,8 +207,8 @@ class Trainer:
         self.model.eval()
         return self._validation(self.model)
 
-    def _tensors(self) -> Iterator[torch.Tensor]:
-        """All that a step changes."""
+    def _state_tensors(self) -> Iterator[torch.Tensor]:
+        """All tensors that a step changes."""
         yield from self.model.state_dict().values()
         yield from self._task.state().values()
         for state in itertools.chain.from_iterable(optimiser.state.values() for optimiser in self._optimisers):
@@ -201,20 +219,20 @@ class Trainer:
         return {
             "history": self.history,
             "model": self.model.state_dict(),
-            "done": self._done,
-            "good": self._good,
+            "batches_done": self._batches_done,
+            "last_good": self._last_good,
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "task": self._task.state(),
             "loss": self._loss,
         }
 
     def _restore(self, kept: Mapping) -> None:
-        """Go on from a state that was kept, of a training that ended or of one that did not."""
+        """Continue from the state of a training that was interrupted, or that had ended."""
         self.history = kept["history"]
         self.model.load_state_dict(kept["model"])
-        logger.info("going on after epoch %d of %d", len(self.history), self._settings.epochs)
-        if "done" in kept:
-            self._done, self._good = kept["done"], kept["good"]
+        logger.info("resuming after epoch %d of %d", len(self.history), self._settings.epochs)
+        if "batches_done" in kept:
+            self._batches_done, self._last_good = kept["batches_done"], kept["last_good"]
             for optimiser, state in zip(self._optimisers, kept["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
             for name, tensor in self._task.state().items():
@@ -222,8 +240,8 @@ class Trainer:
             self._loss.copy_(kept["loss"])
 
 
-def _adam(settings: Training, device: torch.device) -> Callable[..., torch.optim.Optimizer]:
-    """What makes an optimiser of parameters. In a CUDA graph its rate must lie on the GPU, to be changed there."""
+def _adam(settings: TrainingSettings, device: torch.device) -> Callable[..., torch.optim.Optimizer]:
+    """Makes an optimiser for parameters. In a CUDA graph the rate must be on the GPU, where it can be changed."""
     on_gpu = device.type == "cuda"
     rate = torch.tensor(settings.learning_rate, device=device) if on_gpu else settings.learning_rate
     return functools.partial(
@@ -232,7 +250,7 @@ def _adam(settings: Training, device: torch.device) -> Callable[..., torch.optim
 
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:
-    """Indices of each batch, in a seeded order; a last one too small to normalise and share joins the one before it."""
+    """Numbers of the slices of each batch, in a seeded order; a last batch that is too small joins the one before."""
     order = torch.randperm(slices, generator=_generator(seed))
     batches = list(order.split(batch_size))
     if len(batches) > 1 and len(batches[-1]) < max(2, distributed.world_size()):
@@ -244,18 +262,18 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _check(slices: int, settings: Training) -> None:
+def _check(slices: int, settings: TrainingSettings) -> None:
     least = max(2, distributed.world_size())
     if min(slices, settings.batch_size) < least:
         raise UserError(
-            f"batch norm needs {least} slices a batch, but there are {slices} slices and batch_size is "
+            f"batch norm needs at least {least} slices per batch, but there are {slices} slices and batch_size is "
             f"{settings.batch_size}; raise batch_size or keep more slices."
         )
 
 
-def _log_epoch(row: dict, epochs: int, slices: int, elapsed: float, begun: int) -> None:
-    """``begun``: epochs that another process had done."""
-    per_epoch = elapsed / (row["epoch"] - begun)
+def _log_epoch(row: dict, epochs: int, slices: int, elapsed: float, epochs_before: int) -> None:
+    """``epochs_before``: epochs that an earlier process had run."""
+    per_epoch = elapsed / (row["epoch"] - epochs_before)
     score = "" if row["validation"] is None else f", validation {row['validation']:.3f}"
     logger.info(
         "epoch %d/%d: loss %.4f%s, %.0f images/s, %.0f s left",

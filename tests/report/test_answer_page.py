@@ -1,0 +1,207 @@
+import base64
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import browser
+import numpy as np
+import pandas as pd
+import pytest
+
+from headstart.report import answer_page
+
+VOID = {"meta", "br", "img", "link", "hr", "input"}
+HOSTILE = "a<script>alert('x')</script>&\"quoted\""
+
+
+class Page(HTMLParser):
+    """A page read tag by tag: ``tags`` with their attributes, ``text`` without its style; unbalanced tags raise."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+        self.feed(page)
+        self.close()
+        self.text = " ".join(self.text.split())
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def attributes(self, name):
+        return [attributes[name] for _, attributes in self.tags if name in attributes]
+
+
+def shown_of(target, gains=None):
+    return [
+        {"target": target, "metric": "dice", "source": source, "best": source == "t1-segmentation", "gain": gain,
+         "low": gain - 0.1, "high": gain + 0.1, "p_holm": 0.01, "significant": True,
+         "sizes": 2, "size": 2, "largest": 10, "scans_saved": 1.0, "scans_saved_is": "=",
+         "scans_saved_low": 0, "scans_saved_low_is": "=",
+         "scans_saved_high": 2, "scans_saved_high_is": ">"}
+        for source, gain in (gains or {"t1-segmentation": 0.2, "natural-segmentation": 0.05}).items()
+    ]  # fmt: skip
+
+
+def summary_of(target):
+    scores = {"scratch": (0.4, 0.6), "t1-segmentation": (0.65, 0.7), "natural-segmentation": (0.5, np.nan)}
+    return [
+        {"target": target, "size": size, "metric": "dice", "level": level, "source": source,
+         "score": score + (0.1 if level == "slice" else 0), "low": low, "high": score + 0.05}
+        for source, values in scores.items() for size, score in zip((2, 10), values, strict=True)
+        for level in ("slice", "volume") for low in [np.nan if source == "scratch" and size == 10 else score - 0.05]
+    ]  # fmt: skip
+
+
+def page_of(*targets, sentences=None, shown=None, study=None):
+    """The page of a study with these targets."""
+    about = {
+        "name": "tiny",
+        "sources": ["scratch", "t1-segmentation", "natural-segmentation"],
+        "datasets": {"cohort": {"synthetic": False, "scans": 9, "subjects": 8},
+                     "photos": {"synthetic": False, "images": 20000},
+                     "patients": {"synthetic": False, "scans": 1, "subjects": 1}},
+        "pretraining": ["cohort", "photos"],
+        "targets": {name: {"dataset": "patients", "sizes": [10, 2], "resamples": 3, "tested": 4} for name in targets},
+        "files": {"Methods": ["methods/methods.html"], "Tables": ["tables/verdict.tsv"],
+                  "Figures": ["figures/a b#1?.png"]},
+    } | (study or {})  # fmt: skip
+    sentences = sentences or [f"{name}: t1-segmentation is better than {name}." for name in targets]
+    verdict = pd.DataFrame({"target": targets, "metric": "dice", "sentence": sentences})
+    summary = pd.DataFrame([row for name in targets for row in summary_of(name)])
+    rows = [row for name in targets for row in shown_of(name)]
+    return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown)
+
+
+def test_every_target_has_its_sentence_its_figure_and_its_design():
+    page = Page(page_of("stroke", "ms", "anatomy"))
+    figures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(figures) == 3
+    for name, figure in zip(("stroke", "ms", "anatomy"), figures, strict=True):
+        assert f"{name}: t1-segmentation is better than {name}." in page.text
+        assert f"target {name}" in figure["alt"]
+        assert "t1-segmentation +0.200 [+0.100, +0.300]" in figure["alt"]
+        svg = base64.b64decode(figure["src"].removeprefix("data:image/svg+xml;base64,"))
+        assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    design = "Dataset patients (1 subject): fine-tuned on 2 and 10 labelled scans, 3 resamples each; tested on 4."
+    assert page.text.count(design) == 3
+    assert "2 sources, pre-trained on cohort (8 subjects, 9 scans) and photos (20,000 natural images)." in page.text
+    assert page.text.count("Research use only, not a medical device.") == 2
+
+
+def test_the_same_study_makes_the_same_bytes():
+    assert page_of("stroke") == page_of("stroke")
+
+
+def test_nothing_is_requested_and_no_script_runs():
+    text = page_of("stroke", "ms")
+    page = Page(text)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "://" not in text
+    assert all(source.startswith("data:") for source in page.attributes("src"))
+    svg = base64.b64decode(page.attributes("src")[0].partition(",")[2]).decode()
+    referred = {value for part in ElementTree.fromstring(svg).iter() for name, value in part.items() if "href" in name}
+    assert all(value.startswith("#") for value in referred)
+
+
+def test_the_page_is_well_formed_and_its_links_are_relative_or_lead_to_its_parts():
+    page = Page(page_of("stroke"))
+    ids, links = page.attributes("id"), page.attributes("href")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    files = [link for link in links if not link.startswith("#")]
+    assert {"report.html", "provenance.json", "methods/methods.html", "figures/a%20b%231%3F.png"} <= set(files)
+    assert set(page.attributes("aria-labelledby")) <= set(ids)
+    assert page.tags[0] == ("html", {"lang": "en"})
+    headings = [tag for tag, _ in page.tags if tag in ("h1", "h2")]
+    assert headings[0] == "h1"
+    assert headings.count("h1") == 1
+
+
+def test_hostile_names_are_shown_and_not_run():
+    datasets = {HOSTILE: {"synthetic": True, "scans": 5, "subjects": 5}}
+    targets = {HOSTILE: {"dataset": HOSTILE, "sizes": [2], "resamples": 1, "tested": 4}}
+    files = {"Methods": [], "Tables": [f"tables/{HOSTILE}.tsv"], "Figures": []}
+    study = {"name": HOSTILE, "datasets": datasets, "pretraining": [], "targets": targets, "files": files}
+    page = Page(page_of(HOSTILE, sentences=[f"{HOSTILE}: said of {HOSTILE}."], study=study))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert f"{HOSTILE}: said of {HOSTILE}." in page.text
+    assert HOSTILE in next(attributes["alt"] for tag, attributes in page.tags if tag == "img")
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "note"),
+    [
+        ([], None),
+        (["a", "b"], "All scans and images of this study are synthetic. Its results say nothing about real scans."),
+        (["a"], "a is synthetic. Results that depend on synthetic data say nothing about real scans."),
+    ],
+)
+def test_a_study_on_synthetic_data_says_what_it_cannot_show(synthetic, note):
+    datasets = {name: {"synthetic": name in synthetic, "scans": 1, "subjects": 1} for name in ("a", "b")}
+    assert answer_page.synthetic_note(datasets) == note
+    study = {"datasets": {"patients": {"synthetic": True, "scans": 2, "subjects": 2}}, "pretraining": []}
+    assert "All scans and images of this study are synthetic." in Page(page_of("stroke", study=study)).text
+    assert "Synthetic data." not in Page(page_of("stroke")).text
+
+
+def test_weights_trained_elsewhere_are_named_among_the_pre_training_data():
+    study = {"sources": ["imagenet-classification"], "pretraining": []}
+    page = Page(page_of("stroke", study=study))
+    assert "Compared: 1 source, pre-trained on ImageNet (published weights)." in page.text
+    assert "Compared: scratch (random initialisation)." in Page(page_of("stroke", study={"sources": ["scratch"]})).text
+
+
+def test_the_table_holds_scores_of_whole_volumes_with_their_intervals():
+    table = answer_page.score_table(pd.DataFrame(summary_of("stroke") + summary_of("ms")), "stroke")
+    assert table["metric"] == "Dice"
+    assert table["sizes"] == [2, 10]
+    assert list(table["rows"]) == ["t1-segmentation", "natural-segmentation", "scratch"]
+    assert table["rows"]["t1-segmentation"][0] == {"score": "0.650", "interval": " [0.600, 0.700]", "best": True}
+    assert table["rows"]["scratch"][1] == {"score": "0.600", "interval": "", "best": False}
+    assert table["rows"]["natural-segmentation"][1] is None
+
+
+def test_without_a_comparison_the_sentence_stands_alone():
+    empty = pd.DataFrame(shown_of("other")).head(0)
+    page = Page(page_of("stroke", sentences=["No score."], shown=empty))
+    assert "No score." in page.text
+    assert "No figure: no source is compared with scratch." in page.text
+    assert "img" not in {tag for tag, _ in page.tags}
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed (Debian: apt-get install chromium)")
+def test_the_answers_for_three_targets_fit_on_the_first_screen(tmp_path):
+    targets = ("stroke", "ms", "anatomy")
+    long = (
+        "t1-segmentation is significantly better than scratch: mean gain +0.123 Dice [95 % CI +0.051, +0.201], "
+        "averaged over 2 and 10 labelled scans (adjusted p = 0.0031); trained on 2 labelled scans it saves 3 labelled "
+        "scans [95 % CI 1, > 8]; it shows no significant difference from t1-classification, natural-segmentation; also "
+        "significantly better than scratch (adjusted p < 0.05): t1-classification, natural-segmentation."
+    )
+    sentences = [f"{name}: {long}" for name in targets]
+    gains = {f"{domain}-{task}": 0.1 for domain in ("t1", "natural")
+             for task in ("segmentation", "autoencoding", "classification")}  # fmt: skip
+    shown = pd.DataFrame([row for name in targets for row in shown_of(name, gains)])
+    study = {"datasets": {name: {"synthetic": True, "scans": 9, "subjects": 9} for name in ("patients", "cohort")}}
+    page = page_of(*targets, sentences=sentences, shown=shown, study=study | {"pretraining": ["cohort"]})
+    seen = browser.look(page, browser.FIRST_SCREEN, tmp_path)
+    assert seen["refused"] == []
+    assert seen["faults"] == []
+    assert set(sentences) <= set(seen["found"]["texts"])
+    assert len(seen["found"]["figures"]) == 3
+
+
+def test_one_labelled_scan_is_singular():
+    study = {"targets": {"stroke": {"dataset": "patients", "sizes": [1], "resamples": 1, "tested": 4}}}
+    assert "fine-tuned on 1 labelled scan, 1 resample; tested on 4." in Page(page_of("stroke", study=study)).text

@@ -1,0 +1,81 @@
+"""What an edit, a copy or a checkout of a finished study reruns; tests/test_walls.py has the table of edits."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from test_workflow import ANSWER
+
+pytestmark = pytest.mark.workflow
+
+DRAWINGS = {"draw_registrations", "draw_labels", "draw_ground_truth", "draw_training", "draw_source"} | {
+    name for name in ANSWER if name.startswith("draw_")
+}
+PACKAGE = Path("workflow_scripts/headstart")
+
+
+def edit(project, file, pattern, new):
+    path = project.folder / PACKAGE / file
+    text, count = re.subn(pattern, new, path.read_text(), count=1)
+    assert count == 1
+    path.write_text(text)
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    assert project.to_run() == {}
+
+
+def test_words_and_the_version_rerun_nothing(finished):
+    edit(finished, "register/affine.py", r"UserError\(f?\"", 'UserError("Note: " + f"')
+    edit(finished, "datasets/bids.py", r"UserError\(\n?\s*f\"", 'UserError(f"Note: ')
+    edit(finished, "job.py", r"the disk is full:", "no space is left:")
+    edit(finished, "slices/cut.py", "    step, depth = grid", "    # A comment.\n    step, depth = grid")
+    edit(finished, "version.py", r"\"[\d.]+\"", '"99"')
+    assert finished.to_run() == {}
+
+
+def test_a_colour_reruns_drawings_alone(finished):
+    edit(finished, "report/scan_pictures.py", "#E69F00", "#E69F01")
+    again = finished.to_run()
+    assert {"draw_registrations", "draw_labels", "draw_examples"} <= set(again) <= DRAWINGS | {"write_answer"}
+
+
+def test_a_warning_of_quality_control_reruns_no_registration_and_no_training(finished):
+    edit(finished, "register/quality_table.py", "not a T1", "no T1")
+    again = finished.to_run()
+    assert again["tabulate_quality"] == 1
+    assert set(again) <= {"tabulate_quality", "gate_quality", *ANSWER}
+
+
+def test_code_that_computes_reruns_what_depends_on_it(finished):
+    edit(finished, "slices/cut.py", r"n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
+    again = finished.to_run()
+    assert again["slice_source"] == again["slice_target"] == 2
+    assert again["finetune_stroke"] == 4
+    assert not {"make_subject", "register_scan", "label_scan", "resample_target", "draw_split"} & set(again)
+
+
+def code_files(project):
+    return [path for part in ("Snakefile", "rules", "workflow_scripts", "config.yaml", "profiles")
+            for path in [project.folder / part, *(project.folder / part).rglob("*")]]  # fmt: skip
+
+
+def test_code_that_was_checked_out_again_or_touched_reruns_nothing(finished):
+    for path in code_files(finished):
+        os.utime(path)
+    assert finished.to_run() == {}
+
+
+def test_a_copy_that_keeps_dates_reruns_nothing(finished, tmp_path):
+    assert finished.copy(tmp_path / "elsewhere").to_run() == {}
+
+
+def test_a_copy_that_loses_dates_reruns_nothing_once_it_is_touched(finished, tmp_path):
+    """What `cp -r`, scp and unzip do; docs/reproduce.md names the step."""
+    shutil.copytree(finished.folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    copied = type(finished)(tmp_path / "elsewhere")
+    touched = copied.snakemake("--touch")
+    assert touched.returncode == 0, touched.stderr[-2000:]
+    assert copied.to_run() == {}

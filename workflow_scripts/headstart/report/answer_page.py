@@ -1,0 +1,176 @@
+"""The page to read first, ``results/<study>/index.html``: the verdict in sentences, its figure, and links to the rest.
+
+The page is self-contained: figures are inlined, and neither scripts nor a network are needed to read it.
+"""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
+from headstart.evaluate.tables import BASELINE, METRICS
+from headstart.evaluate.verdict import LEVEL
+from headstart.report import sources, verdict_page
+from headstart.report.html import listed
+from headstart.report.wording import count
+
+TEMPLATE = Path(__file__).with_name("answer_page.html.jinja")
+# Inches. The figures of three targets with six sources each fit in a window of 1400 x 900 pixels.
+_WIDTH, _HEIGHT_OF_SOURCE, _HEIGHT_OF_AXIS, _LEAST_HEIGHT = 8.6, 0.21, 0.64, 1.4
+
+
+def page(study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    study
+        Description of the study. ``name``; ``sources``: their names; ``datasets``: by name a mapping with ``synthetic``
+        (bool) and either ``images``, the number of natural images, or ``scans`` and ``subjects``; ``pretraining``:
+        names of the datasets that the sources are trained on; ``targets``: by name a mapping with ``dataset``,
+        ``sizes``, ``resamples`` and ``tested``, the number of test scans; ``files``: by heading, paths relative to the
+        page.
+    verdict, summary
+        The study's tables of these names.
+    shown
+        The numbers of the verdict figure, from :func:`headstart.report.verdict_page.numbers`.
+    """
+    template = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    ).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    answers = [
+        _answer(row, shown[shown["target"] == row["target"]]) | {"design": _design(study, row["target"])}
+        for row in verdict.to_dict("records")
+    ]
+    return template.render(
+        name=study["name"],
+        compared=_compared(study),
+        synthetic=synthetic_note(study["datasets"]),
+        answers=answers,
+        baseline=BASELINE,
+        different=DIFFERENT,
+        no_difference=NO_DIFFERENCE,
+        tables=[score_table(summary, target) for target in verdict["target"]],
+        files={heading: {Path(path).name: quote(path) for path in paths} for heading, paths in study["files"].items()},
+    )
+
+
+def synthetic_note(datasets: Mapping[str, Mapping]) -> str | None:
+    """The warning about results on synthetic scans or images; None if all data of the study are real."""
+    names = [name for name, entry in datasets.items() if entry["synthetic"]]
+    if not names:
+        return None
+    if len(names) == len(datasets):
+        return "All scans and images of this study are synthetic. Its results say nothing about real scans."
+    are = "is synthetic" if len(names) == 1 else "are synthetic"
+    return f"{listed(names)} {are}. Results that depend on synthetic data say nothing about real scans."
+
+
+def _compared(study: Mapping) -> str:
+    """The sources, and the data that they are trained on, in a sentence."""
+    pretrained = [source for source in study["sources"] if source != BASELINE]
+    data = [f"{name} ({_size(study['datasets'][name])})" for name in study["pretraining"]]
+    if any(sources.domain_of(source) == "reference" for source in pretrained):
+        data.append("ImageNet (published weights)")
+    trained = f", pre-trained on {listed(data)}" if data else ""
+    baseline = [f"{BASELINE} (random initialisation)"] if BASELINE in study["sources"] else []
+    compared = [*baseline, f"{count(len(pretrained), 'source')}{trained}"] if pretrained else baseline
+    return f"Compared: {listed(compared)}."
+
+
+def _design(study: Mapping, name: str) -> str:
+    """The scans of one target, and how they are used, in a sentence."""
+    target = study["targets"][name]
+    sizes = sorted(target["sizes"])
+    scans, each = ("scan" if sizes == [1] else "scans"), (" each" if len(sizes) > 1 else "")
+    return (
+        f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): fine-tuned on {listed(sizes)} "
+        f"labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {target['tested']}."
+    )
+
+
+def _size(dataset: Mapping) -> str:
+    kind = "synthetic " if dataset["synthetic"] else ""
+    if "images" in dataset:
+        return count(dataset["images"], f"{kind or 'natural '}image")
+    scans = "" if dataset["scans"] == dataset["subjects"] else f", {count(dataset['scans'], 'scan')}"
+    return count(dataset["subjects"], f"{kind}subject") + scans
+
+
+def _answer(row: Mapping, shown: pd.DataFrame) -> dict[str, str | None]:
+    """One target's sentence, figure and description of the figure; without a comparison there is no figure."""
+    target, sentence = row["target"], row["sentence"]
+    start = f"{target}: " if sentence.startswith(f"{target}: ") else ""
+    text = {"start": start.rstrip(), "rest": sentence.removeprefix(start)}
+    if shown.empty:
+        return text | {"figure": None, "alt": None}
+    svg = base64.b64encode(figure(shown)).decode()
+    return text | {"figure": f"data:image/svg+xml;base64,{svg}", "alt": _alt(row, shown)}
+
+
+def figure(shown: pd.DataFrame) -> bytes:
+    """One target's part of the verdict figure, without its sentence, as SVG.
+
+    ``shown``: its rows of :func:`headstart.report.verdict_page.numbers`.
+    """
+    height = max(len(shown) * _HEIGHT_OF_SOURCE + _HEIGHT_OF_AXIS, _LEAST_HEIGHT)
+    drawn = plt.figure(figsize=(_WIDTH, height), layout="constrained")
+    verdict_page.draw_target(drawn, shown)
+    written = io.BytesIO()
+    # A fixed salt and no date: equal figures are equal bytes.
+    with matplotlib.rc_context({"svg.hashsalt": "headstart"}):
+        drawn.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(drawn)
+    return written.getvalue()
+
+
+def _alt(row: Mapping, shown: pd.DataFrame) -> str:
+    """The figure in words, for readers who cannot see it."""
+    gains = [
+        f"{r['source']} {r['gain']:+.3f}{_interval(r['low'], r['high'], '+.3f')}" for r in shown.to_dict("records")
+    ]
+    return (
+        f"Figure for target {row['target']}: gain of each source over {BASELINE} in {METRICS[row['metric']]} with 95 % "
+        f"confidence interval: {'; '.join(gains)}."
+    )
+
+
+def score_table(summary: pd.DataFrame, target: str) -> dict:
+    """The mean scores of one target over whole volumes, with their 95 % confidence intervals, as text.
+
+    ``rows``: by source, one cell per set size with ``score``, ``interval`` and ``best`` (no source has a higher score);
+    None without a score.
+    """
+    part = summary[(summary["target"] == target) & (summary["level"] == LEVEL)]
+    sizes = sorted(part["size"].unique())
+    highest = part.groupby("size")["score"].max()
+    known = part.set_index(["source", "size"])
+    rows = {
+        source: [_cell(known.loc[(source, size)], highest[size]) if (source, size) in known.index else None
+                 for size in sizes]
+        for source in sources.in_order(part["source"])
+    }  # fmt: skip
+    metric = METRICS[part["metric"].iloc[0]] if len(part) else ""
+    return {"target": target, "metric": metric, "sizes": sizes, "rows": rows}
+
+
+def _cell(row: pd.Series, highest: float) -> dict | None:
+    if np.isnan(row["score"]):
+        return None
+    interval = _interval(row["low"], row["high"], ".3f")
+    return {"score": f"{row['score']:.3f}", "interval": interval, "best": row["score"] == highest}
+
+
+def _interval(low: float, high: float, form: str) -> str:
+    return "" if np.isnan(low) else f" [{low:{form}}, {high:{form}}]"

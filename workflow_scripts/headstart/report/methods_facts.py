@@ -1,0 +1,268 @@
+"""What the methods text of a study says: numbers and names from its configuration and its table of participants."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from headstart.datasets import natural
+from headstart.evaluate.significance import ALPHA
+from headstart.report import sources
+from headstart.report.html import listed, plain
+from headstart.report.wording import count, either, emphasised, grouped, number
+from headstart.slices import cut
+from headstart.template import template
+
+_ATLASES = {
+    "desikan-killiany": "the Desikan-Killiany atlas [Desikan2006]_",
+    "ibsr": "the atlas of the Internet Brain Segmentation Repository distributed with CAT12 [Gaser2024]_",
+    "neuromorphometrics": "the Neuromorphometrics atlas distributed with CAT12 [Gaser2024]_",
+}
+# What each bound of quality control measures, its unit, and the highest value that the measure can take.
+_BOUNDS = {
+    "template_correlation": ("a correlation with the template", "", 1),
+    "brain_dice": ("a Dice coefficient of its brain mask with that of the template", "", 1),
+    "brain_native_ml": ("a brain volume", " mL", math.inf),
+    "determinant": ("a determinant of the affine transformation", "", math.inf),
+}
+
+
+def of_study(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+    """The names that the template ``methods.rst.jinja`` uses, but for versions and the labelling back end.
+
+    ``config``: the resolved configuration; ``compared``: the sources of the study; ``participants``: its table of
+    participants, with one row per dataset of scans.
+    """
+    return {
+        **_data(config, compared, participants),
+        **_preparation(config, compared),
+        **_pretraining(config, compared, participants),
+        **_finetuning(config, compared, participants),
+        **_evaluation(config, compared),
+        "seed": config["seed"],
+    }
+
+
+def _data(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+    """The datasets that the study uses, of scans and of natural images."""
+    scans = []
+    for row in participants.to_dict("records"):
+        entry, name = config["datasets"][row["dataset"]], row["dataset"]
+        roles = ["pre-training"] if name == _t1_dataset(config, compared) else []
+        roles += [f"target *{plain(key)}*" for key, target in config["targets"].items() if target["dataset"] == name]
+        if roles:
+            described = {
+                "name": name,
+                "layout": entry["layout"],
+                "roles": roles,
+                "people_described": _people(row, entry),
+            }
+            scans.append(row | described)
+    images = [_image_dataset(config, name) for name in _image_datasets(config, compared)]
+    entries = [config["datasets"][row["name"]] for row in scans]
+    phantoms = [entry for entry in entries if entry["layout"] == "phantom"]
+    sizes = [size for entry in phantoms for size in entry["voxel_mm"]]
+    thick = [size for entry in phantoms for size in entry.get("slice_mm") or ()]
+    return {
+        "scans": scans,
+        "images": images,
+        "photographs": any(row["layout"] != "scenes" for row in images),
+        "phantoms": phantoms and {
+            "voxel_mm": (min(sizes), max(sizes)),
+            "slice_mm": thick and (min(thick), max(thick)),
+            "lesions": {entry["lesions"] for entry in phantoms},
+        },
+        "masked": emphasised(row["name"] for row, entry in zip(scans, entries, strict=True) if entry["mask_lesions"]),
+        "real_targets": any(
+            config["datasets"][target["dataset"]]["layout"] != "phantom" for target in config["targets"].values()
+        ),
+        "discarded": _discarded(config, [row["name"] for row in scans]),
+    }  # fmt: skip
+
+
+def _people(row: Mapping, entry: Mapping) -> str:
+    """Age, sex and sites of a dataset's participants, as far as they are known; the ages of phantoms are nominal."""
+    parts = []
+    if row["age_known"]:
+        age = f"{'nominal ' if entry['layout'] == 'phantom' else ''}mean age {row['age_mean']:.1f} years"
+        age += f", SD {row['age_sd']:.1f}" if row["age_known"] > 1 else ""
+        age += f", range {number(row['age_min'])} to {number(row['age_max'])}"
+        known = f", known for {row['age_known']}" if row["age_known"] < row["people"] else ""
+        parts.append(age + known)
+    if known := [f"{row[sex]} {sex}" for sex in ("female", "male", "other") if row[sex]]:
+        unknown = [f"sex unknown for {row['sex_unknown']}"] if row["sex_unknown"] else []
+        parts.append(", ".join(known + unknown))
+    if isinstance(row["sites"], str):
+        parts.append(count(row["sites"].count(", ") + 1, "site"))
+    return "; ".join(parts)
+
+
+def _discarded(config: Mapping, names: Sequence[str]) -> list[str]:
+    """What is left out of the slices of each dataset of scans, and how many slices that leaves."""
+    grid = template.grid(config["template"]["voxel_mm"])
+    groups: dict[tuple, list[str]] = {}
+    for name in names:
+        discard = config["datasets"][name]["discard_mm"]
+        groups.setdefault((discard["top"], discard["bottom"], cut.count(grid, discard)), []).append(name)
+    return [
+        f"{number(top)} mm and {number(bottom)} mm for {emphasised(group)}, leaving {slices} slices per scan"
+        for (top, bottom, slices), group in groups.items()
+    ]
+
+
+def _preparation(config: Mapping, compared: Sequence[str]) -> dict:
+    """Registration, labels made for the T1 sources, and the networks."""
+    label = config["label"]
+    bounds = []
+    for name, (low, high) in config["quality"]["stop"].items():
+        measure, unit, highest = _BOUNDS[name]
+        limits = f"of at least {number(low)}" if high >= highest else f"between {number(low)} and {number(high)}"
+        bounds.append(f"{measure} {limits}{unit}")
+    return {
+        "voxel_mm": config["template"]["voxel_mm"],
+        "size": config["slice"]["size"],
+        "presence_voxels": config["slice"]["presence_voxels"],
+        "register": config["register"],
+        "bounds": bounds,
+        "label": label,
+        "learn": label["learn"]["scans"] and label["learn"],
+        "atlases": [_ATLASES[name] for name in label["atlases"]],
+        "segments": "t1-segmentation" in compared,
+        "classifies": "t1-classification" in compared,
+        "network": config["network"],
+        "depth": config["network"]["encoder"].removeprefix("resnet"),
+        "training": config["training"],
+    }
+
+
+def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+    """The sources, and how they were trained."""
+    pretrain = config["pretrain"]
+    trained = [source for source in compared if sources.domain_of(source) in ("equal", "unequal")]
+    tasks = {source.rpartition("-")[2] for source in trained}
+    material, held_out = _material(config, compared, participants)
+    return {
+        "sources": sources.in_order(compared),
+        "source_dataset": pretrain["dataset"],
+        "rooms": pretrain["rooms"] and _image_dataset(config, pretrain["rooms"]),
+        "objects": pretrain["objects"] and _image_dataset(config, pretrain["objects"]),
+        "activation": pretrain["activation"],
+        "trained": bool(trained),
+        "autoencodes": "autoencoding" in tasks,
+        "heads": "classification" in tasks,
+        "epochs": _epochs(pretrain["epochs"], bool(_t1_dataset(config, compared)), _image_datasets(config, compared)),
+        "material": material,
+        "held_out": held_out,
+        "augment": pretrain["augment"] if _image_datasets(config, compared) else None,
+    }
+
+
+def _epochs(epochs: int | Mapping, scans: bool, images: Sequence[str]) -> str:
+    """How long pre-training took, where it used scans and natural images."""
+    if isinstance(epochs, int):
+        return count(epochs, "epoch")
+    on_scans, on_images = (count(epochs[kind], "epoch") for kind in ("t1", "natural"))
+    if scans and images:
+        return f"{on_scans} on scans and {on_images} on natural images"
+    return on_scans if scans else on_images
+
+
+def _material(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What sources were trained on in each dataset, and what was held out of it."""
+    held_out, used, kept = config["pretrain"]["held_out"], [], []
+    if t1 := _t1_dataset(config, compared):
+        scans = int(participants.set_index("dataset").at[t1, "scans"]) - held_out
+        grid = template.grid(config["template"]["voxel_mm"])
+        slices = scans * cut.count(grid, config["datasets"][t1]["discard_mm"])
+        used.append(f"{grouped(slices)} slices of {count(scans, 'scan')} of *{plain(t1)}*")
+        kept.append(f"{count(held_out, 'scan')} of *{plain(t1)}*")
+    per_file = config["slice"]["images_per_file"]
+    images = held_out * per_file
+    for name in _image_datasets(config, compared):
+        total = config["datasets"][name]["pictures"]
+        about = "about " if total % per_file else ""  # the last file, which may be held out, has fewer
+        used.append(f"{about}{grouped(total - images)} images of *{plain(name)}*")
+        kept.append(f"{about}{grouped(images)} images of *{plain(name)}*")
+    return used, kept if held_out else []
+
+
+def _finetuning(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+    """The target tasks, with their training and test sets."""
+    people = participants.set_index("dataset")
+    targets = [_target(config, name, people.loc[target["dataset"]]) for name, target in config["targets"].items()]
+    runs = sum(len(target["sizes"]) * target["resamples"] for target in targets)
+    return {
+        "targets": targets,
+        "networks": len(compared) * runs,
+        "drawn": not all(target["all_others"] for target in targets),
+        "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],
+    }
+
+
+def _target(config: Mapping, name: str, people: pd.Series) -> dict:
+    """One target task; ``people``: its dataset's row of the table of participants."""
+    target = config["targets"][name]
+    named = [] if isinstance(target["test"], int) else list(map(plain, target["test"]))
+    tested = len(named) or target["test"]
+    values = len(target["classes"]) > 1 and config["datasets"][target["dataset"]]["layout"] != "phantom"
+    return {
+        **target,
+        "name": name,
+        "classes": [plain(title) + (_values(each) if values else "") for title, each in target["classes"].items()],
+        "sizes": sorted(target["sizes"]),
+        "named": named,
+        "tested": tested,
+        "at_least": not named and people["scans"] > people["people"],
+        "all_others": target["sizes"] == [people["scans"] - tested],
+    }
+
+
+def _values(items: Sequence[int | str]) -> str:
+    """The label values of a class, in brackets."""
+    return f" ({'label' if len(items) == 1 else 'labels'} {listed([str(item).replace('-', ' to ') for item in items])})"
+
+
+def _evaluation(config: Mapping, compared: Sequence[str]) -> dict:
+    """Scores, detection of lesions, and statistics."""
+    evaluate, targets = config["evaluate"], config["targets"]
+    metrics: dict[str, list[str]] = {}
+    for name, target in targets.items():
+        metrics.setdefault(target["metric"], []).append(f"*{plain(name)}*")
+    several = any(target["metric"] == "dice" and len(target["classes"]) > 1 for target in targets.values())
+    overlaps, volumes = evaluate["lesions"]["overlap"], evaluate["lesions"]["volume_ml"]
+    return {
+        "metrics": metrics,
+        "empty": evaluate["empty"],
+        "dice_mean": ", averaged over the foreground classes" if several else "",
+        "overlaps": either([f"{number(100 * share)} %" for share in overlaps]),
+        "volumes": f"{either(list(map(number, volumes)))} mL" if any(volumes) else "",
+        "in_turn": {"overlaps": len(overlaps) > 1, "volumes": len(volumes) > 1},
+        "draws": evaluate["bootstrap"],
+        "alpha": ALPHA,
+        "pairs": math.comb(len(compared), 2),
+        "curves": any(len(target["sizes"]) > 1 for target in targets.values()),
+    }
+
+
+def _t1_dataset(config: Mapping, compared: Sequence[str]) -> str | None:
+    """The dataset that T1 sources are trained on; None without such a source."""
+    return config["pretrain"]["dataset"] if any(sources.domain_of(s) == "equal" for s in compared) else None
+
+
+def _image_datasets(config: Mapping, compared: Sequence[str]) -> list[str]:
+    """The datasets that natural sources are trained on."""
+    used = {"objects" if s.endswith("-classification") else "rooms" for s in compared if s.startswith("natural-")}
+    return list(dict.fromkeys(config["pretrain"][key] for key in ("rooms", "objects") if key in used))
+
+
+def _image_dataset(config: Mapping, name: str) -> dict:
+    """A dataset of natural images: ``classes`` of whole images, and ``labels`` that its label maps hold."""
+    entry = config["datasets"][name]
+    return {
+        "name": name,
+        "layout": entry["layout"],
+        "images": entry["pictures"],
+        "classes": len(natural.class_names(entry)),
+        "labels": len(natural.label_names(entry)),
+        "chosen": "classes" in entry,
+    }
