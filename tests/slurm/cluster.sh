@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Slurm cluster on this one Debian machine, with two make-believe GPUs, for tests/workflow/test_slurm.py; as root.
+# A Slurm cluster on this one Debian machine, with two imitated GPUs, for tests/workflow/test_slurm.py; as root.
 #   cluster.sh install    Debian's slurm-wlm and munge
 #   cluster.sh start      munged, slurmctld and slurmd; ends once the node takes jobs
 #   cluster.sh stop       ends them

@@ -24,7 +24,7 @@ SAVED = ("saved", "saved_is", "low", "low_is", "high", "high_is")
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
-    """Isotonic regression: the non-decreasing curves (..., N) closest to the given ones by least squares.
+    """Isotonic regression: the non-decreasing curves (..., T) closest to the given ones by least squares.
 
     In its max-min form (Barlow 1972): at each point, the maximum over the start of a segment of the minimum over its
     end, at or beyond the point, of the segment's mean.
@@ -39,7 +39,7 @@ def monotone(scores: np.ndarray) -> np.ndarray:
 
 
 def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The set sizes at which non-decreasing curves, (D, N) at ``sizes`` (N,), reach scores (D,): (D,) float64.
+    """The set sizes at which non-decreasing curves, (D, T) at ``sizes`` (T,), reach scores (D,): (D,) float64.
 
     Between two sizes a curve is linear in size^-1/2 (RATE). Where it is flat at the score, the middle of the flat
     segment is returned, on the same scale. -inf where the score lies below the whole curve, inf where it lies above.
@@ -95,7 +95,7 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Least-squares fit of score = a - b * n^-c with a <= 1, b >= 0 and c in EXPONENTS: (3, D) from scores (D, N).
+    """Least-squares fit of score = a - b * n^-c with a <= 1, b >= 0 and c in EXPONENTS: (3, D) from scores (D, T).
 
     For each c the problem is linear in a and b (variable projection, Golub and Pereyra 1973), so that the optimum over
     all c is global.
@@ -163,6 +163,6 @@ def _saved_by_law(own: np.ndarray | None, base: np.ndarray | None, sizes: np.nda
 
 
 def _curves(group: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Set sizes (N,), mean scores of K sources (K, N), and mean scores in each draw (D, K, N)."""
+    """Set sizes (T,), mean scores of K sources (K, T), and mean scores in each draw (D, K, T)."""
     sizes = np.array([cell.key["size"] for cell in group], float)
     return sizes, np.stack([cell.means for cell in group], axis=-1), np.stack([cell.drawn for cell in group], axis=-1)

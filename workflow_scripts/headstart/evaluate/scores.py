@@ -103,7 +103,7 @@ def read_run(
 
 
 def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
-    """Long table of (n, classes) counts, classes varying fastest."""
+    """Long table of (N, C) counts, classes varying fastest."""
     true = (found.true_positive + found.false_negative).ravel()
     predicted = (found.true_positive + found.false_positive).ravel()
     return pd.DataFrame(

@@ -12,7 +12,7 @@ Empty = Literal["skip", "one"]
 
 
 class Counts(NamedTuple):
-    """Voxels per slice and class, each (N, classes) int64."""
+    """Voxels per slice and class, each (N, C) int64."""
 
     true_positive: np.ndarray
     false_positive: np.ndarray
@@ -23,11 +23,11 @@ class Counts(NamedTuple):
         return Counts(*(count.sum(axis=0, keepdims=True) for count in self))
 
     def dice(self, empty: Empty = "skip") -> np.ndarray:
-        """Dice coefficient 2 TP / (2 TP + FP + FN), (N, classes) float64."""
+        """Dice coefficient 2 TP / (2 TP + FP + FN), (N, C) float64."""
         return _ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative, empty)
 
     def iou(self, empty: Empty = "skip") -> np.ndarray:
-        """Intersection over union TP / (TP + FP + FN), (N, classes) float64."""
+        """Intersection over union TP / (TP + FP + FN), (N, C) float64."""
         return _ratio(self.true_positive, self.true_positive + self.false_positive + self.false_negative, empty)
 
 

@@ -74,7 +74,7 @@ def labels(table: pd.DataFrame, size: int) -> np.ndarray:
 
 
 def one_hot(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """The class of each image, which is its group: (N, classes) uint8, 1 in its column."""
+    """The class of each image, which is its group: (N, C) uint8, 1 in its column."""
     return (table["group"].to_numpy()[:, np.newaxis] == np.array(classes)).astype(np.uint8)
 
 

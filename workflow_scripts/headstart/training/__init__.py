@@ -27,5 +27,6 @@ Modules, from the outside in:
 - ``speed``: how fast a study's networks train on this machine
 
 Axes in the docstrings of the whole package are written with these letters: N slices, B slices of a batch, C channels
-or classes, H and W rows and columns of pixels; S scans, K sources, R resamples, D draws of a bootstrap.
+or classes, H and W rows and columns of pixels; S scans, K sources, T set sizes, R resamples,
+D draws of a bootstrap.
 """
