@@ -19,7 +19,10 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?=
-NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(or $(STUDY),config.yaml))
+RESULTS = $(shell PYTHONPATH=workflow_scripts $(BIN)/python -c "import sys, yaml; from headstart import settings; \
+	study = yaml.safe_load(open(sys.argv[1])) if sys.argv[1:] else None; \
+	config = settings.resolve('config.yaml', 'rules/schemas/config.schema.yaml', study); \
+	print(config['results'] + '/' + config['study'])" $(STUDY))
 GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
@@ -45,8 +48,8 @@ run: setup
 	$(MAKE) report
 
 report: setup
-	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
-	@echo "read results/$(NAME)/index.html first; it links to the full report, report.html, beside it"
+	$(SNAKEMAKE) --quiet all --report $(RESULTS)/report.html
+	@echo "read $(RESULTS)/index.html first; it links to the full report, report.html, beside it"
 
 verify: setup
 	$(VERIFY)

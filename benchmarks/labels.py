@@ -68,9 +68,14 @@ def measure_structures(
     row = {"seconds": time.perf_counter() - started}
     values = atlases.NEUROMORPHOMETRICS
     _, manual = affine.target_labels([scan.labels], scan.t1w, transform, GRID, values, LABEL_MAP)
-    dice = {name: overlap.dice(made.data == value, manual.data == value) for value, name in template.STRUCTURES.items()}
+    dice = {
+        name: overlap.dice(made.data == value, manual.data == value, "skip")
+        for value, name in template.STRUCTURES.items()
+    }
     predicted, exact = (presence(labels, brain) for labels in (made, manual))
-    return row | {"mean_dice": np.mean(list(dice.values())), "presence_f1": overlap.dice(predicted, exact)} | dice
+    return (
+        row | {"mean_dice": np.mean(list(dice.values())), "presence_f1": overlap.dice(predicted, exact, "skip")} | dice
+    )
 
 
 def compare_tissues(scan: real_scans.RealScan, registered: RegisteredScan) -> dict:
@@ -82,7 +87,7 @@ def compare_tissues(scan: real_scans.RealScan, registered: RegisteredScan) -> di
     row = dict(zip(("wm", "cortex"), compare_with_manual(made, manual), strict=True))
     if scan.fast:
         fast = images.read(scan.fast, None).data
-        row |= {f"fast_{name}": overlap.dice(made == k, fast == k) for name, k in (("gm", GM), ("wm", WM))}
+        row |= {f"fast_{name}": overlap.dice(made == k, fast == k, "skip") for name, k in (("gm", GM), ("wm", WM))}
         row |= dict(zip(("wm_of_fast", "cortex_of_fast"), compare_with_manual(fast, manual), strict=True))
     return row
 
@@ -91,7 +96,7 @@ def compare_with_manual(tissues: np.ndarray, manual: np.ndarray) -> tuple[float,
     """Dice of cerebral white matter and of cortex, in voxels that are either in the manual labels."""
     wm, cortex = np.isin(manual, MANUAL_WM), np.isin(manual, MANUAL_CORTEX)
     either = wm | cortex
-    return overlap.dice((tissues == WM) & either, wm), overlap.dice((tissues == GM) & either, cortex)
+    return overlap.dice((tissues == WM) & either, wm, "skip"), overlap.dice((tissues == GM) & either, cortex, "skip")
 
 
 def presence(labels: Volume, brain: Volume) -> np.ndarray:

@@ -54,7 +54,7 @@ def measure(folder: Path, scans: int, scans_per_file: int, shape: tuple[int, int
 
     everything = len(paths) * scans_per_file * shape[0]
     timed("write all scans", everything, lambda: [store.write_image(path, intensities) for path in paths])
-    timed("read 100 scans whole", min(scans, 100) * shape[0], lambda: store.gather(places[:100]))
+    timed("read 100 scans whole", min(scans, 100) * shape[0], lambda: store.SliceArray(places[:100])[:])
     timed("read random batches of 32", batches * 32, random_batches)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return pd.DataFrame(rows).assign(scans=scans, scans_per_file=scans_per_file, peak_memory_gib=peak)

@@ -197,6 +197,15 @@ def scan_pictures(kind):
     )
 
 
+def report_figure(name, caption, category, subcategory=None, **labels):
+    """A figure as PNG, which the report includes, and as SVG."""
+    png = f"{RESULTS}/figures/{name}.png"
+    shown = report(
+        png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
+    )
+    return [shown, f"{RESULTS}/figures/{name}.svg"]
+
+
 def image_part_paths(pattern, *names):
     """A pattern with dataset and part filled in for every file of the natural images of the datasets named."""
     each = config["slice"]["images_per_file"]

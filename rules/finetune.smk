@@ -1,17 +1,17 @@
 # Stage 6, finetune: a model of each source for each target, set size and resample, with the same draws for all sources.
 
 
-rule draw_split:
+rule write_split:
     output:
         SPLIT,
     log:
-        f"{RESULTS}/logs/draw_split/{{target}}/size-{{size}}_resample-{{resample}}.log",
+        f"{RESULTS}/logs/write_split/{{target}}/size-{{size}}_resample-{{resample}}.log",
     localrule: True
     params:
-        code=code_of("draw_split"),
+        code=code_of("write_split"),
         split=lambda wildcards: split_of(wildcards).table(),
     script:
-        "../workflow_scripts/draw_split.py"
+        "../workflow_scripts/write_split.py"
 
 
 MODEL = f"{RESULTS}/finetune/{RUN}/model.safetensors"

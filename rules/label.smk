@@ -211,10 +211,10 @@ rule tabulate_labeller:
     log:
         f"{RESULTS}/logs/tabulate_labeller.log",
     params:
-        code=code_of("tabulate_checks"),
+        code=code_of("tabulate_labeller"),
         scans=[(T1_SOURCE, subject) for subject in LABELLER_SPLIT.test] if LEARN else [],
     script:
-        "../workflow_scripts/tabulate_checks.py"
+        "../workflow_scripts/tabulate_labeller.py"
 
 
 rule draw_labels:

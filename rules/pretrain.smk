@@ -54,7 +54,7 @@ def spec_of(source):
         return {"kind": kind, "classes": list(classes), "activation": config["pretrain"]["activation"]}
     if kind == "segmentation" and dataset in NATURAL:
         return {"kind": kind, "classes": list(natural.label_names(entry)), "first": 1}
-    return {"kind": kind, "classes": ["background", *template.TISSUES] if kind == "segmentation" else []}
+    return {"kind": kind, "classes": ["background", *template.TISSUES.values()] if kind == "segmentation" else []}
 
 
 rule pretrain_source:
@@ -126,6 +126,36 @@ rule tabulate_sources:
         ],
     script:
         "../workflow_scripts/tabulate_sources.py"
+
+
+rule draw_training:
+    input:
+        training=expand(rules.pretrain_source.output.training, source=SOURCES),
+        metadata=expand(rules.pretrain_source.output.model, source=SOURCES),
+    output:
+        figure=report_figure("pretraining", "pretraining", "2 Training", figure="pre-training"),
+        numbers=f"{RESULTS}/figures/pretraining.tsv",
+    log:
+        f"{RESULTS}/logs/draw_training.log",
+    params:
+        code=code_of("draw_training"),
+        sources=SOURCES,
+    script:
+        "../workflow_scripts/draw_training.py"
+
+
+rule draw_source:
+    input:
+        examples=rules.pretrain_source.output.examples,
+        metadata=rules.pretrain_source.output.model,
+    output:
+        report_figure("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
+    log:
+        f"{RESULTS}/logs/draw_source/{{source}}.log",
+    params:
+        code=code_of("draw_source"),
+    script:
+        "../workflow_scripts/draw_source.py"
 
 
 rule pretrain:

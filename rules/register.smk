@@ -72,7 +72,7 @@ rule draw_registrations:
         pictures=scan_pictures("registration"),
     log:
         f"{RESULTS}/logs/draw_registrations/{{dataset}}/part-{{part}}.log",
-    # Before the gate: who reads that a registration failed wants to see its picture.
+    # Before the gate, so that the picture of a failed registration exists when the study stops.
     priority: 2
     resources:
         mem_mb=per_attempt(2000),

@@ -9,22 +9,13 @@ CURVED = [name for name, target in TARGETS.items() if len(target["sizes"]) > 1]
 BY_DOMAIN = [name for name in TARGETS if name in CURVED or name in LESIONED]
 
 
-def report_figure(name, caption, category, subcategory=None, **labels):
-    """A figure as PNG, which the report includes, and as SVG."""
-    png = f"{RESULTS}/figures/{name}.png"
-    shown = report(
-        png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
-    )
-    return [shown, f"{RESULTS}/figures/{name}.svg"]
-
-
 rule draw_verdict:
     input:
         rules.compare_sources.output.verdict,
         rules.compare_sources.output.comparisons,
         rules.compare_sources.output.saved,
     output:
-        figure=report_figure("verdict", "verdict_page", "1 Answer", VERDICT, figure="verdict"),
+        figure=report_figure("verdict", "verdict_figure", "1 Answer", VERDICT, figure="verdict"),
         numbers=f"{RESULTS}/figures/verdict.tsv",
     log:
         f"{RESULTS}/logs/draw_verdict.log",
@@ -122,38 +113,9 @@ rule draw_examples:
         sources=SOURCES,
         classes=lambda wildcards: class_names(wildcards.target),
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
+        empty=config["evaluate"]["empty"],
     script:
         "../workflow_scripts/draw_examples.py"
-
-
-rule draw_training:
-    input:
-        training=expand(rules.pretrain_source.output.training, source=SOURCES),
-        metadata=expand(rules.pretrain_source.output.model, source=SOURCES),
-    output:
-        figure=report_figure("pretraining", "pretraining", "2 Training", figure="pre-training"),
-        numbers=f"{RESULTS}/figures/pretraining.tsv",
-    log:
-        f"{RESULTS}/logs/draw_training.log",
-    params:
-        code=code_of("draw_training"),
-        sources=SOURCES,
-    script:
-        "../workflow_scripts/draw_training.py"
-
-
-rule draw_source:
-    input:
-        examples=rules.pretrain_source.output.examples,
-        metadata=rules.pretrain_source.output.model,
-    output:
-        report_figure("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
-    log:
-        f"{RESULTS}/logs/draw_source/{{source}}.log",
-    params:
-        code=code_of("draw_source"),
-    script:
-        "../workflow_scripts/draw_source.py"
 
 
 rule tabulate_participants:

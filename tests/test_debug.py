@@ -67,7 +67,7 @@ def test_a_rule_that_does_not_exist_is_refused(tiny):
 
 
 def test_wrong_wildcards_are_refused(tiny):
-    with pytest.raises(SystemExit, match=r"the wildcards of register_scan are other ones; give dataset=\.\.\. subject"):
+    with pytest.raises(SystemExit, match=r"register_scan takes other wildcards; give dataset=\.\.\. subject"):
         debug.main(["register_scan", "dataset=cohort", "--configfile", str(tiny)])
 
 

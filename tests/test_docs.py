@@ -2,9 +2,13 @@
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+from headstart.version import __version__
 
 ROOT = Path(__file__).parents[1]
 ROWS = [line.split("|")[1:-1] for line in (ROOT / "docs/paper.md").read_text().splitlines() if re.match(r"\| \d", line)]
@@ -33,6 +37,11 @@ def test_links_between_pages_lead_somewhere(page):
         if anchor and linked.suffix == ".md":
             titles = re.findall(r"^#+ (.*)$", linked.read_text(), re.M)
             assert anchor in [re.sub(r"[^\w\s-]", "", title.lower()).replace(" ", "-") for title in titles], anchor
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == __version__
 
 
 def test_every_page_in_docs_is_linked_from_another():

@@ -72,7 +72,8 @@ def test_a_source_task(tmp_path, monkeypatch):
         resident_gb=None,
     )
     made = pretrain.pretrain(paths, [], settings, device="cpu")
-    assert made.metadata["kind"] == "inpainting" and made.history[0]["validation"] < 1
+    assert made.metadata["kind"] == "inpainting"
+    assert made.history[0]["validation"] < 1
     network = spec.task(None, SMALL, 0).network(made.encoder, SMALL, 64, 0).eval()
     slices = torch.rand(1, 1, 64, 64)
     other = slices.clone()

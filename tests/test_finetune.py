@@ -6,7 +6,7 @@ import small
 import torch
 
 from headstart import finetune as module
-from headstart.finetune import Draw, FinetuneSettings, finetune
+from headstart.finetune import FinetuneSettings, TrainingSet, finetune
 from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.pretrain import scratch
@@ -62,7 +62,7 @@ def test_training_starts_from_the_encoder_of_the_source_and_the_same_decoder_for
     starts = []
     observe(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
     for seed in (1, 2):
-        tuned(source(seed), scan, Draw([0], 9))
+        tuned(source(seed), scan, TrainingSet([0], 9))
     given = [model_files.read_state(source(seed)) for seed in (1, 2)]
     for start, encoder in zip(starts, given, strict=True):
         assert all(torch.equal(start[f"encoder.{name}"], tensor) for name, tensor in encoder.items())
@@ -74,14 +74,16 @@ def test_training_starts_from_the_encoder_of_the_source_and_the_same_decoder_for
 def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, scan, monkeypatch):
     seen = []
     observe(monkeypatch, lambda _, task: seen.append(task.weights.tolist()))
-    tuned(source(1), scan, Draw([0], 9))
+    tuned(source(1), scan, TrainingSet([0], 9))
     # Frequencies 960/1024 and 64/1024: the median of two is their mean, 1/2.
     assert seen == [pytest.approx([8 / 15, 8])]
 
 
 def test_all_of_the_encoder_is_trained_and_the_seed_determines_the_model(source, scan):
     path = source(1)
-    (first, history), (again, _), (other, _) = tuned(path, scan, Draw([0], 9), Draw([0], 9), Draw([0], 10))
+    (first, history), (again, _), (other, _) = tuned(
+        path, scan, TrainingSet([0], 9), TrainingSet([0], 9), TrainingSet([0], 10)
+    )
     assert all(map(torch.equal, first.state_dict().values(), again.state_dict().values()))
     assert len(history) == 1
     assert not first.training
@@ -97,25 +99,25 @@ def test_the_draws_of_one_job_do_not_influence_each_other(source, tmp_path):
     for image, labels in zip(*paths, strict=True):
         store.write_image(image, rng.random((3, 32, 32)))
         store.write_labels(labels, rng.integers(0, 2, (3, 32, 32)))
-    together = tuned(source(1), paths, Draw([0, 2], 1), Draw([1, 2], 2), device="cpu", runs_per_gpu=2)
+    together = tuned(source(1), paths, TrainingSet([0, 2], 1), TrainingSet([1, 2], 2), device="cpu", runs_per_gpu=2)
     for (model, history), scans, seed in zip(together, ([0, 2], [1, 2]), (1, 2), strict=True):
-        ((alone, rows),) = tuned(source(1), [[kind[n] for n in scans] for kind in paths], Draw([0, 1], seed))
+        ((alone, rows),) = tuned(source(1), [[kind[n] for n in scans] for kind in paths], TrainingSet([0, 1], seed))
         assert history == rows
         assert all(map(torch.equal, model.state_dict().values(), alone.state_dict().values()))
 
 
 def test_a_source_made_for_another_study_is_refused(source, scan):
     with pytest.raises(UserError, match="template is 'phantom' but this study needs 'MNI'"):
-        tuned(source(1), scan, Draw([0], 9), expects={"template": "MNI"})
+        tuned(source(1), scan, TrainingSet([0], 9), expects={"template": "MNI"})
     with pytest.raises(UserError, match="encoder is 'resnet18' but this study needs 'resnet34'"):
-        tuned(source(1), scan, Draw([0], 9), architecture=small.architecture(encoder="resnet34"))
+        tuned(source(1), scan, TrainingSet([0], 9), architecture=small.architecture(encoder="resnet34"))
 
 
 def test_metadata_describe_the_draw_and_what_a_prediction_needs(scan):
     images, labels = (paths * 2 for paths in scan)
     about = {"source": "scratch", "target": "stroke", "discard_mm": {"top": 0, "bottom": 0}}
     settings = replace(SETTINGS, expects={"size": [32, 32]})
-    found = module.metadata(settings, Draw([1], 9), images, labels, about)
+    found = module.metadata(settings, TrainingSet([1], 9), images, labels, about)
     assert found["kind"] == "segmentation"
     assert found["classes"] == ["background", "lesion"]
     assert found["training"]["epochs"] == 1

@@ -117,6 +117,8 @@ def test_continuous_integration_runs_pinned_actions_on_the_python_of_the_lock():
     jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
     steps = [step for each in jobs.values() for step in each["steps"]]
     used = [step["uses"] for step in steps if "uses" in step]
-    assert used and all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in used)
+    assert used
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", action) for action in used)
     pythons = {step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})}
-    assert pythons == {"3.11"} and any("pip-audit" in step.get("run", "") for step in steps)
+    assert pythons == {"3.11"}
+    assert any("pip-audit" in step.get("run", "") for step in steps)

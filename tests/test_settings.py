@@ -161,7 +161,8 @@ def test_the_layouts_of_a_key_in_the_schema_are_those_that_read_it():
     keys = RULES["$defs"]["dataset"]["properties"]
     for key in set().union(*(layout.keys for layout in LAYOUTS.values())):
         assert set(keys[key]["layouts"]) == {name for name, layout in LAYOUTS.items() if key in layout.keys}, key
-    assert keys["layout"]["enum"] and set(keys["layout"]["enum"]) == set(LAYOUTS)
+    assert keys["layout"]["enum"]
+    assert set(keys["layout"]["enum"]) == set(LAYOUTS)
 
 
 def test_the_examples_of_datasets_in_the_documentation_are_valid():

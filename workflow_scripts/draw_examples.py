@@ -8,13 +8,13 @@ with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     runs = list(zip(params.sources, files.metrics, files.predictions, strict=True))
     metrics = {source: pd.read_parquet(path) for source, path, _ in runs}
-    chosen = figures.choose_examples(metrics, params.metric)
+    chosen = figures.choose_examples(metrics, params.metric, params.empty)
     predictions = {source: figures.predicted(path, chosen.values()) for source, _, path in runs}
     images, labels = (
         {scan: store.read(found) for scan, found in zip(params.scans, stacks, strict=True)}
         for stacks in (store.find(files.index, paths, params.scans) for paths in (files.images, files.labels))
     )
     examples = figures.examples(chosen, images, labels, predictions, params.classes)
-    numbers = figures.examples_numbers(chosen, labels, metrics, params.metric)
+    numbers = figures.examples_numbers(chosen, labels, metrics, params.metric, params.empty)
     job.write_table(snakemake.output.numbers, numbers)
     scan_pictures.save_all(examples, snakemake.output.figure)

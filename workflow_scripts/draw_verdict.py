@@ -1,11 +1,11 @@
 import pandas as pd
 
 from headstart import job
-from headstart.report import scan_pictures, verdict_page
+from headstart.report import scan_pictures, verdict_figure
 
 with job.running(snakemake.rule, snakemake.log[0]):
     verdict, comparisons, saved = (pd.read_csv(path, sep="\t") for path in snakemake.input)
-    shown = verdict_page.numbers(verdict, comparisons, saved)
+    shown = verdict_figure.numbers(verdict, comparisons, saved)
     job.write_table(snakemake.output.numbers, shown)
     sentences = dict(zip(verdict["target"], verdict["sentence"], strict=True))
-    scan_pictures.save_all(verdict_page.figure(shown, sentences), snakemake.output.figure)
+    scan_pictures.save_all(verdict_figure.figure(shown, sentences), snakemake.output.figure)

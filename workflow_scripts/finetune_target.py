@@ -22,14 +22,14 @@ with job.running(snakemake.rule, snakemake.log[0]):
     )
     scans = sorted(set().union(*params.scans))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
-    draws, metadata = [], []
+    training_sets, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
-        draw = finetune.Draw([scans.index(subject) for subject in subjects], seed)
-        metadata.append(finetune.metadata(settings, draw, images, labels, params.about))
+        training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)
+        metadata.append(finetune.metadata(settings, training_set, images, labels, params.about))
         identity = identity_of(metadata[-1], params.code, job.sha256(files.encoder))
-        draws.append(dataclasses.replace(draw, checkpoint=Checkpoint(state, identity, params.minutes)))
-    tuned = finetune.finetune(files.encoder, images, labels, draws, settings)
+        training_sets.append(dataclasses.replace(training_set, checkpoint=Checkpoint(state, identity, params.minutes)))
+    tuned = finetune.finetune(files.encoder, images, labels, training_sets, settings)
     for (model, history), about, path in zip(tuned, metadata, snakemake.output.models, strict=True):
         model_files.save(model, path, about, history)
-    for draw in draws:
-        draw.checkpoint.remove()
+    for training_set in training_sets:
+        training_set.checkpoint.remove()

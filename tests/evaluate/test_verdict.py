@@ -132,7 +132,7 @@ def test_a_single_labelled_scan_is_singular():
         ({"scratch": 0, "a": 30, "b": 0}, "with 3 labelled scans (adjusted p =", "highest mean gain over scratch: a\n"),
         ({"a": 0, "b": 0}, "without scratch among the sources its gain is unknown", "no scratch to compare it with"),
         ({"a": 0}, "a is the only source with a score", "highest mean score: a"),
-        ({"scratch": 0}, "no source but scratch has a score", "no source but scratch has a score"),
+        ({"scratch": 0}, "no source other than scratch has a score", "no source other than scratch has a score"),
     ],
 )
 def test_one_size_two_resamples_and_missing_sources(sources, expected, title):

@@ -40,7 +40,7 @@ def inside(labels):
 
 
 def dice(found, labels):
-    return [overlap.dice(found.data == k, labels.data == k) for k in (CSF, GM, WM)]
+    return [overlap.dice(found.data == k, labels.data == k, "skip") for k in (CSF, GM, WM)]
 
 
 def nearest_mean(scan, labels):

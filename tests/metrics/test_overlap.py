@@ -24,21 +24,20 @@ def pairs(draw, classes):
 
 def test_dice_and_iou_worked_by_hand():
     # 4 true voxels, 3 predicted, 2 in both: 2*2 / (4+3) and 2 / (4+3-2)
-    assert overlap.dice(PREDICTION, TRUTH) == pytest.approx(4 / 7)
-    assert overlap.iou(PREDICTION, TRUTH) == pytest.approx(2 / 5)
+    assert overlap.dice(PREDICTION, TRUTH, "skip") == pytest.approx(4 / 7)
+    assert overlap.iou(PREDICTION, TRUTH, "skip") == pytest.approx(2 / 5)
 
 
 def test_mean_iou_worked_by_hand():
     truth = np.array([0, 0, 0, 1, 1, 2])
     prediction = np.array([0, 0, 1, 1, 1, 1])
     # class 0: 2/3; class 1: 2/4; class 2: 0/1; class 3 occurs in neither
-    assert overlap.mean_iou(prediction, truth, 4) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert overlap.mean_iou(prediction, truth, 4, "skip") == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert overlap.mean_iou(prediction, truth, 4, "one") == pytest.approx((2 / 3 + 1 / 2 + 0 + 1) / 4)
 
 
 @pytest.mark.parametrize("score", [overlap.dice, overlap.iou])
 def test_empty_masks(score):
-    assert math.isnan(score(NONE, NONE))
     assert math.isnan(score(NONE, NONE, empty="skip"))
     assert score(NONE, NONE, empty="one") == 1
     for empty in ("skip", "one"):
@@ -52,12 +51,12 @@ def test_an_unknown_policy_is_rejected():
         overlap.dice(TRUTH, TRUTH, empty="zero")
 
 
-@pytest.mark.parametrize("score", [overlap.dice, overlap.iou, lambda p, t: overlap.mean_iou(p, t, 2)])
+@pytest.mark.parametrize("score", [overlap.dice, overlap.iou, lambda p, t, empty: overlap.mean_iou(p, t, 2, empty)])
 def test_shapes_must_agree(score):
     with pytest.raises(ValueError, match="shape"):
-        score(PREDICTION, TRUTH[:, :3])
+        score(PREDICTION, TRUTH[:, :3], "skip")
     with pytest.raises(ValueError, match="shape"):
-        score(PREDICTION, TRUTH.ravel())
+        score(PREDICTION, TRUTH.ravel(), "skip")
 
 
 def test_labels_out_of_range_are_rejected():
@@ -69,7 +68,7 @@ def test_labels_out_of_range_are_rejected():
 
 
 def test_masks_of_any_nonzero_value():
-    assert overlap.dice(PREDICTION * 7, TRUTH * 255) == overlap.dice(PREDICTION, TRUTH)
+    assert overlap.dice(PREDICTION * 7, TRUTH * 255, "skip") == overlap.dice(PREDICTION, TRUTH, "skip")
 
 
 def test_counts_worked_by_hand():
@@ -88,9 +87,9 @@ def test_dice_and_iou_agree_with_sets_of_voxels(pair):
     prediction, truth = (set(map(tuple, np.argwhere(mask))) for mask in pair)
     together = len(prediction) + len(truth)
     expected = 2 * len(prediction & truth) / together if together else math.nan
-    assert overlap.dice(*pair) == pytest.approx(expected, nan_ok=True)
+    assert overlap.dice(*pair, "skip") == pytest.approx(expected, nan_ok=True)
     expected = len(prediction & truth) / len(prediction | truth) if together else math.nan
-    assert overlap.iou(*pair) == pytest.approx(expected, nan_ok=True)
+    assert overlap.iou(*pair, "skip") == pytest.approx(expected, nan_ok=True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -113,12 +112,12 @@ def test_counts_agree_with_one_slice_and_class_at_a_time(pair):
             assert found.true_positive[index, label] == (p & t).sum()
             assert found.false_positive[index, label] == (p & ~t).sum()
             assert found.false_negative[index, label] == (~p & t).sum()
-            assert found.dice()[index, label] == pytest.approx(overlap.dice(p, t), nan_ok=True)
+            assert found.dice("skip")[index, label] == pytest.approx(overlap.dice(p, t, "skip"), nan_ok=True)
 
 
 @settings(max_examples=60, deadline=None)
 @given(pairs(classes=3))
 def test_mean_iou_is_the_mean_over_the_classes_present(pair):
     prediction, truth = pair
-    scores = [overlap.iou(prediction == label, truth == label) for label in range(3)]
-    assert overlap.mean_iou(prediction, truth, 3) == pytest.approx(np.nanmean(scores))
+    scores = [overlap.iou(prediction == label, truth == label, "skip") for label in range(3)]
+    assert overlap.mean_iou(prediction, truth, 3, "skip") == pytest.approx(np.nanmean(scores))

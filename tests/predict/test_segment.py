@@ -110,7 +110,7 @@ def test_the_mask_is_on_the_scans_own_grid_for_any_orientation_of_its_axes(monke
     assert made.mask.grid.matches(images.read(path).grid)
     np.testing.assert_array_equal(made.in_space.data, there.data)
     for label in (1, 2):
-        assert overlap.dice(made.mask.data == label, own.data == label) > 0.99
+        assert overlap.dice(made.mask.data == label, own.data == label, "skip") > 0.99
     volume = (own.data == 2).sum() * own.grid.voxel_ml
     assert made.record["volumes_ml"]["core"] == pytest.approx(volume, rel=0.01)
 

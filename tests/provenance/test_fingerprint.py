@@ -3,12 +3,17 @@ import pytest
 from headstart.provenance import fingerprint
 
 TOP = """\
+import sys
 from headstart.below import low
 from headstart.version import __version__
 
+_REMEDY = "change it"
+
 def f(value):
     if value != 1:
-        raise UserError(f"the value is not one but {value}; change it.")
+        raise UserError(f"the value is not one but {value}; {_REMEDY}.")
+    if value == 3:
+        sys.exit("three")
     logger.info("value is %s", value)
     return low.g()
 """
@@ -57,6 +62,8 @@ def of(project):
         ("headstart/top.py", "is not one", "is two, not one", False),
         ("headstart/top.py", "raise UserError", "raise ValueError", True),
         ("headstart/top.py", "value is", "the value is", False),
+        ("headstart/top.py", "change it", "correct it", False),
+        ("headstart/top.py", "three", "3", False),
         ("headstart/top.py", "    logger.info", "    print(1)\n    logger.info", True),
     ],
 )

@@ -12,7 +12,7 @@ def caption(pytestconfig):
     return lambda name: " ".join((pytestconfig.rootpath / f"rules/report/{name}.rst").read_text().split())
 
 
-@pytest.mark.parametrize("name", ["verdict", "verdict_page", "scores", "gains", "comparisons"])
+@pytest.mark.parametrize("name", ["verdict", "verdict_figure", "scores", "gains", "comparisons"])
 def test_captions_of_comparisons_state_the_criterion(caption, name):
     for words in (NOT_CORRECTED, DECIDED, CRITERION):
         assert words in caption(name)

@@ -9,7 +9,7 @@ from simulated_scores import SPREAD, simulated_scores
 
 from headstart.evaluate import comparisons, learning_curves, tables, verdict
 from headstart.evaluate.scores import score_scan
-from headstart.report import figures, scan_pictures, verdict_page
+from headstart.report import figures, scan_pictures, verdict_figure
 
 NAMES = ["background", "lesion"]
 NOISY = SPREAD | {"own_scan": 0.06, "noise": 0.1}
@@ -36,8 +36,8 @@ def study(sources, sizes, seed, spread, resamples=5, scans=12):
 def announced(made):
     """What a reader of the study finds announced: sources that are significantly different from scratch, by place."""
     row = made.verdict.iloc[0]
-    shown = verdict_page.numbers(made.verdict, made.comparisons, made.saved)
-    page = verdict_page.figure(shown, {row["target"]: row["sentence"]})
+    shown = verdict_figure.numbers(made.verdict, made.comparisons, made.saved)
+    page = verdict_figure.figure(shown, {row["target"]: row["sentence"]})
     filled = [bars[0].get_markerfacecolor() != "white" for bars in page.subfigs[0].axes[0].containers]
     curves = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
     title = curves.axes[0].get_title()
@@ -154,7 +154,7 @@ def scored_scans(overlaps):
     ],
 )
 def test_examples_are_the_best_median_and_worst_scan_each_shown_once(overlaps, expected):
-    assert figures.choose_examples(scored_scans(overlaps), "dice") == expected
+    assert figures.choose_examples(scored_scans(overlaps), "dice", "skip") == expected
 
 
 def test_examples_show_scan_ground_truth_and_every_source_on_the_slice_with_most_labels():

@@ -84,11 +84,12 @@ def test_volume_cutoffs_above_all_lesions_are_said_and_not_drawn():
     plt.close("all")
 
 
-def test_without_a_panel_the_figure_is_written_and_empty(tmp_path):
-    scan_pictures.save_all(
-        paper.figure(paper.numbers(summary_of({"scratch": 0.1}, (5, 10)), None), "t"), [tmp_path / "a.png"]
-    )
-    assert (tmp_path / "a.png").stat().st_size > 0
+def test_without_a_panel_the_figure_says_so(tmp_path):
+    figure = paper.figure(paper.numbers(summary_of({"scratch": 0.1}, (5, 10)), None), "t")
+    assert [text.get_text() for text in figure.texts] == ["t: no source of any domain has a score"]
+    assert not figure.axes
+    scan_pictures.save_all(figure, [tmp_path / "a.png"])
+    assert (tmp_path / "a.png").exists()
     assert not plt.get_fignums()
 
 

@@ -27,8 +27,9 @@ def test_the_subjects_left_is_at_the_left_of_the_picture(tmp_path):
 
 
 def test_every_figure_is_closed_after_it_is_written(tmp_path):
+    before = plt.get_fignums()
     volume = Volume(np.random.default_rng(0).random((9, 9, 9)).astype(np.float32), np.eye(4))
     labelled = Volume((volume.data > 0.5).astype(np.uint8) * 3, np.eye(4))
     scan_pictures.labels(tmp_path / "a.png", volume, [labelled, labelled])
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
     assert not list(tmp_path.glob(".partial*"))

@@ -97,23 +97,23 @@ def test_an_array_of_another_type_or_shape_is_named(tmp_path, array):
         store.read(tmp_path / "a.npy")
 
 
-def test_gather_joins_scans_in_the_order_given(tmp_path):
+def test_an_array_joins_scans_in_the_order_given(tmp_path):
     for value, slices in ((1, 2), (2, 3)):
         store.write_labels(tmp_path / f"{value}.npy", np.full((slices, 2, 2), value))
-    gathered = store.gather([tmp_path / "2.npy", tmp_path / "1.npy"])
+    gathered = store.SliceArray([tmp_path / "2.npy", tmp_path / "1.npy"])[:]
     assert gathered[:, 0, 0].tolist() == [2, 2, 2, 1, 1]
     assert type(gathered) is np.ndarray
     assert gathered.flags.writeable
 
 
-def test_gather_names_the_scan_of_another_size(scan):
+def test_an_array_names_the_scan_of_another_size(scan):
     with pytest.raises(UserError, match=r"b\.npy holds uint16 slices of \(8, 8\)"):
-        store.gather([scan("a"), scan("b", size=8)])
+        store.SliceArray([scan("a"), scan("b", size=8)])
 
 
-def test_gather_of_no_scan_is_refused():
+def test_an_array_of_no_scan_is_refused():
     with pytest.raises(UserError, match="there is no scan"):
-        store.gather([])
+        store.SliceArray([])
 
 
 def test_pairs_are_aligned(scan):
@@ -138,7 +138,7 @@ def test_scans_are_found_in_files_of_several(tmp_path):
         store.write_index(tmp_path / f"{part}.tsv", subjects, [int(s) + 1 for s in subjects])
     files = [[tmp_path / f"{part}.{kind}" for part in (0, 1)] for kind in ("tsv", "npy")]
     found = store.find(*files, ["03", "02"])
-    assert store.gather(found)[:, 0, 0].tolist() == [3] * 4 + [2] * 3
+    assert store.SliceArray(found)[:][:, 0, 0].tolist() == [3] * 4 + [2] * 3
     assert isinstance(store.read(found[1]), np.memmap)
     assert store.read(found[1]).shape == (3, 2, 2)
     with pytest.raises(UserError, match=r"04 has no slices in .*0\.tsv, .*1\.tsv"):

@@ -1,5 +1,5 @@
 import itertools
-import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -9,17 +9,22 @@ from headstart.training import speed
 
 
 def test_the_speed_follows_from_the_duration_of_the_steps(monkeypatch):
-    """With a clock that advances by 2 s whenever it is read."""
+    """With a clock that advances by 2 s whenever it is read, in a process that is 10 s old and has used 512 MiB."""
     clock = itertools.count(step=2.0)
-    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: next(clock), time=lambda: 110.0))
+    process = SimpleNamespace(create_time=lambda: 100.0)
+    monkeypatch.setattr(speed, "psutil", SimpleNamespace(Process=lambda: process))
+    usage = SimpleNamespace(ru_maxrss=512 * 1024)
+    monkeypatch.setattr(speed, "resource", SimpleNamespace(getrusage=lambda who: usage, RUSAGE_SELF=0))
     settings = small.training(1, batch_size=3, precision="float32")
     found = speed.measure(small.architecture(), 32, 2, settings, runs_per_gpu=4, seconds=3, device="cpu")
     assert found["precision"] == "float32"
     assert found["runs_per_gpu"] == 1
     # Read at the start, after the second and third step, and at the end: three steps in 6 s.
     assert found["images_per_s"] == pytest.approx(3 / (6 / 3))
-    assert found["start_s"] > 0
-    assert found["host_mib"] > 100
+    # The process's age after its first step, less the duration of that step.
+    assert found["start_s"] == pytest.approx(10 - 6 / 3)
+    assert found["host_mib"] == 512
 
 
 def test_hours_worked_by_hand():

@@ -69,7 +69,8 @@ def test_results_that_cannot_be_written_are_said_before_any_job(untrained, mount
     subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
     for study, said in (("tiny", "Write-protected output files"), ("new", "headstart: results/new cannot be written")):
         refused = untrained.snakemake("--config", f"study={study}")
-        assert refused.returncode != 0 and said in refused.stderr, refused.stderr
+        assert refused.returncode != 0, refused.stderr
+        assert said in refused.stderr, refused.stderr
         assert "Traceback" not in refused.stderr
         assert outline(refused) == []
 

@@ -83,4 +83,5 @@ def test_a_killed_group_of_jobs_is_submitted_again_with_more_memory(project, pbs
 def test_what_a_scheduler_says_in_snakemakes_words(scheduler, tools, word, tmp_path, monkeypatch, imitate):
     imitate(monkeypatch, tmp_path, tools)
     said = subprocess.run(["sh", STATUS, scheduler, "7"], capture_output=True, text=True)
-    assert said.returncode == 0 and said.stdout.strip() == word, said.stderr
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip() == word, said.stderr

@@ -185,7 +185,7 @@ def test_provenance_is_written_after_all_that_it_lists(project):
 
     listed = made("results/default/provenance.json")
     assert listed
-    assert {Path(name).parts[2] for name in made() - listed} == {"figures", "methods"}
+    assert {Path(name).parts[2] for name in made() - listed} == {"figures", "index.html", "methods"}
 
 
 def test_what_is_deleted_is_made_again_with_what_depends_on_it(finished):

@@ -1,7 +1,7 @@
 """headstart: which pre-training gives a brain-MRI segmentation task a head start.
 
-The package does not need Snakemake: every function runs from a Python prompt. It consists of the stages of the
-pipeline, in this order, and of what they share. Data flows one way; no stage imports a later one.
+Apart from `debug`, the package does not need Snakemake: every function runs from a Python prompt. It consists of the
+stages of the pipeline, in this order, and of what they share. Data flows one way; no stage imports a later one.
 
 1. ``datasets``: which scans there are, checks of their files, training and test sets
 2. ``register``: scans in template space, and quality control

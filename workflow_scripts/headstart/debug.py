@@ -85,7 +85,7 @@ def _mock(name: str, configfiles: Iterable[str | Path], wildcards: dict[str, str
         rule = rules[name]
         if wildcards.keys() != rule.wildcard_names:
             wanted = " ".join(f"{each}=..." for each in sorted(rule.wildcard_names)) or "no wildcards"
-            raise UserError(f"the wildcards of {name} are other ones; give {wanted}.")
+            raise UserError(f"{name} takes other wildcards; give {wanted}.")
         job = Job(rule, DAG(workflow, rules=[rule]), wildcards)
         script = Path(rule.basedir.get_path_or_uri(secret_free=True), rule.script).resolve()
         mocked = Snakemake(

@@ -23,7 +23,7 @@ Paths = Sequence[store.Slices]
 
 
 @dataclass(frozen=True)
-class Draw:
+class TrainingSet:
     """The training set of one resample: positions of its ``scans`` among those of the job, ``seed`` and checkpoint.
 
     The seed must not depend on the source: the decoder and the order of the slices are then the same for every source,
@@ -56,23 +56,23 @@ def finetune(
     encoder_path: str | os.PathLike,
     image_paths: Paths,
     label_paths: Paths,
-    draws: Sequence[Draw],
+    training_sets: Sequence[TrainingSet],
     settings: FinetuneSettings,
     *,
     device: str = "auto",
 ) -> Iterator[tuple[Segmenter, list[dict]]]:
     """Fine-tune a source's encoder on each draw of scans (paper, section 4.3).
 
-    The loss is cross-entropy per pixel, weighted by median frequency over the labels of the draw.
+    The loss is cross-entropy per pixel, weighted by median frequency over the labels of the training set.
 
     Parameters
     ----------
     encoder_path
         The encoder's weights, with ``model.json`` beside them.
     image_paths, label_paths
-        Slices and labels of all scans that occur in a draw, in the same order (:mod:`headstart.slices.store`); they are
-        loaded once.
-    draws
+        Slices and labels of all scans that occur in a training set, in the same order
+        (:mod:`headstart.slices.store`); they are loaded once.
+    training_sets
         The training sets.
     settings
         Network, training and classes.
@@ -82,7 +82,7 @@ def finetune(
     Yields
     ------
     tuple
-        For each draw in order, the model on the CPU in evaluation mode, and the history of its training
+        For each training set in order, the model on the CPU in evaluation mode, and the history of its training
         (:class:`headstart.training.trainer.Trainer`).
 
     Raises
@@ -96,33 +96,35 @@ def finetune(
     chosen = choose_device(device)
     slices = feed.load(images, labels, chosen, settings.resident_gb)
 
-    def start(draw: Draw) -> Trainer:
-        encoder = architecture.make_encoder(seed_for(draw.seed, "encoder"))
+    def start(training_set: TrainingSet) -> Trainer:
+        encoder = architecture.make_encoder(seed_for(training_set.seed, "encoder"))
         model_files.load_state(encoder, encoder_path, required)
-        rows = np.concatenate([images.rows(position) for position in draw.scans])
+        rows = np.concatenate([images.rows(position) for position in training_set.scans])
         task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
-        model = task.network(encoder, architecture, images.shape[1], draw.seed)
-        seed = seed_for(draw.seed, "train")
-        return Trainer(model, slices, task, settings.training, seed, rows=rows, checkpoint=draw.checkpoint)
+        model = task.network(encoder, architecture, images.shape[1], training_set.seed)
+        seed = seed_for(training_set.seed, "train")
+        return Trainer(model, slices, task, settings.training, seed, rows=rows, checkpoint=training_set.checkpoint)
 
-    starts = [functools.partial(start, draw) for draw in draws]
+    starts = [functools.partial(start, training_set) for training_set in training_sets]
     for trainer in train_together(starts, chosen, settings.training, settings.runs_per_gpu):
         yield trainer.model.cpu().eval(), trainer.history
 
 
-def metadata(settings: FinetuneSettings, draw: Draw, image_paths: Paths, label_paths: Paths, about: Mapping) -> dict:
-    """What ``model.json`` says of the model of one draw.
+def metadata(
+    settings: FinetuneSettings, training_set: TrainingSet, image_paths: Paths, label_paths: Paths, about: Mapping
+) -> dict:
+    """What ``model.json`` says of the model of one training set.
 
     ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``about``: further entries, such as the names of
     source and target, and the preparation of the scans, which a prediction repeats.
     """
-    data = [paths[position] for paths in (image_paths, label_paths) for position in draw.scans]
+    data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]
     return {
         "kind": "segmentation",
         "classes": list(settings.classes),
         "training": asdict(settings.training),
         "network": asdict(settings.architecture),
-        "seed": draw.seed,
+        "seed": training_set.seed,
         "data_sha256": store.fingerprint(data),
         "versions": model_files.versions(),
         **settings.expects,

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from headstart.job import UserError, atomic, logger
-from headstart.networks import external_weights, model_files
+from headstart.networks import external_weights, model_card, model_files
 from headstart.networks.architectures import Architecture, Encoder, count_parameters
 from headstart.seeds import generator, seed_for
 from headstart.slices import store
@@ -230,7 +230,7 @@ def save(source: Source, path: str | os.PathLike, name: str, expects: Mapping) -
     model_files.save(source.encoder, path, metadata, source.history)
     with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **source.examples)
-    model_files.write_card(Path(path).with_name("README.md"), metadata, source.history)
+    model_card.write(Path(path).with_name("README.md"), metadata, source.history)
 
 
 def hold_out(files: int, held_out: int, seed: int) -> tuple[list[int], list[int]]:

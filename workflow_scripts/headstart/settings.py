@@ -16,6 +16,7 @@ from headstart.job import UserError
 # Keys of earlier versions, and what each is called now.
 RENAMED = {
     "check.scans": "check.scans_per_job",
+    "pretrain.validation_scans": "pretrain.held_out",
     "slice.percentiles": "register.percentiles",
     "slice.pictures": "slice.images_per_file",
     "slice.scans": "slice.scans_per_file",

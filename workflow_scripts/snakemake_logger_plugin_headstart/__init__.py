@@ -14,15 +14,16 @@ from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# Seconds per job in the default study (benchmarks/), for rules of which no job has finished yet.
+# Seconds per job in the default study, for rules of which no job has finished yet: medians of benchmarks/stages.tsv
+# where the rule is listed there.
 _TYPICAL = {
-    "prepare_template": 40,
+    "prepare_template": 28,
     "make_subject": 5,
-    "register_scan": 11,
-    "label_scan": 16,
-    "pretrain_source": 30,
-    "finetune": 32,
-    "evaluate": 12,
+    "register_scan": 13,
+    "label_scan": 4.7,
+    "pretrain_source": 44,
+    "finetune": 40,
+    "evaluate": 17,
 }
 _TYPICAL_OTHER = 1.5
 # Seconds of work below which typical durations have more weight than measured ones.

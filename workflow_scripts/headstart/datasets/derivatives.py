@@ -1,5 +1,6 @@
 """The description of a folder of derivatives, as BIDS prescribes it."""
 
+from headstart.bids_version import BIDS_VERSION
 from headstart.version import __version__
 
 # Content of .bidsignore: files that BIDS has no rules for yet, namely transforms and those of quality control.
@@ -11,10 +12,10 @@ BIDSIGNORE = """\
 
 
 def derivative_description(name: str) -> dict:
-    """Content of ``dataset_description.json`` for a dataset's derivatives (BIDS 1.10)."""
+    """Content of ``dataset_description.json`` for a dataset's derivatives."""
     return {
         "Name": f"{name}: registered, labelled and segmented by headstart",
-        "BIDSVersion": "1.10.0",
+        "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "headstart", "Version": __version__}],
     }

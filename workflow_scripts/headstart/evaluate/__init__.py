@@ -11,5 +11,5 @@
 - ``detection``: lesion-wise sensitivity and false positives
 - ``verdict``: the answer, one row and one sentence per target
 
-Axes in docstrings: K sources, R resamples, S test scans, D bootstrap draws; N slices, in learning curves set sizes.
+Axes: see ``headstart.training``.
 """

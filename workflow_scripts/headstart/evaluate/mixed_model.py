@@ -4,15 +4,19 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
+from headstart.evaluate.bootstrap import CONFIDENCE
 from headstart.evaluate.tables import BASELINE, CELL
 
 FACTORS = ("scan", "resample")
 FITTED = "fitted"
 # A variance below this share of the residual variance is at its lower bound, 0.
 _ZERO = 1e-4
+# 1.959964; rounded, so that the last digits of the tables do not depend on the version of SciPy.
+_NORMAL_QUANTILE = round(float(stats.norm.ppf((1 + CONFIDENCE) / 2)), 6)
 _NUMBERS = ["gain", "low", "high", "sd_scan", "sd_resample", "sd_residual"]
 
 
@@ -66,7 +70,7 @@ def fit(gains: np.ndarray, scans: pd.Index, resamples: pd.Index) -> dict[str, ob
         return missing | {"status": f"no fit: {(messages or ['it did not converge'])[0]}"}
     gain, error = found.fe_params[0], found.bse_fe[0]
     sizes = np.sqrt([*np.maximum(found.vcomp, 0), found.scale])
-    numbers = np.array([gain, *(gain + np.array([-1, 1]) * 1.959964 * error), *sizes]) * scale
+    numbers = np.array([gain, *(gain + np.array([-1, 1]) * _NORMAL_QUANTILE * error), *sizes]) * scale
     zero = [name for name, part in zip(FACTORS, found.vcomp, strict=True) if part < _ZERO * found.scale]
     status = f"singular: no variance of {' and '.join(zero)}" if zero else FITTED
     return dict(zip(_NUMBERS, map(float, numbers), strict=True)) | {"status": status}

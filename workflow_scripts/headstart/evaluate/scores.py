@@ -115,8 +115,8 @@ def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[s
             "true_voxels": true,
             "predicted_voxels": predicted,
             "common_voxels": found.true_positive.ravel(),
-            "dice": found.dice().ravel(),
-            "iou": found.iou().ravel(),
+            "dice": found.dice("skip").ravel(),
+            "iou": found.iou("skip").ravel(),
             "status": _status(true > 0, predicted > 0),
         }
     )

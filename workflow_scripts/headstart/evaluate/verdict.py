@@ -39,7 +39,7 @@ def verdict(summary: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
 def headline(row: Mapping) -> str:
     """The verdict on one target in a few short lines, from its row of :func:`verdict` or of the table in a file."""
     if pd.isna(row["best"]):
-        return f"no source but {BASELINE} has a score"
+        return f"no source other than {BASELINE} has a score"
     if pd.isna(row["baseline"]):
         return f"highest mean score: {row['best']}; no {BASELINE} to compare it with"
     groups = {name: _names(row[name.replace(" ", "_")]) for name in ("significantly better", "significantly worse")}

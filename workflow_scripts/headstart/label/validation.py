@@ -30,7 +30,7 @@ def registration_error(landmarks: str | os.PathLike, transform: np.ndarray) -> d
 def dice_by_label(made: Volume, exact: Volume, names: dict[int, str]) -> dict[str, float]:
     """Dice of each label over the volume, as ``"dice <name>"``; labels in neither image are left out."""
     found = overlap.counts(made.data[None], exact.data[None], max(names) + 1)
-    scores = found.over_volume().dice().ravel()
+    scores = found.over_volume().dice("skip").ravel()
     return {f"dice {name}": float(scores[label]) for label, name in names.items() if not np.isnan(scores[label])}
 
 

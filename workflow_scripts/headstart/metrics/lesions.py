@@ -13,7 +13,7 @@ several lesions under one piece counts. A piece that touches lesions without det
 positive, because these lesions count as missed.
 """
 
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -24,38 +24,6 @@ Connectivity = Literal["slice8", "volume26"]
 CONNECTIVITIES = get_args(Connectivity)
 
 Numbers = TypeVar("Numbers", int, np.ndarray)
-
-
-class Detection(NamedTuple):
-    """Lesions and false positives of one scan at given cutoffs.
-
-    ``lesions``: one row per lesion of the ground truth, with slice (index of its lowest), voxels, volume_ml, overlap
-    (share of its voxels that were segmented), detected. ``false_positives``: one row per false positive, with slice,
-    voxels, volume_ml.
-    """
-
-    lesions: pd.DataFrame
-    false_positives: pd.DataFrame
-
-    @property
-    def sensitivity(self) -> float:
-        """Share of the lesions that are detected; NaN if there are no lesions."""
-        return self._ratio("sensitivity")
-
-    @property
-    def precision(self) -> float:
-        """Detected lesions over detected lesions and false positives; NaN if there are neither."""
-        return self._ratio("precision")
-
-    @property
-    def f1(self) -> float:
-        """Twice the detected lesions over all lesions, detected lesions and false positives; NaN if all are 0."""
-        return self._ratio("f1")
-
-    def _ratio(self, measure: str) -> float:
-        detected = int(self.lesions["detected"].sum())
-        part, whole = ratios(len(self.lesions), detected, len(self.false_positives))[measure]
-        return part / whole if whole else float("nan")
 
 
 def ratios(lesions: Numbers, detected: Numbers, false_positives: Numbers) -> dict[str, tuple[Numbers, Numbers]]:
@@ -70,48 +38,15 @@ def ratios(lesions: Numbers, detected: Numbers, false_positives: Numbers) -> dic
     }
 
 
-def detect(
-    prediction: np.ndarray,
-    truth: np.ndarray,
-    voxel_ml: float,
-    overlap: float = 0.0,
-    volume_ml: float = 0.0,
-    connectivity: Connectivity = "slice8",
-) -> Detection:
-    """Find the lesions and the false positives of one scan.
-
-    Parameters
-    ----------
-    prediction, truth
-        Masks (slices, rows, columns), set where they are not 0.
-    voxel_ml
-        Volume of a voxel, in mL.
-    overlap
-        Share of a lesion's voxels that must be exceeded for it to count as detected.
-    volume_ml
-        Lesions and false positives of a smaller volume are excluded.
-    connectivity
-        One of :data:`CONNECTIVITIES`.
-
-    Returns
-    -------
-    Detection
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or have not three axes, or the connectivity is unknown.
-    """
-    return at_cutoffs(tabulate(prediction, truth, voxel_ml, connectivity), overlap, volume_ml)
-
-
 def tabulate(
     prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, connectivity: Connectivity = "slice8"
 ) -> pd.DataFrame:
-    """Tabulate all lesions and false positives of a scan, before any cutoff; arguments and errors as :func:`detect`.
+    """Tabulate all lesions and false positives of a scan, before any cutoff.
 
-    Columns: kind ("true": a lesion of the ground truth; "false": a false positive), slice (index of its lowest),
-    voxels, volume_ml, overlap (share of a lesion's voxels that were segmented; NaN of a false positive).
+    ``prediction`` and ``truth`` are masks (slices, rows, columns), set where they are not 0; ``voxel_ml`` is the volume
+    of a voxel. Columns: kind ("true": a lesion of the ground truth; "false": a false positive), slice (index of its
+    lowest), voxels, volume_ml, overlap (share of a lesion's voxels that were segmented; NaN of a false positive).
+    Raises ValueError if the shapes differ or have not three axes, or the connectivity is unknown.
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction has shape {prediction.shape}, ground truth {truth.shape}")
@@ -129,13 +64,6 @@ def tabulate(
         ignore_index=True,
     )
     return table.assign(volume_ml=table["voxels"] * voxel_ml)[["kind", "slice", "voxels", "volume_ml", "overlap"]]
-
-
-def at_cutoffs(table: pd.DataFrame, overlap: float = 0.0, volume_ml: float = 0.0) -> Detection:
-    """Lesions and false positives at given cutoffs, from the rows of :func:`tabulate`."""
-    kept = table[table["volume_ml"] >= volume_ml]
-    true, false = (kept[kept["kind"] == kind].drop(columns="kind").reset_index(drop=True) for kind in ("true", "false"))
-    return Detection(true.assign(detected=true["overlap"] > overlap), false.drop(columns="overlap"))
 
 
 def of_scan(prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, scan: str) -> pd.DataFrame:
@@ -161,8 +89,9 @@ def of_scan(prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, scan: st
 def count(table: pd.DataFrame, overlap: float, volume_ml: float) -> pd.DataFrame:
     """Count lesions, detected lesions and false positives of each scan at given cutoffs, from rows of :func:`of_scan`.
 
-    Columns: scan, connectivity, lesions, detected, false_positives; one row per scan and connectivity, also where all
-    are 0.
+    ``overlap``: fraction of a lesion's voxels that must be exceeded for it to count as detected; ``volume_ml``:
+    lesions and false positives of a smaller volume are excluded. Columns: scan, connectivity, lesions, detected,
+    false_positives; one row per scan and connectivity, also where all are 0.
     """
     kept = table["volume_ml"] >= volume_ml
     true = kept & (table["kind"] == "true")

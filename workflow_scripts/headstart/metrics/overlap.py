@@ -22,11 +22,11 @@ class Counts(NamedTuple):
         """The same counts summed over slices, each (1, classes)."""
         return Counts(*(count.sum(axis=0, keepdims=True) for count in self))
 
-    def dice(self, empty: Empty = "skip") -> np.ndarray:
+    def dice(self, empty: Empty) -> np.ndarray:
         """Dice coefficient 2 TP / (2 TP + FP + FN), (N, C) float64."""
         return _ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative, empty)
 
-    def iou(self, empty: Empty = "skip") -> np.ndarray:
+    def iou(self, empty: Empty) -> np.ndarray:
         """Intersection over union TP / (TP + FP + FN), (N, C) float64."""
         return _ratio(self.true_positive, self.true_positive + self.false_positive + self.false_negative, empty)
 
@@ -44,17 +44,17 @@ def counts(prediction: np.ndarray, truth: np.ndarray, classes: int) -> Counts:
     return Counts(common, confusion.sum(axis=1) - common, confusion.sum(axis=2) - common)
 
 
-def dice(prediction: np.ndarray, truth: np.ndarray, empty: Empty = "skip") -> float:
+def dice(prediction: np.ndarray, truth: np.ndarray, empty: Empty) -> float:
     """Dice coefficient 2|P∩T| / (|P| + |T|) of two masks of the same shape; ValueError if the shapes differ."""
     return float(_mask_counts(prediction, truth).dice(empty)[0, 1])
 
 
-def iou(prediction: np.ndarray, truth: np.ndarray, empty: Empty = "skip") -> float:
+def iou(prediction: np.ndarray, truth: np.ndarray, empty: Empty) -> float:
     """Intersection over union |P∩T| / |P∪T| of two masks of the same shape; ValueError if the shapes differ."""
     return float(_mask_counts(prediction, truth).iou(empty)[0, 1])
 
 
-def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Empty = "skip") -> float:
+def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Empty) -> float:
     """IoU averaged over the classes 0 .. classes-1, background included, of two integer label arrays of the same shape.
 
     With ``empty="skip"`` a class that occurs in neither array is excluded from the average; NaN if no class remains

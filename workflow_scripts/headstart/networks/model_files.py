@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,38 +49,6 @@ def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic(path) as partial:
         save_file(state, partial)
-
-
-def write_card(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]) -> None:
-    """Write a model card: what an encoder is, what it was trained on, and how to use it in another project."""
-    last = history[-1] if history else {}
-    size = " x ".join(map(str, metadata["size"]))
-    data = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
-    score = last.get("validation")
-    lines = [
-        f"# Encoder: {metadata.get('source', metadata['kind'])}",
-        "",
-        f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__}.",
-        "",
-        f"- task: {metadata['kind']}",
-        f"- trained on: {metadata.get('file', data)}",
-        f"- epochs: {last.get('epoch', 0)}",
-        *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
-        f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
-        "",
-        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
-        "",
-        "```python",
-        "from safetensors.torch import load_file",
-        "import torch, torchvision",
-        "",
-        f"network = torchvision.models.{metadata['encoder']}()",
-        "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
-        'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
-        "network.load_state_dict(weights, strict=False)  # all but fc",
-        "```",
-    ]
-    write_text(path, "\n".join(lines) + "\n")
 
 
 def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None) -> LoadReport:

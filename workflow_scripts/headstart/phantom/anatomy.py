@@ -25,7 +25,7 @@ _SHEAR_SD = 0.015
 
 
 @dataclass(frozen=True)
-class Mapping:
+class SpatialMapping:
     """Smooth invertible mapping from native RAS+ mm to template RAS+ mm.
 
     affine: (4, 4), applied first, from native mm to near template mm.
@@ -61,7 +61,9 @@ def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     return moved.reshape(points.shape)
 
 
-def draw_mapping(template: Grid, centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator) -> Mapping:
+def draw_mapping(
+    template: Grid, centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Generator
+) -> SpatialMapping:
     """Draw a subject's mapping.
 
     Parameters
@@ -78,7 +80,7 @@ def draw_mapping(template: Grid, centre: np.ndarray, recipe: Recipe, sex: str, r
         Generator of the random numbers.
     """
     grid = _warp_grid(template)
-    return Mapping(_draw_affine(centre, recipe, sex, rng), _draw_displacement(grid, recipe.warp_mm, rng), grid)
+    return SpatialMapping(_draw_affine(centre, recipe, sex, rng), _draw_displacement(grid, recipe.warp_mm, rng), grid)
 
 
 def _warp_grid(template: Grid) -> Grid:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from headstart import images
+from headstart.bids_version import BIDS_VERSION
 from headstart.job import write_json, write_text
 from headstart.phantom.recipe import Recipe, subject_paths
 from headstart.phantom.subject import Subject, demographics
 
-BIDS_VERSION = "1.10.0"
 _LANDMARK_COLUMNS = ("native_x", "native_y", "native_z", "template_x", "template_y", "template_z")
 _GENERATED_BY = [{"Name": "headstart.phantom", "Description": "Simulated from the MNI152NLin2009aSym template"}]
 # BIDS has no suffix for landmarks yet.

@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from headstart.images import Grid, Volume
-from headstart.phantom.anatomy import Mapping, apply_affine
+from headstart.phantom.anatomy import SpatialMapping, apply_affine
 from headstart.phantom.fields import lattice_shape, smooth_noise, upsample
 from headstart.phantom.head import Head
 from headstart.phantom.recipe import Recipe
@@ -57,7 +57,7 @@ class BrainSamples:
         return image
 
 
-def draw_grid(head: Head, mapping: Mapping, recipe: Recipe, rng: np.random.Generator) -> Grid:
+def draw_grid(head: Head, mapping: SpatialMapping, recipe: Recipe, rng: np.random.Generator) -> Grid:
     """Draw a scan's grid: voxel size, slice thickness and obliquity, cropped to the head and some of the neck."""
     in_plane = rng.uniform(*recipe.voxel_mm)
     thickness = in_plane if recipe.slice_mm is None else rng.uniform(*recipe.slice_mm)
@@ -71,7 +71,7 @@ def draw_grid(head: Head, mapping: Mapping, recipe: Recipe, rng: np.random.Gener
     return Grid(tuple(int(n) for n in np.ceil((high - low) / voxel) + 1), affine)
 
 
-def _extent(head: Head, mapping: Mapping, rotation: np.ndarray, neck_mm: float) -> tuple[np.ndarray, np.ndarray]:
+def _extent(head: Head, mapping: SpatialMapping, rotation: np.ndarray, neck_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest coordinates (3,) of the head along the box's axes (columns of ``rotation``), with some air."""
     corners = head.grid.affine @ np.array([[*c, 1] for c in product(*((0, n - 1) for n in head.grid.shape))]).T
     box = rotation.T @ (np.linalg.inv(mapping.affine) @ corners)[:3]
@@ -86,7 +86,7 @@ def _extent(head: Head, mapping: Mapping, rotation: np.ndarray, neck_mm: float) 
 
 
 def sample_head(
-    head: Head, mapping: Mapping, grid: Grid, contrast: Contrast, rng: np.random.Generator
+    head: Head, mapping: SpatialMapping, grid: Grid, contrast: Contrast, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample the head around the brain.
 
@@ -130,7 +130,7 @@ def sample_head(
 
 
 def sample_brain(
-    maps: Maps, signal: np.ndarray, lesion: np.ndarray | None, mapping: Mapping, grid: Grid, hull_mm: np.ndarray
+    maps: Maps, signal: np.ndarray, lesion: np.ndarray | None, mapping: SpatialMapping, grid: Grid, hull_mm: np.ndarray
 ) -> BrainSamples:
     """Average the template's maps over the boxes of the voxels near the brain.
 

@@ -7,7 +7,7 @@ import numpy as np
 from headstart import seeds
 from headstart.images import Grid, Volume
 from headstart.phantom import scanner
-from headstart.phantom.anatomy import Mapping, apply_affine, draw_mapping
+from headstart.phantom.anatomy import SpatialMapping, apply_affine, draw_mapping
 from headstart.phantom.head import draw_head
 from headstart.phantom.lesions import draw_lesions
 from headstart.phantom.recipe import Recipe
@@ -40,7 +40,7 @@ class Subject:
     anatomy: Volume
     lesion: Volume
     landmarks: np.ndarray
-    mapping: Mapping
+    mapping: SpatialMapping
     age: int
     sex: str
     recipe: Recipe
@@ -115,7 +115,7 @@ def _label_values(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:
 
 
 def _landmarks(
-    brain: scanner.BrainSamples, grid: Grid, mapping: Mapping, count: int, rng: np.random.Generator
+    brain: scanner.BrainSamples, grid: Grid, mapping: SpatialMapping, count: int, rng: np.random.Generator
 ) -> np.ndarray:
     """(N, 6) native and template RAS+ mm of the centres of up to ``count`` random voxels of the brain."""
     inside = brain.voxels[brain.in_brain]

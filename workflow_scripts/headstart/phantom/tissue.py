@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from headstart.images import Grid
 from headstart.phantom.anatomy import apply_affine
+from headstart.template.template import STRUCTURES as STRUCTURE_NAMES
 from headstart.template.template import Template
 
 CSF, GM, WM = 1, 2, 3
@@ -14,7 +15,7 @@ CSF, GM, WM = 1, 2, 3
 # Parts of the brain that are not among FIRST's structures; those keep FIRST's values, which are all 10 or more.
 OUTSIDE, CEREBRUM, CEREBELLUM, VENTRICLE = 0, 1, 2, 3
 BRAIN_STEM = 16
-STRUCTURES = (10, 11, 12, 13, 16, 17, 18, 26, 49, 50, 51, 52, 53, 54, 58)
+STRUCTURES = tuple(STRUCTURE_NAMES)
 _DEEP_GREY = (10, 11, 12, 13, 26, 49, 50, 51, 52, 58)
 PARTS = (OUTSIDE, CEREBRUM, CEREBELLUM, VENTRICLE, *STRUCTURES)
 

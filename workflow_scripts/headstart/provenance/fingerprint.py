@@ -1,7 +1,7 @@
 """A fingerprint of the code that a script runs, so that a changed function reruns only the jobs that use it.
 
 It leaves out what cannot change a result: comments, docstrings and formatting; messages to the user in log calls and
-in the arguments of ``raise UserError(...)``, since a job that raises has no result; and the version of headstart.
+in the arguments of exceptions, since a job that raises has no result; and the version of headstart.
 Tables and templates beside a module count if the module names them.
 """
 
@@ -58,9 +58,29 @@ class _Silent(ast.NodeTransformer):
         return None if _is_log_call(node.value) else self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:  # noqa: N802
-        if isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", None) == "UserError":
+        if isinstance(node.exc, ast.Call):
             node.exc.args, node.exc.keywords = [], []
         return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802
+        if ast.unparse(node.func) == "sys.exit":
+            node.args = []
+        return self.generic_visit(node)
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802
+        """Also without private texts that nothing uses any longer."""
+        self.generic_visit(node)
+        used = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
+        node.body = [statement for statement in node.body if _private_text(statement) in {None, *used}]
+        return node
+
+
+def _private_text(statement: ast.stmt) -> str | None:
+    """The name of a private text that a statement defines; None for other statements."""
+    if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)):
+        return None
+    name = getattr(statement.targets[0], "id", "")
+    return name if name.startswith("_") and isinstance(statement.value.value, str) else None
 
 
 def _is_log_call(value: ast.expr) -> bool:

@@ -1,7 +1,7 @@
 """Stage 8, report: figures, tables and text for readers.
 
 - ``answer_page``: the page to read first, index.html
-- ``verdict_page``: the answer as one figure
+- ``verdict_figure``: the answer as one figure
 - ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022
 - ``scan_pictures``: pictures of single scans
 - ``sources``: order, names and styles of the sources

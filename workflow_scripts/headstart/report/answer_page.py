@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, METRICS
 from headstart.evaluate.verdict import LEVEL
-from headstart.report import sources, verdict_page
+from headstart.report import sources, verdict_figure
 from headstart.report.html import listed
 from headstart.report.wording import count
 
@@ -44,7 +44,7 @@ def page(study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd
     verdict, summary
         The study's tables of these names.
     shown
-        The numbers of the verdict figure, from :func:`headstart.report.verdict_page.numbers`.
+        The numbers of the verdict figure, from :func:`headstart.report.verdict_figure.numbers`.
     """
     template = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -122,11 +122,11 @@ def _answer(row: Mapping, shown: pd.DataFrame) -> dict[str, str | None]:
 def figure(shown: pd.DataFrame) -> bytes:
     """One target's part of the verdict figure, without its sentence, as SVG.
 
-    ``shown``: its rows of :func:`headstart.report.verdict_page.numbers`.
+    ``shown``: its rows of :func:`headstart.report.verdict_figure.numbers`.
     """
     height = max(len(shown) * _HEIGHT_OF_SOURCE + _HEIGHT_OF_AXIS, _LEAST_HEIGHT)
     drawn = plt.figure(figsize=(_WIDTH, height), layout="constrained")
-    verdict_page.draw_target(drawn, shown)
+    verdict_figure.draw_target(drawn, shown)
     written = io.BytesIO()
     # A fixed salt and no date: equal figures are equal bytes.
     with matplotlib.rc_context({"svg.hashsalt": "headstart"}):

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from headstart.evaluate.scores import scan_scores
 from headstart.evaluate.tables import METRICS
+from headstart.metrics.overlap import Empty
 from headstart.report import sources
 from headstart.report.scan_pictures import COLOURS, mark_sides, overlay
 
@@ -136,12 +137,12 @@ def ground_truth_by_name(table: pd.DataFrame) -> plt.Figure:
     return figure
 
 
-def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[str, str]:
+def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str, empty: Empty) -> dict[str, str]:
     """The test scans to show: best, median and worst by their volume score, averaged over the sources.
 
-    Of fewer than three test scans, each is shown once.
+    Of fewer than three test scans, each is shown once. ``empty``: as in :func:`headstart.evaluate.scores.scan_scores`.
     """
-    tables = [scan_scores(table, metric, "skip") for table in metrics.values()]
+    tables = [scan_scores(table, metric, empty) for table in metrics.values()]
     volumes = pd.concat(tables).query("level == 'volume'")
     ranked = volumes.groupby("scan")[["total", "count"]].sum().pipe(lambda t: t["total"] / t["count"]).fillna(0)
     order = list(ranked.sort_values(ascending=False, kind="stable").index)
@@ -151,12 +152,33 @@ def choose_examples(metrics: Mapping[str, pd.DataFrame], metric: str) -> dict[st
 
 
 def examples_numbers(
-    chosen: Mapping[str, str], truths: Mapping[str, np.ndarray], metrics: Mapping[str, pd.DataFrame], metric: str
+    chosen: Mapping[str, str],
+    truths: Mapping[str, np.ndarray],
+    metrics: Mapping[str, pd.DataFrame],
+    metric: str,
+    empty: Empty,
 ) -> pd.DataFrame:
-    """The numbers of the examples: rank, scan, index of the slice shown, and the volume score of each source."""
+    """The numbers of the examples, with the volume score of each source.
+
+    Parameters
+    ----------
+    chosen
+        Rank and identifier of the scans that are shown.
+    truths
+        Ground truth of each scan, (N, H, W).
+    metrics
+        Scores of each source, see :func:`headstart.evaluate.scores.score_scan`.
+    metric, empty
+        As in :func:`headstart.evaluate.scores.scan_scores`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns rank, scan, slice (index of the slice shown), source, score.
+    """
     rows = []
     for source, table in metrics.items():
-        scored = scan_scores(table, metric, "skip").query("level == 'volume'").set_index("scan")
+        scored = scan_scores(table, metric, empty).query("level == 'volume'").set_index("scan")
         for rank, scan in chosen.items():
             score = scored.loc[scan, "total"] if scored.loc[scan, "count"] else np.nan
             rows.append(

@@ -229,19 +229,29 @@ def _evaluation(config: Mapping, compared: Sequence[str]) -> dict:
     for name, target in targets.items():
         metrics.setdefault(target["metric"], []).append(f"*{plain(name)}*")
     several = any(target["metric"] == "dice" and len(target["classes"]) > 1 for target in targets.values())
-    overlaps, volumes = evaluate["lesions"]["overlap"], evaluate["lesions"]["volume_ml"]
+    overlaps, volumes = evaluate["lesions"]["overlap"], [ml for ml in evaluate["lesions"]["volume_ml"] if ml > 0]
     return {
         "metrics": metrics,
         "empty": evaluate["empty"],
         "dice_mean": ", averaged over the foreground classes" if several else "",
         "overlaps": either([f"{number(100 * share)} %" for share in overlaps]),
-        "volumes": f"{either(list(map(number, volumes)))} mL" if any(volumes) else "",
-        "in_turn": {"overlaps": len(overlaps) > 1, "volumes": len(volumes) > 1},
+        "volumes": f"{either(list(map(number, volumes)))} mL" if volumes else "",
+        "in_turn": {
+            "overlaps": len(overlaps) > 1,
+            "volumes": _volumes_in_turn(len(volumes), 0 in evaluate["lesions"]["volume_ml"]),
+        },
         "draws": evaluate["bootstrap"],
         "alpha": ALPHA,
         "pairs": math.comb(len(compared), 2),
         "curves": any(len(target["sizes"]) > 1 for target in targets.values()),
     }
+
+
+def _volumes_in_turn(cutoffs: int, without: bool) -> str:
+    """How volume cutoffs above 0 were applied: several in turn, and also none where ``without``."""
+    if cutoffs > 1:
+        return " (each cutoff in turn, and without a cutoff)" if without else " (each cutoff in turn)"
+    return " (with and without this cutoff)" if without else ""
 
 
 def _t1_dataset(config: Mapping, compared: Sequence[str]) -> str | None:

@@ -69,7 +69,9 @@ def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
     own = {
         sources.DOMAINS["equal"]: by_domain["equal"],
         sources.DOMAINS["unequal"]: by_domain["unequal"],
-        "All of ImageNet against the best equal": [*best, *by_domain["reference"]] if by_domain["reference"] else [],
+        "ImageNet compared with the best equal-domain source": [*best, *by_domain["reference"]]
+        if by_domain["reference"]
+        else [],
     }
     return {name: sources.in_order([*listed, *by_domain["baseline"]]) for name, listed in own.items() if listed}
 

@@ -2,7 +2,8 @@
 
 Images are uint16 (N, H, W) with value ``round(65535 * x)`` for an intensity ``x`` in [0, 1]; labels are uint8
 (N, H, W); presence labels are uint8 (N, C), 1 if slice n shows the c-th of :data:`headstart.slices.cut.PRESENCE_NAMES`.
-N counts axial slices, scan after scan; an index beside each file has the first and the last slice of each scan.
+N counts axial slices, scan after scan; an index beside each file lists the range of slices of each scan (``last`` is
+excluded).
 """
 
 import hashlib
@@ -142,11 +143,6 @@ class SliceArray:
     def rows(self, place: int) -> np.ndarray:
         """Numbers of the slices of the scan with the index ``place``."""
         return np.arange(self._ends[place] - len(self._scans[place]), self._ends[place])
-
-
-def gather(paths: Sequence[Slices]) -> np.ndarray:
-    """Read slices of several scans into one array (sum of N, H, W); see :class:`SliceArray`."""
-    return SliceArray(paths)[:]
 
 
 def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[SliceArray, SliceArray]:

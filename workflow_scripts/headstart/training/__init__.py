@@ -10,7 +10,7 @@ What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs
             with autocast(device, precision):
                 output = model(images)                  # (B, 1, H, W) -> (B, C, H, W) or (B, C)
             loss = task.loss(output, images, targets)   # in float32
-            loss.backward(); optimiser.step()
+            optimiser.zero_grad(); loss.backward(); optimiser.step()
             task.after_step(output, images)             # auto-encoding: one step of the discriminator
             if checkpoint.due(): checkpoint.write(state)
         history.append((epoch, rate, mean(loss), validation(model.eval()), task.epoch_metrics()))
@@ -26,7 +26,7 @@ Modules, from the outside in:
 - ``checkpoint``: the state of a training that was interrupted
 - ``speed``: how fast a study's networks train on this machine
 
-Axes in the docstrings of the whole package are written with these letters: N slices, B slices of a batch, C channels
-or classes, H and W rows and columns of pixels; S scans, K sources, T set sizes, R resamples,
-D draws of a bootstrap.
+Axes in the docstrings of slices, training and evaluation are written with these letters: N slices, B slices of a
+batch, C channels or classes, H and W rows and columns of pixels; S scans, K sources, T set sizes, R resamples, D draws
+of a bootstrap.
 """

@@ -108,7 +108,7 @@ class Segmentation(SourceTask):
     @override
     def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
         taken = targets >= self.first
-        return overlap.mean_iou(predictions[taken] - self.first, targets[taken] - self.first, len(self.weights))
+        return overlap.mean_iou(predictions[taken] - self.first, targets[taken] - self.first, len(self.weights), "skip")
 
     @override
     def metadata(self) -> dict:

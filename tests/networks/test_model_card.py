@@ -1,0 +1,38 @@
+from headstart.networks import model_card
+from headstart.version import __version__
+
+METADATA = {"kind": "segmentation", "encoder": "resnet18", "size": [32, 48], "intensities": "[0, 1]"}
+TRAINED = {"source": "t1-segmentation", "slices": 8, "files": 2, "measure": "mean IoU"}
+
+
+def card(folder, metadata, history):
+    model_card.write(folder / "README.md", metadata, history)
+    return (folder / "README.md").read_text()
+
+
+def test_a_card_says_what_the_encoder_is_and_how_to_use_it(tmp_path):
+    text = card(tmp_path, METADATA | TRAINED, [{"epoch": 1, "validation": 0.25}, {"epoch": 2, "validation": 0.5}])
+    for line in (
+        "# Encoder: t1-segmentation",
+        f"A resnet18 with one input channel, pre-trained by headstart {__version__}.",
+        "- task: segmentation",
+        "- trained on: 8 slices in 2 files",
+        "- epochs: 2",
+        "- mean IoU on held-out slices: 0.500",
+        "- input: slices of 32 x 48 pixels, one channel, intensities in [0, 1]",
+        "network = torchvision.models.resnet18()",
+    ):
+        assert line in text.splitlines(), line
+
+
+def test_the_card_of_an_untrained_encoder(tmp_path):
+    lines = card(tmp_path, METADATA, []).splitlines()
+    assert "# Encoder: segmentation" in lines
+    assert "- trained on: nothing" in lines
+    assert "- epochs: 0" in lines
+    assert not any("held-out" in line for line in lines)
+
+
+def test_the_card_of_weights_from_a_file_names_the_file(tmp_path):
+    lines = card(tmp_path, METADATA | {"file": "resnet18.pth"}, []).splitlines()
+    assert "- trained on: resnet18.pth" in lines
