@@ -11,6 +11,7 @@ import yaml
 from headstart import pretrain, settings
 from headstart.datasets import layouts
 from headstart.networks import architectures
+from headstart.report import sources
 from headstart.slices import store
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +81,14 @@ def test_a_source_task(tmp_path, monkeypatch):
     other[..., 20:40, 20:40] = 0.5
     with torch.no_grad():
         assert torch.equal(network(slices), network(other))
+
+
+def test_the_report_shows_a_source_with_another_task():
+    shown = sources.in_order(["t1-inpainting", "scratch", "natural-segmentation", "t1-segmentation"])
+    assert shown == ["t1-segmentation", "t1-inpainting", "natural-segmentation", "scratch"]
+    assert sources.task_of("t1-inpainting") == "Inpainting"
+    others = [sources.style_of(source) for source in shown if source != "t1-inpainting"]
+    assert sources.style_of("t1-inpainting") not in others
 
 
 def test_an_encoder(monkeypatch):

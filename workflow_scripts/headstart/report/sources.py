@@ -1,5 +1,6 @@
 """Presentation of the sources: their domains, their order, and their colours and markers in figures."""
 
+import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ _STYLES = {
     "t1-segmentation": Style("#009E73", "X"),
     "imagenet-classification": Style("#000000", "*"),
 }
+# Of sources with another task than those of the paper.
+_OTHER_COLOR, _OTHER_MARKERS = "#7F3C8D", "<>pdh8"
 
 
 def domain_of(source: str) -> str:
@@ -46,15 +49,21 @@ def domain_of(source: str) -> str:
 
 def task_of(source: str) -> str:
     """The task that a source was trained on, in words."""
-    return TASKS[source.rpartition("-")[2]]
+    task = source.rpartition("-")[2]
+    return TASKS.get(task, task.capitalize())
 
 
 def in_order(sources: Iterable[str]) -> list[str]:
-    """Sources in the order of the paper's tables: by domain, then segmentation, auto-encoding, classification."""
-    domains, tasks = list(DOMAINS), list(TASKS)
-    return sorted(set(sources), key=lambda s: (domains.index(domain_of(s)), tasks.index(s.rpartition("-")[2])))
+    """Sources in the paper's order: by domain, then segmentation, auto-encoding, classification and other tasks."""
+    domains, tasks = list(DOMAINS), {task: place for place, task in enumerate(TASKS)}
+
+    def place(source: str) -> tuple[int, int, str]:
+        return domains.index(domain_of(source)), tasks.get(source.rpartition("-")[2], len(tasks)), source
+
+    return sorted(set(sources), key=place)
 
 
 def style_of(source: str) -> Style:
     """Colour and marker of a source, the same in every figure."""
-    return _STYLES[source]
+    marker = _OTHER_MARKERS[zlib.crc32(source.encode()) % len(_OTHER_MARKERS)]
+    return _STYLES.get(source, Style(_OTHER_COLOR, marker))
