@@ -19,10 +19,8 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?=
-RESULTS = $(shell PYTHONPATH=workflow_scripts $(BIN)/python -c "import sys, yaml; from headstart import settings; \
-	study = yaml.safe_load(open(sys.argv[1])) if sys.argv[1:] else None; \
-	config = settings.resolve('config.yaml', 'rules/schemas/config.schema.yaml', study); \
-	print(config['results'] + '/' + config['study'])" $(STUDY))
+RESULTS = $(shell PYTHONPATH=workflow_scripts $(BIN)/python -c "import sys; from headstart import settings; \
+	config = settings.of_project('.', *sys.argv[1:]); print(config['results'] + '/' + config['study'])" $(STUDY))
 GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))

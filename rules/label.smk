@@ -272,7 +272,7 @@ rule label:
     input:
         TEMPLATE,
         scan_paths(rules.label_scan.output.tissue, T1_SOURCE),
-        part_paths(f"{RESULTS}/figures/labels/{{dataset}}/part-{{part}}", "check", T1_SOURCE),
+        part_paths(rules.draw_labels.output.pictures, "check", T1_SOURCE),
         part_paths(rules.compare_ground_truth.output[0], "check", *PHANTOMS),
         rules.tabulate_labeller.output if LEARN else [],
         rules.gate_quality.output,

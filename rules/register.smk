@@ -156,6 +156,6 @@ rule register:
         TEMPLATE,
         scan_paths(rules.register_scan.output.t1w, *SCANS),
         scan_paths(rules.resample_target.output.labels, *LABELLED),
-        part_paths(f"{RESULTS}/figures/registration/{{dataset}}/part-{{part}}", "check", *SCANS),
+        part_paths(rules.draw_registrations.output.pictures, "check", *SCANS),
         expand(rules.describe_derivatives.output, dataset=SCANS),
         rules.gate_quality.output,

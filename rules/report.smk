@@ -220,12 +220,9 @@ def dataset_size(name):
 
 def report_files(folder, suffixes):
     """The report's files in one folder of the results, as paths relative to the results."""
-    paths = [Path(str(path)) for path in rules.report.input]
-    return [
-        str(path.relative_to(RESULTS))
-        for path in paths
-        if path.parent == Path(RESULTS, folder) and path.suffix in suffixes
-    ]
+    within = f"{RESULTS}/{folder}"
+    files = [str(path) for path in rules.report.input if os.path.dirname(path) == within]
+    return [path.removeprefix(f"{RESULTS}/") for path in files if path.endswith(tuple(suffixes))]
 
 
 def study_description(wildcards):

@@ -49,6 +49,12 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     return _choose_natural_datasets(config)
 
 
+def of_project(root: str | os.PathLike, study: str | os.PathLike | None = None) -> dict:
+    """:func:`resolve` for the project in the folder ``root`` and the file of a study; without it, the default study."""
+    changes = yaml.safe_load(Path(study).read_text(encoding="utf-8")) if study else None
+    return resolve(Path(root, "config.yaml"), Path(root, "rules/schemas/config.schema.yaml"), changes)
+
+
 def label_values(listed: list[int | str]) -> list[int]:
     """Expand the label values of a class: integers, and ranges such as ``"100-207"`` with both ends included."""
     values = []

@@ -44,7 +44,7 @@ def of_file(path: Path) -> str:
 
 
 class _Silent(ast.NodeTransformer):
-    """Removes docstrings, log calls and the arguments of user errors from a syntax tree."""
+    """Removes docstrings, log calls and the arguments of exceptions and of ``sys.exit`` from a syntax tree."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -55,7 +55,7 @@ class _Silent(ast.NodeTransformer):
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # noqa: N802, the name that ast asks for
-        return None if _is_log_call(node.value) else self.generic_visit(node)
+        return None if _method_of(node.value, _LOGGERS, _LOG_CALLS) else self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:  # noqa: N802
         if isinstance(node.exc, ast.Call):
@@ -63,7 +63,7 @@ class _Silent(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802
-        if ast.unparse(node.func) == "sys.exit":
+        if _method_of(node, {"sys"}, {"exit"}):
             node.args = []
         return self.generic_visit(node)
 
@@ -83,11 +83,11 @@ def _private_text(statement: ast.stmt) -> str | None:
     return name if name.startswith("_") and isinstance(statement.value.value, str) else None
 
 
-def _is_log_call(value: ast.expr) -> bool:
-    """Whether an expression is a call such as ``logger.info(...)``."""
+def _method_of(value: ast.expr, owners: set[str], methods: set[str]) -> bool:
+    """Whether an expression is a call such as ``logger.info(...)``: of one of the methods of one of these names."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
-    return value.func.attr in _LOG_CALLS and getattr(value.func.value, "id", None) in _LOGGERS
+    return value.func.attr in methods and getattr(value.func.value, "id", None) in owners
 
 
 @cache

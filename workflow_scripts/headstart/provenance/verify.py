@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from headstart import job, settings
 from headstart.provenance import record
 from headstart.provenance.record import ROOT, Places
@@ -79,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        study = yaml.safe_load(options.configfile.read_text(encoding="utf-8")) if options.configfile else None
-        config = settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", study)
+        config = settings.of_project(ROOT, options.configfile)
         data = config["data"] or os.environ.get("HEADSTART_DATA")
         places = Places(f"{config['results']}/{config['study']}", data)
         found = list(differences(ROOT, places, config))

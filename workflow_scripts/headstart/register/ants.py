@@ -30,14 +30,6 @@ def to_ants(volume: Volume) -> ants.ANTsImage:
     )
 
 
-def from_ants(image: ants.ANTsImage) -> Volume:
-    """The image as a :class:`Volume` (float32, RAS+ mm)."""
-    affine = np.eye(4)
-    affine[:3, :3] = image.direction * np.asarray(image.spacing)
-    affine[:3, 3] = image.origin
-    return Volume(image.numpy(), LPS_FROM_RAS @ affine)
-
-
 def _make_repeatable(threads: int) -> None:
     """Fix ANTs' seed, for which the library would allow one thread only, and give ITK ``threads`` threads."""
     ants.config.set_ants_deterministic(on=True, seed_value=_SEED)
