@@ -21,8 +21,12 @@ BIN := $(VENV)/bin
 STUDY ?=
 RESULTS = $(shell PYTHONPATH=workflow_scripts $(BIN)/python -c "import sys; from headstart import settings; \
 	config = settings.of_project('.', *sys.argv[1:]); print(config['results'] + '/' + config['study'])" $(STUDY))
-GPUS = $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
-SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores $(CORES) \
+# The GPUs that CUDA_VISIBLE_DEVICES leaves, if it is set, by number or UUID.
+GPUS = $(shell { [ -z "$${CUDA_VISIBLE_DEVICES+set}" ] && nvidia-smi --list-gpus 2>/dev/null \
+	|| echo "$$CUDA_VISIBLE_DEVICES" | tr , '\n'; } | grep -c .)
+# Snakemake needs a place for its cache, also where the home folder cannot be written to.
+CACHE = $(shell { test -d "$$HOME" && test -w "$$HOME"; } || echo 'XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"')
+SNAKEMAKE = env PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(CACHE) $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--configfile $(STUDY))
 VERIFY = PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.provenance.verify $(if $(STUDY),--configfile $(STUDY)) \
 	$(if $(REPAIR),--repair)

@@ -22,6 +22,10 @@ from headstart.provenance import clock, fingerprint, record
 from headstart.slices import cut
 from headstart.template import template
 
+# Each job reads the rules again; what there is to say about the data is said once.
+if not workflow.is_main_process:
+    job.logger.setLevel("ERROR")
+
 try:
     config = settings.resolve(
         Path(workflow.basedir) / "config.yaml",
@@ -29,7 +33,7 @@ try:
         config,
     )
     RESULTS = f"{config['results']}/{config['study']}"
-    DATA = config["data"] or os.environ.get("HEADSTART_DATA")
+    DATA = settings.data_folder(config)
     SCANS = {
         name: {scan.subject: scan for scan in layouts.scans(name, entry, f"{RESULTS}/datasets", DATA)}
         for name, entry in config["datasets"].items()

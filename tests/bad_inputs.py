@@ -96,22 +96,70 @@ def t1(*args, **fields):
     return lambda path: write(path, *args, **fields)
 
 
+def packed(change):
+    """A head whose file is what ``change`` makes of its bytes: uncompressed ones to those that are stored."""
+
+    def make(path):
+        write(path, head())
+        path.write_bytes(change(gzip.decompress(path.read_bytes())))
+
+    return make
+
+
+def saved(data, stored_as):
+    """Labels converted by nibabel to the type ``stored_as``, with the slope that it selects for it."""
+
+    def make(path):
+        image = nib.Nifti1Image(data, AFFINE, dtype=data.dtype)
+        image.header.set_data_dtype(stored_as)
+        nib.save(image, path)
+
+    return make
+
+
+def flip_a_bit(content):
+    damaged = bytearray(gzip.compress(content, 0, mtime=0))  # level 0 stores the bytes as they are
+    damaged[9000] ^= 0x40
+    return bytes(damaged)
+
+
+def mgh(content):
+    return gzip.compress(nib.MGHImage(head(), AFFINE).to_bytes())
+
+
+def four_each(values):
+    """A label map with four voxels of each value."""
+    data = np.zeros((20, 24, 18))
+    data.ravel()[: 4 * len(values)] = np.repeat(values, 4)
+    return data
+
+
+def normalised():
+    """Z-scores within the head, with air left at 0."""
+    inside = head() > 0
+    return np.where(inside, (head() - head()[inside].mean()) / head()[inside].std(), 0).astype(np.float32)
+
+
 MIRRORED = np.diag([-1.0, 1, 1, 1]) @ AFFINE
 COLOUR = np.zeros((20, 24, 18), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
 SHIFTED = AFFINE + [[0, 0, 0, 12], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 GRADED = lesion() * np.linspace(0, 255, 18).astype(np.uint8)
 ROUNDED = lesion() * np.float32(0.9999) + np.float32(1e-7)
+MOVED = {mm: AFFINE + [[0, 0, 0, mm], [0] * 4, [0] * 4, [0] * 4] for mm in (0.02, 0.3, 5)}
+TURNED = np.diag([-1.0, 1, 1, 1])
+TURNED[0, 3] = 19
+UPSIDE_DOWN = np.diag([-1.0, 1, -1, 1]) @ AFFINE
 FLAT, NOT_FINITE = AFFINE * [[1], [1], [0], [1]], AFFINE * np.nan
 MASK = {"masks": True, "mask_above": None}
 
 REFUSED = [
-    Case("truncated", "cannot be read as an image", truncated),
+    Case("truncated", "is damaged or cut short", truncated),
     Case("not-an-image", "cannot be read as an image", lambda path: path.write_text("not an image")),
-    Case("empty-file", "cannot be read as an image", lambda path: path.write_bytes(b"")),
+    Case("empty-file", "is empty (0 bytes)", lambda path: path.write_bytes(b"")),
     Case("absent", "does not exist", lambda path: path.unlink(missing_ok=True)),
     Case("intercept-nan", "cannot be read as an image", t1(head(), scl_slope=2, scl_inter=np.nan)),
     Case("colour", "not one number per voxel", t1(COLOUR)),
-    Case("series", "has 4 dimensions, not 3", t1(np.stack([head()] * 2, -1))),
+    Case("series", "holds 2 volumes, not one", t1(np.stack([head()] * 2, -1))),
     Case("two-dimensional", "has 2 dimensions, not 3", t1(head()[:, :, 9])),
     Case("one-slice", "not that of a head", t1(head()[:, :, 9:10])),
     Case("many-nan", "2.0 % of voxels that are NaN or infinite", t1(with_voxels(np.nan, 0.02))),
@@ -120,25 +168,63 @@ REFUSED = [
     Case("no-affine", "left and right cannot be distinguished", t1(head(), sform_code=0, qform_code=0)),
     Case("forms-mirrored", "sform and qform that are mirror images", t1(head(), srow_x=MIRRORED[0])),
     Case("sform-flat", "has an sform that is flat", t1(head(), srow_z=FLAT[2], qform_code=0)),
-    Case("sform-nan", "flat or not finite", t1(head(), srow_y=NOT_FINITE[1])),
-    Case("qform-nan", "flat or not finite", t1(head(), sform=0, quatern_b=np.nan)),
-    Case("qform-no-rotation", "image", t1(head(), sform=0, quatern_b=1, quatern_c=1)),
+    Case("sform-nan", "has an sform that is not finite", t1(head(), srow_y=NOT_FINITE[1])),
+    Case("qform-nan", "has a qform that is not finite, or no rotation", t1(head(), sform=0, quatern_b=np.nan)),
+    Case(
+        "qform-no-rotation",
+        "has a qform that is not finite, or no rotation",
+        t1(head(), sform=0, quatern_b=1, quatern_c=1),
+    ),
     Case("voxels-zero", "has voxels of 0 x 6 x 6 mm", t1(head(), sform=0, pixdim=[1, 0, 6, 6, 0, 0, 0, 0])),
     Case("voxels-negative", "voxels of 6 x -6 x 6 mm", t1(head(), sform=0, pixdim=[1, 6, -6, 6, 0, 0, 0, 0])),
     Case("metres-without-unit", "not that of a head", t1(head(), scaled(1e-3))),
     Case("giant", "is 1200 x 1440 x 1080 mm in size", t1(head(), scaled(10))),
-    Case("mask-shifted", "is not on the grid of", labels=t1(lesion(), SHIFTED), label_format=MASK),
-    Case("mask-other-shape", "is not on the grid of", labels=t1(lesion()[:-1]), label_format=MASK),
+    Case("mask-shifted", "lies up to 12 mm from the voxels of", labels=t1(lesion(), SHIFTED), label_format=MASK),
+    Case("mask-other-shape", "has 19 x 24 x 18 voxels, but", labels=t1(lesion()[:-1]), label_format=MASK),
     Case("mask-empty", "is empty; add its labels", labels=t1(lesion() * 0), label_format=MASK),
     Case("mask-graded", "is not a mask", labels=t1(GRADED), label_format=MASK),
     Case("mask-nan", "voxels that are NaN or infinite", labels=t1(lesion() + np.float32(np.nan)), label_format=MASK),
-    Case("mask-truncated", "cannot be read as an image", labels=truncated, label_format=MASK),
+    Case("mask-truncated", "is damaged or cut short", labels=truncated, label_format=MASK),
+    Case("not-compressed", "rename it to T1w.nii", packed(lambda content: content)),
+    Case("compressed-twice", "is compressed twice", packed(lambda content: gzip.compress(gzip.compress(content)))),
+    Case("web-page", "is a web page", lambda path: path.write_text("<!DOCTYPE html><html>Sign in</html>")),
+    Case("lfs-pointer", "is a pointer of Git LFS", lambda path: path.write_text("version https://git-lfs.github.com")),
+    Case("mgh-as-nifti", "rename it to T1w.mgz", packed(mgh)),
+    Case("folder", "is a folder, not an image", lambda path: path.mkdir(exist_ok=True)),
+    Case("bit-flipped", "is damaged or cut short (CRC", packed(flip_a_bit)),
+    Case("trailer-missing", "is damaged or cut short", packed(lambda content: gzip.compress(content)[:-8])),
+    Case("qfac-0-mirrored", "mirror images", t1(head(), srow_x=MIRRORED[0], pixdim=[0, 6, 6, 6, 0, 0, 0, 0])),
+    Case("qfac-2-mirrored", "mirror images", t1(head(), pixdim=[-2, 6, 6, 6, 0, 0, 0, 0])),
+    Case("long-quaternion-mirrored", "mirror images", t1(head(), MIRRORED, quatern_d=1 + 4e-7, pixdim=[1] + [6] * 7)),
+    Case("forms-upside-down", "differ about which side", t1(head(), srow_x=UPSIDE_DOWN[0], srow_z=UPSIDE_DOWN[2])),
+    Case("darker-than-air", "were normalised within the head", t1(normalised())),
+    Case("mask-damaged", "is damaged or cut short", labels=packed(flip_a_bit), label_format=MASK),
+    Case("mask-without-form", "copy the scan's header", labels=t1(lesion(), sform=0, qform=0), label_format=MASK),
+    Case("mask-inverted", "it may be inverted", labels=t1(1 - lesion()), label_format=MASK),
+    Case("mask-full", "it may be inverted", labels=t1(lesion() * 0 + np.uint8(255)), label_format=MASK),
+    Case("mask-negative", "has negative values (down to -1)", labels=t1(-lesion().astype(np.int16)), label_format=MASK),
+    Case("mask-below", "highest value is 1", labels=t1(lesion()), label_format={**MASK, "mask_above": 5}),
+    Case("labels-coarse", "is stored in steps of 0.81", labels=saved(four_each(range(208)), np.uint8)),
+    Case("labels-beyond-32-bits", "has the label 4294967297", labels=saved(four_each([1, 2**32 + 1]), np.float64)),
+    Case("labels-int64", "has the label 4294967297", labels=saved(four_each([1, 2**32 + 1]).astype(int), np.int64)),
     Case("labels-between", "is not a label map", labels=t1(lesion() * np.float32(0.4))),
     Case("labels-of-no-class", "has none of the labels", labels=t1(lesion() * np.uint8(4))),
 ]
 
 ACCEPTED = [
     Case("trailing-axis", None, t1(head()[..., None])),
+    Case("trailing-axes", None, t1(head()[..., None, None])),
+    Case("trailing-axis-of-zero", None, t1(head()[..., None], dim=[4, 20, 24, 18, 0, 1, 1, 1])),
+    Case("qfac-0", None, t1(head(), sform=0, pixdim=[0, 6, 6, 6, 0, 0, 0, 0])),
+    Case("qfac-minus-2", None, t1(head(), MIRRORED, sform=0, pixdim=[-2, 6, 6, 6, 0, 0, 0, 0])),
+    Case("long-quaternion", None, t1(head(), UPSIDE_DOWN, sform=0, quatern_c=1 + 4e-7)),
+    Case("rubbish-after-gzip", None, packed(lambda content: gzip.compress(content) + b"rubbish")),
+    Case(
+        "two-gzip-members", None, packed(lambda content: gzip.compress(content[:3000]) + gzip.compress(content[3000:]))
+    ),
+    Case("air-below-0", "air is 0 instead of -1024", t1(head() - np.int16(1024))),
+    Case("air-above-0", "air is 0 instead of 1024", t1(head() + np.int16(1024))),
+    Case("stray-voxel", "set to its ends: 1", t1(with_voxels(1e6, 0))),
     Case("slope-zero", None, t1(head(), scl_slope=0)),
     Case("slope-nan", "used as stored", t1(head(), scl_slope=np.nan, scl_inter=np.nan)),
     Case("one-nan", "that were NaN or infinite set to 0: 1", t1(with_voxels(np.nan, 0))),
@@ -154,6 +240,18 @@ ACCEPTED = [
     Case("mask-of-255", None, labels=t1(lesion() * np.uint8(255)), label_format=MASK),
     Case("mask-rounded", "voxels of labels rounded: 8604", labels=t1(ROUNDED), label_format=MASK),
     Case("mask-graded-above", None, labels=t1(GRADED), label_format={**MASK, "mask_above": 100}),
+    Case("mask-near", None, labels=t1(lesion(), MOVED[0.02]), label_format=MASK),
+    Case("mask-0.3-mm-off", "0.3 mm from the scan's voxels", labels=t1(lesion(), MOVED[0.3]), label_format=MASK),
+    Case("mask-turned", "axes reordered", labels=t1(lesion()[::-1], AFFINE @ TURNED), label_format=MASK),
+    Case("mask-in-micrometres", "micrometres", labels=t1(lesion(), scaled(1e3), units=MICROMETRES), label_format=MASK),
+    Case("mask-unit-wrong", "1000 times those of the scan", labels=t1(lesion(), scaled(1e3)), label_format=MASK),
+    Case(
+        "mask-on-qform",
+        "by the qform of the scan",
+        t1(head(), srow_x=MOVED[5][0]),
+        labels=t1(lesion()),
+        label_format=MASK,
+    ),
     Case("labels-rounded", "voxels of labels rounded: 36", labels=t1(lesion() * np.float32(0.9999))),
     Case("labels-of-another-class-too", None, labels=t1(lesion() + np.uint8(2) * (head() > 600))),
 ]

@@ -120,6 +120,28 @@ def test_a_written_image_is_read_back_with_its_affine(tmp_path):
     assert (tmp_path / "a.nii.gz").read_bytes() == first
 
 
+def test_the_distance_of_grids_is_that_of_their_farthest_voxels():
+    """Small differences of many entries of the matrix add up over the image."""
+    grid = Grid((201, 241, 177), np.eye(4))
+    moved = np.eye(4)
+    moved[:3, :3] += 9e-4
+    assert grid.distance(Grid(grid.shape, moved)) == pytest.approx(np.sqrt(3) * 9e-4 * (200 + 240 + 176))
+    assert not grid.matches(Grid(grid.shape, moved))
+    shifted = np.eye(4)
+    shifted[0, 3] = 0.004
+    assert grid.matches(Grid(grid.shape, shifted))
+
+
+def test_a_sheared_image_is_written_without_a_qform(tmp_path):
+    """A qform holds no shear: readers that prefer it would place the image elsewhere."""
+    affine = np.array([[6.0, 3, 0, -57], [0, 6, 0, -69], [0, 0, 6, -51], [0, 0, 0, 1]])
+    images.write(tmp_path / "a.nii.gz", Volume(np.zeros((20, 24, 18)), affine), np.uint8)
+    header = nib.load(tmp_path / "a.nii.gz").header
+    assert header["qform_code"] == 0
+    assert header["sform_code"] == 1
+    np.testing.assert_allclose(images.read(tmp_path / "a.nii.gz").affine, affine)
+
+
 def test_unreadable_images_are_one_sentence_with_their_name(tmp_path):
     good = tmp_path / "good.nii.gz"
     images.write(good, ball(), np.uint8)

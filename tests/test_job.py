@@ -1,9 +1,13 @@
+import errno
 import os
 import platform
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -67,6 +71,79 @@ def test_partial_files_that_others_may_still_be_writing_are_kept(tmp_path):
     assert not any(path.exists() for path in gone)
 
 
+@pytest.mark.parametrize("name", ["a" * 248 + ".nii.gz", "\u00e4" * 124 + ".nii.gz"], ids=["letters", "umlauts"])
+def test_any_name_that_a_file_system_takes_can_be_written(tmp_path, name):
+    with job.atomic(tmp_path / name) as partial:
+        assert partial.name.endswith(".nii.gz")
+        partial.write_bytes(b"x")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_partial_files_of_long_names_are_removed_and_not_confused(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    first, second = (f"{letter}{'x' * 200}.nii.gz" for letter in "ab")
+    left = {name: left_by(tmp_path, job._here(), dead.pid, job._partial_end(name)) for name in (first, second)}
+    job.write_text(tmp_path / first, "whole")
+    assert not left[first].exists()
+    assert left[second].exists()
+
+
+def test_files_are_written_where_permissions_cannot_be_set(tmp_path, monkeypatch):
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    job.write_text(tmp_path / "a", "whole")
+    assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_the_longest_name_is_known_of_folders_that_do_not_exist_yet(tmp_path):
+    assert job.longest_name(tmp_path / "deep/er") == os.pathconf(tmp_path, "PC_NAME_MAX")
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder for temporary files."""
+    folder = tmp_path / "odd [3], it's"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_the_scratch_folder_is_current_and_removed_afterwards(temporary):
+    before = Path.cwd()
+    with job.scratch_folder():
+        assert Path.cwd().parent == temporary
+        assert os.listdir() == []
+        Path("a").write_text("x")
+    assert Path.cwd() == before
+    assert os.listdir(temporary) == []
+
+
+def test_a_full_disk_of_temporary_files_is_one_sentence(temporary, monkeypatch):
+    monkeypatch.setattr(job.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(job.UserError, match="temporary files is full .*set TMPDIR to"), job.scratch_folder():
+        raise ValueError("Mat file appears to be truncated")
+    assert os.listdir(temporary) == []
+
+
+def test_a_full_quota_counts_as_a_full_disk(temporary):
+    with pytest.raises(job.UserError, match="temporary files is full"), job.scratch_folder():
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+
+def test_other_errors_pass_through_the_scratch_folder(temporary):
+    with pytest.raises(ZeroDivisionError), job.scratch_folder():
+        raise ZeroDivisionError
+
+
+def test_without_any_place_for_temporary_files_there_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(job.UserError, match="no temporary folder can be made .*set TMPDIR"), job.scratch_folder():
+        pass
+
+
 def test_files_are_not_writable_by_everyone(tmp_path):
     job.write_text(tmp_path / "a", "x")
     assert not (tmp_path / "a").stat().st_mode & stat.S_IWOTH
@@ -119,3 +196,11 @@ def test_a_job_reuses_the_memory_of_freed_arrays():
         return int(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
     assert faults("kept") < faults("returned") / 10
+
+
+def test_names_in_tables_are_text(tmp_path):
+    names = ["NA", "nan", "null", "None", "001", "1e5"]
+    job.write_table(tmp_path / "t.tsv", pd.DataFrame({"subject": names, "dice": [0.5, None, 1, 1, 1, 1]}))
+    table = job.read_table(tmp_path / "t.tsv")
+    assert list(table["subject"]) == names
+    assert table["dice"].isna().sum() == 1

@@ -1,5 +1,6 @@
 """What make says before it installs anything."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,3 +25,36 @@ def test_another_python_ends_in_one_sentence(tmp_path, version):
     assert said.startswith("headstart runs on Python 3.11 to 3.13")
     assert f"is {version[0]}.{version[1]}; call make PYTHON=" in said
     assert not (tmp_path / ".venv").exists()
+
+
+def commands(tmp_path, **environment):
+    """The commands of ``make report``, with an nvidia-smi that lists three GPUs."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\nfor number in 0 1 2; do echo GPU $number: NVIDIA; done\n")
+    tool.chmod(0o755)
+    kept = {key: value for key, value in os.environ.items() if key not in ("CUDA_VISIBLE_DEVICES", "MAKEFLAGS")}
+    environment = kept | {"PATH": f"{tmp_path}:{os.environ['PATH']}"} | environment
+    done = subprocess.run(["make", "-n", "report"], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("visible", "resources"),
+    [
+        ({}, "--resources gpu=3"),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, "--resources gpu=1"),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-8f2c,MIG-77aa"}, "--resources gpu=2"),
+    ],
+)
+def test_as_many_gpus_are_used_as_are_visible(tmp_path, visible, resources):
+    assert resources in commands(tmp_path, **visible)
+
+
+def test_no_gpu_is_used_if_none_is_visible(tmp_path):
+    assert "--resources" not in commands(tmp_path, CUDA_VISIBLE_DEVICES="")
+
+
+def test_a_home_folder_that_cannot_be_written_to_is_not_snakemakes_cache(tmp_path):
+    assert "XDG_CACHE_HOME" not in commands(tmp_path, HOME=str(tmp_path))
+    assert f'XDG_CACHE_HOME="{ROOT}/.snakemake/cache"' in commands(tmp_path, HOME="/dev/null")

@@ -90,6 +90,87 @@ def test_a_mistake_is_one_sentence_that_names_the_key(study, sentence):
     assert "\n" not in message(study)
 
 
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("results: ~", "configuration key results is None, since YAML reads this word without quotes as nothing;"),
+        ("datasets: {a: {layout: phantom, people: 3, exclude: [012]}}", "exclude.0 is 10, since YAML reads this word"),
+        ("datasets: {a: {layout: phantom, people: 3, exclude: [no]}}", "exclude.0 is False, since YAML reads"),
+        ("datasets: {a: {layout: phantom, people: 3, exclude: [2020-01-02]}}", "without quotes as a date; put it in"),
+        ("targets: {stroke: {classes: {1: [1]}}}", "targets.stroke.classes has the key 1, since YAML reads this word"),
+        ("datasets: {a: {participants: {sexes: {1: M}}}}", "datasets.a.participants.sexes has the key 1, since YAML"),
+        ("yes: 1", "the configuration has the key True, since YAML reads this word without quotes as a truth value;"),
+    ],
+)
+def test_words_that_yaml_takes_for_something_else_are_to_be_put_in_quotes(written, sentence):
+    assert sentence in message(yaml.safe_load(written))
+    assert "put it in quotes" in message(yaml.safe_load(written))
+
+
+def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
+    targets = resolve()["targets"]
+    targets["stroke"] |= {"test": 3.0, "sizes": [2.0, 4.0], "classes": {"lesion": [1.0]}}
+    config = resolve({"targets": targets, "evaluate": {"bootstrap": 1.0e4}, "register": {"voxel_mm": 2.0}})
+    stroke = config["targets"]["stroke"]
+    found = [stroke["test"], *stroke["sizes"], *stroke["classes"]["lesion"], config["evaluate"]["bootstrap"]]
+    assert found == [3, 2, 4, 1, 10000]
+    assert {type(number) for number in found} == {int}
+    assert isinstance(config["register"]["voxel_mm"], float)
+
+
+def test_a_range_of_labels_must_rise():
+    targets = resolve()["targets"]
+    targets["stroke"]["classes"]["lesion"] = ["207-100"]
+    assert message({"targets": targets}) == (
+        "targets.stroke.classes.lesion: '207-100' is empty; give the lower end first."
+    )
+
+
+PATHS = ["results", "data", "predict.model", "predict.folder", "pretrain.weights.file"]
+IN_DATASETS = ["folder", "labels", "participants.file"]
+
+
+def with_path(key, path):
+    """A study with a path as its key, and that path in the resolved configuration."""
+    if key in IN_DATASETS:
+        entry = {"layout": "bids", "folder": "a", **nested(key, path)}
+        return {"datasets": {**resolve()["datasets"], "mine": entry}}, f"datasets.mine.{key}"
+    return nested(key, path), key
+
+
+@pytest.mark.parametrize("key", [*PATHS, *IN_DATASETS])
+def test_a_tilde_stands_for_the_home_folder_in_every_path(key, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    study, place = with_path(key, "~/a b")
+    found = resolve(study)
+    for step in place.split("."):
+        found = found[step]
+    assert found == "/home/someone/a b"
+
+
+@pytest.mark.parametrize("key", [*PATHS, *IN_DATASETS])
+@pytest.mark.parametrize(
+    "path", ["$HOME/a", "/scratch/${USER}/a", "'/a'", '"/a"', "file:///a", "C:\\a", "C:/a", "~nobodyofthisname/a"]
+)
+def test_what_only_a_shell_or_windows_takes_for_a_path_is_refused(key, path):
+    study, place = with_path(key, path)
+    assert message(study).startswith(f"configuration key {place} is {path!r}, ")
+
+
+def test_a_path_that_exists_may_have_any_name(tmp_path):
+    (tmp_path / "dollar$HOME").mkdir()
+    assert resolve({"data": str(tmp_path / "dollar$HOME")})["data"] == str(tmp_path / "dollar$HOME")
+
+
+def test_the_data_folder_is_that_of_the_study_or_of_the_environment(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.delenv("HEADSTART_DATA", raising=False)
+    assert settings.data_folder({"data": None}) is None
+    monkeypatch.setenv("HEADSTART_DATA", "~/scans")
+    assert settings.data_folder({"data": None}) == "/home/someone/scans"
+    assert settings.data_folder({"data": "/other"}) == "/other"
+
+
 @pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())
 def test_a_renamed_key_is_one_sentence_with_its_new_name(old, new):
     assert message(nested(old, 1)) == f"configuration key {old} is now {new}; rename it."

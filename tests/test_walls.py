@@ -17,6 +17,8 @@ DRAWINGS = {name for name in NAMES if name.startswith("draw_")}
 LAYERS = [
     {"version", "bids_version"},
     {"job"},
+    {"placement"},
+    {"image_files"},
     {"seeds", "images"},
     {"metrics", "template"},
     {"phantom"},

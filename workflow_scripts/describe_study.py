@@ -1,7 +1,6 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from headstart import job
@@ -10,7 +9,7 @@ from headstart.version import __version__
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params, written = snakemake.params, snakemake.output
-    participants = pd.read_csv(snakemake.input.participants, sep="\t")
+    participants = job.read_table(snakemake.input.participants)
     installed = runtimes.versions()
     versions = {**dict(installed.itertuples(index=False)), "headstart": __version__}
     for sidecar in snakemake.input.labelled:

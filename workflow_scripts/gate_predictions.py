@@ -1,9 +1,7 @@
-import pandas as pd
-
 from headstart import job
 from headstart.predict import request
 
 with job.running(snakemake.rule, snakemake.log[0]):
     table = snakemake.input[0]
-    request.check_predictions(pd.read_csv(table, sep="\t", dtype={"subject": str}), table)
+    request.check_predictions(job.read_table(table), table)
     job.write_text(snakemake.output[0], "")

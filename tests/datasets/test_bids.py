@@ -73,7 +73,7 @@ def test_several_scans_of_a_session_need_a_choice(folder):
     anat = "sub-01/anat/sub-01_acq-"
     folder.touch(f"{anat}hi_run-10_T1w.nii.gz", f"{anat}hi_run-2_T1w.nii.gz", f"{anat}lo_T1w.nii.gz")
     folder.touch(*(f"derivatives/x/sub-01/anat/sub-01_run-{run}_label-l_mask.nii.gz" for run in (2, 10)))
-    with pytest.raises(UserError, match="both the T1 of one scan; name one with datasets.d.acquisition, or take"):
+    with pytest.raises(UserError, match="choose with datasets.d.entities, {run: 10} or {run: 2}, or take"):
         folder.scans("bids")
     assert folder.within(folder.scans("bids", acquisition="lo")[0].t1w) == [f"{anat}lo_T1w.nii.gz"]
     (first,) = folder.scans("bids", acquisition="hi", several="first", labels_suffix="label-l_mask")
@@ -169,3 +169,94 @@ def test_a_dataset_of_the_papers_size_is_read(folder, record_property):
     record_property("seconds", time.perf_counter() - started)
     assert len(found) == 2370
     assert all(len(scan.target) == 1 for scan in found)
+
+
+def test_a_t1_beside_sessions_is_a_scan_of_its_own(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz")
+    folder.touch("sub-02/anat/sub-02_T1w.nii.gz", "sub-02/ses-1/func/sub-02_ses-1_task-rest_bold.nii.gz")
+    found = folder.scans("bids")
+    assert [(scan.subject, scan.session) for scan in found] == [("01", None), ("01ses1", "1"), ("02", None)]
+    assert found[0].person == found[1].person
+
+
+def test_people_without_a_t1_are_named(folder, caplog):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_UNIT1.nii.gz", "sub-03/sub-03_T1w.nii.gz")
+    assert [scan.subject for scan in folder.scans("bids")] == ["01"]
+    named = "people without a T1 that is read: 2 (sub-02 with anat/sub-02_UNIT1.nii.gz, sub-03 with sub-03_T1w.nii.gz)"
+    assert named in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sub-02/anat/sub-02_T1W.nii.gz", "sub-02/anat/sub-02_t1w.NII.GZ", "Sub-02/Anat/Sub-02_T1w.nii.gz"],
+)
+def test_capitals_in_endings_and_folders_do_not_matter(folder, caplog, name):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", name)
+    assert [scan.subject for scan in folder.scans("bids")] == ["01", "02"]
+    assert not caplog.text
+
+
+def test_names_that_programs_take_for_missing_values_are_names(folder):
+    names = ["001", "1e5", "NA", "None", "nan"]
+    folder.touch(*(f"sub-{name}/anat/sub-{name}_T1w.nii.gz" for name in names))
+    folder.write("participants.tsv", "participant_id\tage", *(f"sub-{name}\t{30 + n}" for n, name in enumerate(names)))
+    found = folder.scans("bids")
+    assert [scan.subject for scan in found] == names
+    assert [scan.age for scan in found] == [30, 31, 32, 33, 34]
+
+
+PAIRS = {
+    "rec": ("rec-norm_T1w", "T1w", "T1w"),
+    "acq": ("acq-mprage_T1w", "T1w", "T1w"),
+    "inv": ("inv-1_T1w", "inv-2_T1w", "inv-1_T1w"),
+    "ce": ("ce-gad_T1w", "t1w", "t1w"),
+    "run": ("run-2_T1w", "run-10_T1w", "run-2_T1w"),
+    "space": ("space-MNI152NLin6Asym_T1w", "T1w", "T1w"),
+}
+
+
+@pytest.mark.parametrize(("entity", "pair"), PAIRS.items(), ids=PAIRS)
+def test_either_of_two_t1_can_be_chosen_by_any_entity(folder, entity, pair):
+    *names, first = (f"sub-01_{name}.nii.gz" for name in pair)
+    folder.touch(*(f"sub-01/anat/{name}" for name in names))
+    with pytest.raises(UserError, match=rf"both the T1 of one scan; choose with datasets.d.entities, {{{entity}: "):
+        folder.scans("bids")
+    assert folder.scans("bids", several="first")[0].t1w.name == first
+    for name in names:
+        value = name.split("_")[1].split("-")[1] if "-" in name.split("_")[1] else None
+        assert folder.scans("bids", entities={entity: value})[0].t1w.name == name
+
+
+def test_a_number_of_a_run_may_have_zeros(folder):
+    folder.touch("sub-01/anat/sub-01_run-01_T1w.nii.gz", "sub-01/anat/sub-01_run-02_T1w.nii.gz")
+    folder.touch("derivatives/x/sub-01/anat/sub-01_run-2_label-l_mask.nii.gz")
+    (scan,) = folder.scans("bids", entities={"run": 2}, labels_suffix="label-l_mask")
+    assert scan.t1w.name == "sub-01_run-02_T1w.nii.gz"
+    assert [path.name for path in scan.target] == ["sub-01_run-2_label-l_mask.nii.gz"]
+
+
+def test_a_phase_image_is_no_t1_unless_it_is_asked_for(folder):
+    folder.touch("sub-01/anat/sub-01_part-phase_T1w.nii.gz")
+    with pytest.raises(UserError, match=r"nothing like .*\(it holds sub-01/anat/sub-01_part-phase_T1w.nii.gz\)"):
+        folder.scans("bids")
+    assert len(folder.scans("bids", entities={"part": "phase"})) == 1
+    folder.touch("sub-01/anat/sub-01_part-mag_T1w.nii.gz")
+    assert folder.scans("bids")[0].t1w.name == "sub-01_part-mag_T1w.nii.gz"
+
+
+def test_mp2rage_is_named_and_can_be_chosen(folder):
+    folder.touch("sub-01/anat/sub-01_UNIT1.nii.gz")
+    with pytest.raises(UserError, match=r"\(it holds sub-01/anat/sub-01_UNIT1.nii.gz\), or use the layout flat"):
+        folder.scans("bids")
+    assert folder.scans("bids", entities={"suffix": "UNIT1"})[0].subject == "01"
+
+
+def test_a_folder_with_the_name_of_an_image_is_refused(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz/sub-01_T1w.nii")
+    with pytest.raises(UserError, match="sub-01_T1w.nii.gz is a folder, not an image; move the image in it"):
+        folder.scans("bids")
+
+
+def test_nothing_has_to_be_chosen_for_an_excluded_scan(folder):
+    folder.touch(*(f"sub-01/anat/sub-01_acq-{x}_T1w.nii.gz" for x in "ab"), "sub-02/anat/sub-02_T1w.nii.gz")
+    assert [scan.subject for scan in folder.scans("bids", exclude=["01"])] == ["02"]

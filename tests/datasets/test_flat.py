@@ -70,7 +70,7 @@ def test_labels_follow_their_session(folder):
             {"pattern": r"(?P<subject>x)\.nii", "participants": {"file": "t.csv", "subject": "age"}},
             "participants: t.csv has neither age nor sex of any participant, such as 'x'; check its columns",
         ),
-        ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "twice.csv"}}, "lists x twice, with different"),
+        ({"pattern": r"(?P<subject>x)\.nii", "participants": {"file": "twice.csv"}}, r"lists x \(age 3; age 4\) twice"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "latin.csv"}}, "is not UTF-8 text"),
         ({"pattern": r"(?P<subject>.*)é\.nii"}, "has no letter or digit in its subject; rename it"),
     ],
@@ -107,3 +107,36 @@ def test_links_are_followed_unless_they_are_circular(folder):
     (folder.path / "far/up").symlink_to("..")
     with pytest.raises(UserError, match="far/up is a link back to .*set, which holds it; remove the link"):
         folder.scans("flat", pattern=r"near/(?P<subject>\d)\.nii")
+
+
+def test_capitals_in_an_ending_do_not_matter(folder, caplog):
+    folder.touch("a.nii.gz", "B.NII.GZ")
+    assert [scan.subject for scan in folder.scans("flat", pattern=r"(?P<subject>\w)\.nii\.gz")] == ["B", "a"]
+    assert not caplog.text
+
+
+def test_images_that_are_passed_over_are_named(folder, caplog):
+    folder.touch("a.nii.gz", "b.nii", "notes.txt")
+    folder.scans("flat", pattern=r"(?P<subject>\w)\.nii\.gz")
+    assert "datasets.d: images that match no pattern and are not read: 1 (b.nii);" in caplog.text
+
+
+def test_the_table_of_ixi_with_its_contradictions(folder, caplog):
+    folder.touch(*(f"IXI{n}-Guys-0{n}-T1.nii.gz" for n in ("012", "219", "328")))
+    rows = ["12,1,38.78", "219,2,30.1", "219,1,31.2", "328,1,60", "328,1,61", "500,1,20", "500,1,30"]
+    folder.write("IXI.csv", 'IXI_ID,"SEX_ID (1=m, 2=f)",AGE', *rows)
+    columns = {"file": "IXI.csv", "subject": "IXI_ID", "age": "AGE", "sex": "SEX_ID (1=m, 2=f)"}
+    found = folder.scans(
+        "flat",
+        pattern=r"IXI(?P<subject>\d+)-(?P<site>\w+)-\d+-T1\.nii\.gz",
+        participants={**columns, "sexes": {"1": "M", "2": "F"}},
+    )
+    assert [(scan.subject, scan.age, scan.sex) for scan in found] == [
+        ("012", 38.78, "M"),
+        ("219", None, None),
+        ("328", None, None),
+    ]
+    assert (
+        "IXI.csv lists 219 (age 30.1, sex F; age 31.2, sex M), 328 (age 60, sex M; age 61, sex M) twice" in caplog.text
+    )
+    assert "500" not in caplog.text  # no scan of 500 is there

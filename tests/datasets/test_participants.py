@@ -1,9 +1,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headstart.datasets import bids, participants
 from headstart.datasets.scan import Scan
+from headstart.job import UserError
 
 NOTHING_KNOWN = participants.Demographics({})
 
@@ -63,3 +66,130 @@ def test_the_summary_counts_people_not_scans(tmp_path):
     assert second["age_mean"] is None
     assert second["age_sd"] is None
     assert second["sites"] is None
+
+
+PEOPLE = [("sub-01", "20", "F"), ("sub-02", "30", "M"), ("sub-03", "40", "F")]
+LINES = ["\t".join(row) for row in PEOPLE]
+HEAD = "participant_id\tage\tsex"
+
+
+def people(folder, *lines):
+    """A BIDS folder of three people, read with a table of these lines."""
+    folder.touch(*(f"sub-0{n}/anat/sub-0{n}_T1w.nii.gz" for n in (1, 2, 3)))
+    folder.write("participants.tsv", *lines)
+    return [(scan.age, scan.sex) for scan in folder.scans("bids")]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([HEAD, *LINES], id="plain"),
+        pytest.param(["\ufeff" + HEAD, *LINES], id="byte order mark"),
+        pytest.param(["participant_id\tAge\tGender", *LINES], id="capitals"),
+        pytest.param([line.replace("\t", ",") for line in (HEAD, *LINES)], id="commas"),
+        pytest.param([HEAD, *(line.replace("\t", "  ") for line in LINES)], id="spaces for tabs"),
+        pytest.param([line.replace("\t", "   ") for line in (HEAD, *LINES)], id="aligned"),
+        pytest.param([HEAD.replace("\t", " \t"), *LINES], id="spaces after names"),
+        pytest.param(["# exported in spring", "", HEAD, *LINES], id="comment"),
+        pytest.param([HEAD, "sub-01\tn/a\tn/a", *LINES], id="an empty row of the same person"),
+        pytest.param([HEAD, "Sub-01\t20\tF", "SUB-02\t30\tM", "sub03\t40\tF"], id="other names"),
+        pytest.param([HEAD, "sub-1\t20\tF", "2.0\t30\tM", "3\t40\tF"], id="numbers"),
+        pytest.param([HEAD, *('"' + line.replace("\t", '"\t"') + '"' for line in LINES)], id="quoted"),
+        pytest.param(
+            [f"{HEAD}\tnotes", LINES[0] + '\t"left', LINES[1] + "\tok", LINES[2] + '\tsaid "yes"'], id="quotes"
+        ),
+        pytest.param([f"{HEAD}\tnotes", *(line + "\t" + "x" * 200_000 for line in LINES)], id="long notes"),
+        pytest.param([HEAD, *LINES, "sub-09\t1\tF", "sub-09\t2\tF"], id="contradiction about another person"),
+    ],
+)
+def test_tables_as_people_write_them(folder, caplog, lines):
+    assert people(folder, *lines) == [(20, "F"), (30, "M"), (40, "F")]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("column", ["participant_id", "age"])
+def test_a_column_that_is_there_twice_is_refused(folder, column):
+    with pytest.raises(UserError, match=f"participants.tsv has two columns {column} and {column}; rename or remove"):
+        people(folder, f"{HEAD}\t{column}", *(f"{line}\t{3 - n}" for n, line in enumerate(LINES)))
+
+
+def test_a_row_for_each_session_is_that_sessions(folder):
+    folder.touch("sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz")
+    rows = ["sub-01\tses-1\t20\tF", "sub-01\tses-2\t21\tF", "sub-02\tses-1\t30\tM", "sub-03\tses-1\t40\tF"]
+    known = people(folder, "participant_id\tsession_id\tage\tsex", *rows)
+    # The scan beside the sessions, those of the two sessions, and two people without sessions.
+    assert known == [(20, "F"), (20, "F"), (21, "F"), (30, "M"), (40, "F")]
+
+
+def test_contradicting_rows_are_unknown_and_named(folder, caplog):
+    assert people(folder, HEAD, *LINES, "sub-03\t41\tF")[2] == (None, None)
+    assert "participants.tsv lists 03 (age 40, sex F; age 41, sex F) twice, with different values" in caplog.text
+
+
+@pytest.mark.parametrize("age", ["18-38", "-999", "-9", "999", "inf", "NaN+", "1_0", "240", "35y", "-"])
+def test_a_value_that_is_not_understood_is_named(folder, caplog, age):
+    assert people(folder, HEAD, f"sub-01\t{age}\tF", *LINES[1:])[0] == (None, "F")
+    assert f"participants.tsv: the age is not understood and is unknown: {age!r} of 01; write years." in caplog.text
+
+
+@pytest.mark.parametrize("age", ["20.5", "20,5"])
+def test_decimals_have_a_point_or_a_comma(folder, age):
+    assert people(folder, HEAD, f"sub-01\t{age}\tF", *LINES[1:])[0] == (20.5, "F")
+
+
+def test_a_comma_in_a_number_never_shifts_the_columns(folder, caplog):
+    rows = [HEAD.replace("\t", ","), "sub-01,20,5,F", "sub-02,30,M", "sub-03,40,F"]
+    assert people(folder, *rows) == [(None, None), (30, "M"), (40, "F")]
+    assert "the row is not understood and is unknown: 'sub-01 20 5 F' of 01" in caplog.text
+
+
+def test_codes_of_sex_need_a_meaning_and_may_be_decimals(folder, caplog):
+    rows = [HEAD, "sub-01\t20\t2.0", "sub-02\t30\t1.0", "sub-03\t40\t2"]
+    assert [sex for _, sex in people(folder, *rows)] == [None, None, None]
+    assert "the sex is not understood and is unknown: '2.0' of 01" in caplog.text
+    known = folder.scans("bids", participants={"sexes": {1: "M", "2": "F"}})
+    assert [scan.sex for scan in known] == ["F", "M", "F"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (
+            ["participant_id\tage", "sub-01\t20"],
+            "has no column sex; say which of its columns it is with",
+        ),
+        (["id\tage\tsex", *LINES], "has no column participant_id; say which"),
+        ([HEAD, *LINES[:2]], "has no row for 03; their age and sex are unknown"),
+        ([""], "with participants.subject: it is empty"),
+    ],
+)
+def test_what_the_usual_table_lacks_is_said(folder, caplog, lines, sentence):
+    people(folder, *lines)
+    assert sentence in caplog.text
+
+
+@pytest.mark.parametrize(("names", "ages"), [(("002", "020"), (35.8, 60)), (("20",), (60,)), (("2", "12"), (35.8, 38))])
+def test_the_age_of_another_person_is_never_taken(folder, names, ages):
+    folder.write("participants.tsv", "participant_id\tage", "2.0\t35.8", "12.0\t38", "20.0\t60", "1.5\t15")
+    table = participants.read(folder.path, {}, bids.PARTICIPANTS)
+    assert [table.of(name)["age"] for name in names] == list(ages)
+    assert table.of("15")["age"] is None
+
+
+def test_a_usual_table_that_was_not_fetched_is_not_passed_over(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
+    (folder.path / "participants.tsv").symlink_to(".git/annex/objects/gone")
+    with pytest.raises(UserError, match="participants.tsv is a link to a missing file"):
+        folder.scans("bids")
+
+
+NAMES = st.text("0123456789-_.aA", min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(ages=st.dictionaries(NAMES, st.integers(0, 99), min_size=1, max_size=8))
+def test_a_name_as_written_has_its_own_age(tmp_path_factory, ages):
+    path = tmp_path_factory.mktemp("table") / "participants.tsv"
+    path.write_text("participant_id\tage\n" + "".join(f"sub-{name}\t{age}\n" for name, age in ages.items()))
+    table = participants.read(path.parent, {}, bids.PARTICIPANTS)
+    assert {name: table.of(name)["age"] for name in ages} == ages

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from headstart.datasets import layouts
@@ -119,3 +121,48 @@ def test_a_folder_without_files_of_the_layout_is_one_sentence(folder, layout):
     folder.touch("unlike/anything.txt")
     with pytest.raises(UserError, match=rf"^datasets.d: .*set has nothing like .* \(layout {layout}\); check"):
         folder.scans(layout, **pattern)
+
+
+@pytest.mark.parametrize(
+    ("names", "t1w"),
+    [
+        (["1000_3.nii.gz", "1000_3_glm.nii.gz"], "1000_3.nii.gz"),
+        (["training-images/1000_3.nii.gz", "training-labels/1000_3_glm.nii.gz"], "training-images/1000_3.nii.gz"),
+        (["1000_SS.nii.gz", "1000_3_glm.nii.gz"], "1000_SS.nii.gz"),
+        (["1000_SS.nii.gz", "1000_3.nii.gz", "1000_glm.nii.gz"], "1000_SS.nii.gz"),
+        (["1000_ss.nii", "1000_glm.NII"], "1000_ss.nii"),
+    ],
+)
+def test_miccai2012_under_the_names_of_the_challenge(folder, names, t1w):
+    folder.touch(*names)
+    (scan,) = folder.scans("miccai2012")
+    assert (scan.subject, folder.within(scan.t1w)) == ("1000", [t1w])
+    assert folder.within(*scan.target) == [name for name in names if "_glm" in name]
+
+
+@pytest.mark.parametrize(
+    ("layout", "read", "unread", "sentence"),
+    [
+        ("lesjak", "patient01/T1W.nii.gz", "patient02/T1.nii.gz", r"1 \(patient02 with T1.nii.gz\)"),
+        ("miccai2012", "1000_SS.nii.gz", "1001_glm.nii.gz", r"1 \(1001_glm.nii.gz\)"),
+        ("atlas-r1", "c0001/a/at01_t1w_stx.nii", "c0001/b/bt01_T1_stx.nii", r"1 \(c0001/b/bt01_T1_stx.nii\)"),
+    ],
+)
+def test_who_is_passed_over_is_named(folder, caplog, layout, read, unread, sentence):
+    folder.touch(read, unread)
+    assert len(folder.scans(layout)) == 1
+    assert re.search(sentence, caplog.text)
+
+
+def test_two_masks_of_one_patient_are_refused(folder):
+    folder.touch(*(f"patient01/{name}.nii" for name in ("T1W", "consensus_gt", "patient01_consensus_gt")))
+    with pytest.raises(UserError, match=r"consensus_gt.nii and patient01_consensus_gt.nii both label one scan"):
+        folder.scans("lesjak")
+
+
+def test_a_table_that_contradicts_itself_about_absent_visits_is_read(folder, caplog):
+    visit = "OAS1_0001_MR1/PROCESSED/MPRAGE/SUBJ_111/OAS1_0001_MR1_mpr_n4_anon_sbj_111"
+    folder.touch(f"{visit}.img", f"{visit}.hdr")
+    folder.write("oasis_cross-sectional.csv", "ID,M/F,Age", "OAS1_0001_MR1,F,74", "OAS1_9_MR1,F,1", "OAS1_9_MR1,F,2")
+    assert folder.scans("oasis1")[0].age == 74
+    assert not caplog.text

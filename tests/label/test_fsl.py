@@ -151,12 +151,12 @@ def test_no_file_is_left_behind(fake_fsl, scan, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("tool", "body", "words"),
     [
-        ("bet", "exit 0", "FSL's bet wrote no brain_mask.nii.gz"),
-        ("bet", "echo ERROR: could not open >&2", "FSL's bet failed"),
-        ("fast", "echo out of memory >&2; exit 1", "FSL's fast failed"),
+        ("bet", "exit 0", "FSL's bet wrote no brain.nii.gz, brain_mask.nii.gz"),
+        ("bet", "echo ERROR: could not open >&2", "FSL's bet failed (ERROR: could not open)"),
+        ("fast", "echo out of memory >&2; exit 1", "FSL's fast failed (out of memory)"),
         ("fast", 'cp "$FSLDIR/recorded/fast/"* .; exit 1', "FSL's fast failed"),
-        ("fast", "exit 0", "FSL's fast failed"),
-        ("run_first_all", "exit 0", "FSL's run_first_all failed"),
+        ("fast", "exit 0", "FSL's fast wrote no "),
+        ("run_first_all", "exit 0", "FSL's run_first_all wrote no "),
     ],
 )
 def test_a_failing_tool_is_one_sentence_and_its_output_is_logged(fake_fsl, scan, tmp_path, tool, body, words):
@@ -169,6 +169,61 @@ def test_a_failing_tool_is_one_sentence_and_its_output_is_logged(fake_fsl, scan,
     assert "\n" not in message
     for printed in ("out of memory", "could not open"):
         assert (printed in body) == (printed in (tmp_path / "job.log").read_text())
+
+
+@pytest.mark.parametrize("end", ["bvars", "vtk"])
+def test_a_structure_that_first_could_not_segment_is_named_by_its_file(fake_fsl, scan, end):
+    (fake_fsl.root / f"recorded/run_first_all/first-L_Accu_first.{end}").unlink()
+    with pytest.raises(UserError, match=f"run_first_all wrote no first-L_Accu_first.{end}, see the job's log; check"):
+        label(scan)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bash: warning: setlocale: LC_ALL: cannot change locale (xx_YY)",
+        "ERROR: ld.so: object 'a.so' from LD_PRELOAD cannot be preloaded: ignored.",
+    ],
+)
+def test_warnings_beside_bets_work_are_no_failure(fake_fsl, scan, words):
+    fake_fsl.script("bet", f'echo "{words}" >&2; cp "$FSLDIR/recorded/bet/"* .')
+    assert label(scan).brain.data.any()
+
+
+def test_the_tools_run_in_a_locale_that_every_machine_has(fake_fsl, scan, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    label(scan)
+    assert {fake_fsl.environment(tool)["LC_ALL"] for tool in fsl.TOOLS} == {"C"}
+
+
+@pytest.mark.parametrize("body", ["kill -9 $$", "sh -c 'kill -9 $$'; exit 137", "echo line 9: Killed >&2"])
+@pytest.mark.parametrize("tool", fsl.TOOLS)
+def test_a_tool_that_was_killed_is_not_blamed_on_the_scan(fake_fsl, scan, tool, body):
+    fake_fsl.script(tool, body)
+    with pytest.raises(UserError, match=f"FSL's {tool} was killed, most likely because memory ran out; run again with"):
+        label(scan)
+
+
+@pytest.mark.parametrize("kind", ["NIFTI", "NIFTI_PAIR", "ANALYZE", "anything"])
+def test_another_output_type_of_the_user_changes_nothing(fake_fsl, scan, monkeypatch, kind):
+    monkeypatch.setenv("FSLOUTPUTTYPE", kind)
+    label(scan)
+    assert {fake_fsl.environment(tool)["FSLOUTPUTTYPE"] for tool in fsl.TOOLS} == {"NIFTI_GZ"}
+
+
+def test_bet_never_gets_values_that_are_not_numbers(fake_fsl, tmp_path):
+    data = stored_as("LAS").get_fdata(dtype=np.float32)
+    data[0, 0, :3] = np.nan, np.inf, -np.inf
+    nib.save(nib.Nifti1Image(data, LAS), tmp_path / "scan.nii.gz")
+    label(tmp_path / "scan.nii.gz")
+    assert np.isfinite(nib.load(fake_fsl.root / "seen.nii.gz").get_fdata()).all()
+
+
+@pytest.mark.parametrize("name", ["12345[3].master", "a,b", "a b", "it's", "star*", "dollar$HOME"])
+def test_temporary_folders_may_have_any_name(fake_fsl, scan, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    np.testing.assert_array_equal(label(scan).tissue.data, recorded_labels()["tissue"][::-1])
 
 
 def test_missing_and_unknown_labels_are_detected(fake_fsl, scan):
@@ -203,6 +258,10 @@ def test_fsl_is_found_by_its_variable_or_by_the_path(fake_fsl, monkeypatch, tmp_
     monkeypatch.setenv("PATH", f"{fake_fsl.root / 'bin'}:/usr/bin:/bin")
     assert fsl.is_installed()
     assert fsl.locate() == fake_fsl.root
+    monkeypatch.setenv("HOME", str(fake_fsl.root.parent))
+    monkeypatch.setenv("FSLDIR", f"~/{fake_fsl.root.name}")
+    assert fsl.locate() == fake_fsl.root
+    monkeypatch.delenv("FSLDIR")
     (fake_fsl.root / "bin/fast").unlink()
     with pytest.raises(UserError, match="lacks fast in its bin"):
         fsl.locate()

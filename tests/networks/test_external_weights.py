@@ -82,11 +82,49 @@ def test_weights_of_torchvision_give_the_same_features(torchvision_like, tmp_pat
     assert len(loaded.loaded) == len(torchvision_like) - 3
 
 
+def prefixed(state, prefix):
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+def zeros(state):
+    return {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+
+
+def numbered(state):
+    """The names of ``torch.nn.Sequential(*resnet.children())``."""
+    children = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]
+    split = {name: name.partition(".") for name in state}
+    return {f"{children.index(split[name][0])}.{split[name][2]}": tensor for name, tensor in state.items()}
+
+
 @pytest.mark.parametrize(
     "wrapped",
     [
         pytest.param(lambda state: {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, id="ddp"),
         pytest.param(lambda state: {f"encoder.{k}": v for k, v in state.items()}, id="within a model"),
+        pytest.param(lambda state: {"state_dict": prefixed(state, "model.encoder.")}, id="Lightning"),
+        pytest.param(lambda state: prefixed(state, "_orig_mod.module."), id="compiled"),
+        pytest.param(lambda state: prefixed(state, "image_encoder.visual."), id="image and text"),
+        pytest.param(lambda state: {"net": {"weights": state}, "epoch": 3}, id="wrapped twice"),
+        pytest.param(
+            lambda state: {
+                "state_dict": prefixed(state, "module.encoder_q.") | prefixed(zeros(state), "module.encoder_k.")
+            },
+            id="MoCo",
+        ),
+        pytest.param(
+            lambda state: prefixed(state, "module.base_encoder.") | prefixed(zeros(state), "module.momentum_encoder."),
+            id="MoCo v3",
+        ),
+        pytest.param(lambda state: {"state_dict": state, "state_dict_ema": zeros(state)}, id="timm with an average"),
+        pytest.param(lambda state: state | prefixed(zeros(state), "ema."), id="beside an average"),
+        pytest.param(
+            lambda state: {"model": state, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}, id="resumed"
+        ),
+        pytest.param(lambda state: prefixed(state, "encoder.") | {"decoder.weight": torch.ones(2)}, id="U-Net"),
+        pytest.param(lambda state: prefixed(numbered(state), "backbone."), id="RadImageNet"),
+        pytest.param(numbered, id="numbered"),
+        pytest.param(lambda state: prefixed(numbered(state), "0.") | {"1.4.weight": torch.ones(2)}, id="fastai"),
         pytest.param(
             lambda state: {"state_dict": {**state, "compress1.weight": torch.zeros(8, 2048, 3, 3)}}, id="Taskonomy"
         ),
@@ -122,10 +160,27 @@ def test_biases_of_monai_before_batch_norm_are_folded(torchvision_like, tmp_path
             lambda state: state.update({"layer1.0.conv1.weight": torch.zeros(64, 64, 3, 3)}),
             r"1 tensors of another shape \(layer1.0.conv1.weight\)",
         ),
+        (
+            lambda state: state.update({"bn1.bias": torch.zeros(64, dtype=torch.int8)}),
+            r"1 tensors quantised \(bn1.bias\)",
+        ),
+        (
+            lambda state: state["layer1.0.conv2.weight"][0].fill_(torch.nan),
+            r"NaN or infinite in 1 tensors \(layer1.0.conv2",
+        ),
+        (lambda state: state["bn1.running_var"][0].fill_(torch.inf), r"NaN or infinite in 1 tensors \(bn1.running_var"),
+        (lambda state: state.update({"conv1.weight": torch.ones(64, 2, 7, 7)}), "takes images of 2 channels"),
+        (lambda state: state.update({"conv1.weight": torch.ones(64, 1, 7, 7, 7)}), "of another shape .conv1.weight"),
+        (lambda state: state.pop("conv1.weight"), "contains no trunk of a ResNet: it has no conv1.weight"),
+        (lambda state: state.clear(), "contains no named tensors"),
+        (
+            lambda state: state.update(prefixed(state, "student.")),
+            "contains 2 trunks, with the prefixes '' and 'student.'; save the tensors of one of them alone",
+        ),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(torchvision_like, tmp_path, change, message):
-    state = dict(torchvision_like)
+    state = {name: tensor.clone() for name, tensor in torchvision_like.items()}
     change(state)
     torch.save(state, tmp_path / "weights.pth")
     model = encoder()
@@ -137,7 +192,7 @@ def test_tensors_that_do_not_fit_are_named(torchvision_like, tmp_path, change, m
 
 def test_another_depth_is_refused(torchvision_like, tmp_path):
     torch.save(torchvision_like, tmp_path / "weights.pth")
-    with pytest.raises(UserError, match="is not the network.encoder of this study"):
+    with pytest.raises(UserError, match="is a resnet50, and network.encoder of this study is resnet18"):
         load(encoder("resnet18"), tmp_path / "weights.pth")
 
 
@@ -147,10 +202,10 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"not weights")
     with pytest.raises(UserError, match=r"has the SHA-256 [0-9a-f]{64}, not 00"):
         load(encoder("resnet18"), tmp_path / "weights.pth", "0" * 64)
-    with pytest.raises(UserError, match="is damaged or contains more than weights"):
+    with pytest.raises(UserError, match="is damaged or not a file of weights"):
         load(encoder("resnet18"), tmp_path / "weights.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="list.pth contains list, not named tensors"):
+    with pytest.raises(UserError, match="list.pth contains no named tensors"):
         load(encoder("resnet18"), tmp_path / "list.pth")
 
 

@@ -151,7 +151,7 @@ def test_a_scan_that_cannot_be_read_is_recorded(folder, tmp_path):
     (folder / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
     made = segment.segment(folder / "cut.nii.gz", None, METADATA, {}, STOP, threads=1)
     assert made.record["status"] == "failed"
-    assert "cannot be read as an image" in made.record["failed"]
+    assert "is damaged or cut short" in made.record["failed"]
     segment.write(made, tmp_path / "sub-cut", "cut", "weights", METADATA, None)
     assert [path.name for path in (tmp_path / "sub-cut/anat").iterdir()] == ["sub-cut_desc-qc_T1w.json"]
 

@@ -25,7 +25,7 @@ MODULE = "workflow_scripts/headstart/slices/cut.py"
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """An imitated study in a copy of a part of the project, with the files that its provenance lists."""
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     root = tmp_path / "project"
     for part in ("Snakefile", "config.yaml", record.LOCK, SCHEMA, "rules/slice.smk", MODULE):
         (root / part).parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def test_equal_runs_give_equal_bytes_without_machine_user_or_time(study, tmp_pat
 
 
 def test_names_and_paths_of_files_correspond(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     places = Places(tmp_path / "r/study", tmp_path / "data")
     for path, name in (
         (tmp_path / "data/a b/c.nii", "<data>/a b/c.nii"),

@@ -52,7 +52,7 @@ def test_labels_on_another_grid_are_refused(labelled):
     shifted[0, 3] = 2
     images.write(labelled / "labels.nii.gz", Volume(np.ones((10, 10, 10)), shifted), np.uint8)
     grid = Grid((10, 10, 10), np.eye(4))
-    with pytest.raises(UserError, match="is not on the grid of"):
+    with pytest.raises(UserError, match="lies up to 2 mm from the voxels of"):
         target_labels([labelled / "labels.nii.gz"], labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, LABEL_MAP)
 
 
@@ -121,6 +121,19 @@ def test_labels_of_most_of_the_brain_are_not_a_lesion(labelled, monkeypatch):
         )
 
 
+@pytest.mark.parametrize("name", ["12345[3].master", "a,b", "a b", "it's", "uml\u00e4ut", "star*", "dollar$HOME"])
+def test_the_name_of_the_temporary_folder_has_no_effect(tmp_path, monkeypatch, name):
+    fixed = blobs(Grid((24, 24, 24), np.array([[4.0, 0, 0, -48], [0, 4, 0, -48], [0, 0, 4, -48], [0, 0, 0, 1]])))
+    moving = Volume(fixed.data, fixed.affine + np.array([[0, 0, 0, 2.0], [0, 0, 0, -1], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    settings = {"shrink": (2,), "iterations": (5,), "sampling_rate": 1, "threads": 1}
+    found = []
+    for folder in ("plain", name):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / folder))
+        found.append(ants.affine(fixed, moving, **settings)[1])
+    assert found[0] == found[1]
+
+
 def test_registration_is_repeatable_with_one_thread():
     code = """
 import hashlib, numpy as np
@@ -159,6 +172,56 @@ def test_a_scan_without_a_brain_is_refused():
         assert "no brain was found" in str(error)
     else:
         assert mask.data.any()
+
+
+@pytest.mark.parametrize("broken", ["ants", "deepbet"])
+def test_a_failure_of_a_library_is_one_sentence_with_the_file(labelled, monkeypatch, broken):
+    brain = Volume(np.ones((10, 10, 10), np.uint8), np.diag([6.0, 6, 6, 1]))
+    images.write(labelled / "t1.nii.gz", Volume(images.read(labelled / "t1.nii.gz").data, brain.affine), np.int16)
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("Exception caught:\n Total Mass of the image was zero.\n")
+
+    if broken == "ants":
+        monkeypatch.setattr(brain_extraction, "extract", lambda scan, threads: (brain, True))
+        monkeypatch.setattr("ants.registration", fail)
+    else:
+        monkeypatch.setattr("deepbet.BrainExtraction.run", fail)
+    with pytest.raises(UserError, match=r"t1.nii.gz: .*\(.*Total Mass of the image was zero.*\)") as caught:
+        register(labelled / "t1.nii.gz", brain, brain, brain.grid, REGISTRATION, threads=1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.01, -3), (250, 1024)])
+def test_a_scan_with_another_offset_and_scale_is_registered_in_the_same_way(tmp_path, monkeypatch, scale, offset):
+    """The mask of the brain is computed from the scan itself, as in a stripped scan."""
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = -94
+    grid = Grid((48, 48, 48), affine)
+    plain = np.round(np.maximum(blobs(grid).data * 500, 0))
+    found = {}
+    settings = dataclasses.replace(REGISTRATION, shrink=(2, 1), iterations=(60, 30), sampling_rate=1)
+    monkeypatch.setattr(
+        brain_extraction, "_deepbet", lambda scan, threads: scan.data > 0.05 * np.percentile(scan.data, 99)
+    )
+    for name, data in {"plain": plain, "changed": plain * scale + offset}.items():
+        images.write(tmp_path / f"{name}.nii.gz", Volume(data, affine), np.float64)
+        template = Volume(plain.astype(np.float32), affine)
+        found[name] = register(
+            tmp_path / f"{name}.nii.gz",
+            template,
+            Volume((plain > 0).astype(np.uint8), affine),
+            grid,
+            settings,
+            threads=1,
+        )
+    plain, changed = found["plain"], found["changed"]
+    assert changed.quality["stripped"] == plain.quality["stripped"]
+    assert changed.quality["brain_native_ml"] == pytest.approx(plain.quality["brain_native_ml"], rel=0.02)
+    brain = plain.brain.data > 0
+    assert np.abs(changed.t1.data - plain.t1.data)[brain].mean() < 0.05
+    corners = np.array([[x, y, z, 1] for x in (-60, 60) for y in (-60, 60) for z in (-60, 60)]).T
+    assert np.abs((changed.transform - plain.transform) @ corners).max() < 2
 
 
 def test_registration_error_by_hand(tmp_path):

@@ -171,3 +171,10 @@ from headstart.slices import store
 sys.exit("torch" in sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
+
+
+def test_names_that_programs_take_for_missing_values_or_numbers_are_found(tmp_path):
+    names = ["NA", "nan", "null", "None", "001", "1e5"]
+    store.write_index(tmp_path / "part_scans.tsv", names, [2] * len(names))
+    found = store.find([tmp_path / "part_scans.tsv"], [tmp_path / "part.npy"], names)
+    assert [(part.first, part.last) for part in found] == [(2 * n, 2 * n + 2) for n in range(len(names))]

@@ -5,7 +5,6 @@ Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres 
 
 import itertools
 import os
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,24 +14,13 @@ import numpy as np
 from scipy import ndimage
 from scipy.io import loadmat
 
-from headstart.job import UserError, atomic
+from headstart import image_files, placement
+from headstart.job import atomic
 
-# Codes of Analyze's header for coronal and sagittal slices, and the directions of the array's axes (nibabel's codes).
-_ANALYZE_AXES = {b"\x01": "LSA", b"\x02": "ASL"}
-# Codes of NIfTI's header for metres and micrometres, with their length in mm; any other code is taken for mm.
-_UNITS_MM = {1: 1e3, 3: 1e-3}
-# What nibabel raises for a file that is not an image, or is truncated.
-_UNREADABLE = (
-    nib.filebasedimages.ImageFileError,
-    nib.spatialimages.HeaderDataError,
-    nib.wrapstruct.WrapStructError,
-    OSError,
-    EOFError,
-    ValueError,
-    zlib.error,
-)
 # From nibabel's axes (RAS+) to those of ITK and its files (LPS+); its own inverse.
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# Distances between grids, as shares of a voxel: what rounding leaves, and what matters less than any interpolation.
+SAME, ALMOST = 0.01, 0.1
 
 
 @dataclass(frozen=True)
@@ -52,9 +40,14 @@ class Grid:
         """Volume of one voxel in mL."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
-    def matches(self, other: "Grid") -> bool:
-        """Whether two grids sample the same points, to 1e-3 mm."""
-        return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=1e-3)
+    def distance(self, other: "Grid") -> float:
+        """Largest distance in mm between the corner voxels of two grids of one shape, and so between any voxels."""
+        corners = np.array(list(itertools.product(*((0, n - 1) for n in self.shape), (1,))))
+        return float(np.linalg.norm((corners @ (self.affine - other.affine).T)[:, :3], axis=1).max())
+
+    def matches(self, other: "Grid", tolerance: float = SAME) -> bool:
+        """Whether two grids sample the same points, within a share ``tolerance`` of the smallest voxel size."""
+        return self.shape == other.shape and self.distance(other) <= tolerance * self.spacing.min()
 
     def coarsened(self, voxel_mm: float) -> "Grid":
         """The grid of ``voxel_mm`` voxels that covers the same box, with the same axes and corner.
@@ -83,67 +76,27 @@ class Volume:
 
 
 def read(path: str | os.PathLike, dtype: type | None = np.float32) -> Volume:
-    """Read a 3D image; a trailing axis of length one is squeezed.
+    """Read a 3D image; trailing axes of length one are dropped.
 
-    ``dtype=None`` keeps the stored type. The affine is in mm, whatever unit the header names. Raises
-    :class:`UserError` naming the file if it is missing, is not an image that nibabel can read, is truncated, is in
-    colour, or is not 3D.
+    ``dtype=None`` keeps the stored type. The affine is in mm, whatever unit the header names. Raises the
+    :class:`UserError` of :func:`headstart.image_files.read`.
     """
-    try:
-        image = nib.load(path)
-        data = np.asanyarray(image.dataobj)
-        affine = _affine(image)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; check the dataset's folder in the configuration.") from None
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{path} cannot be read as an image ({reason}); fetch or convert it again.") from error
-    if data.dtype.kind not in "biuf":
-        raise UserError(f"{path} holds {data.dtype}, not one number per voxel; give the scan's intensities.")
-    if data.ndim == 4 and data.shape[3] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise UserError(f"{path} has {data.ndim} dimensions, not 3; give one T1 volume per file.")
-    return Volume(data if dtype is None else data.astype(dtype), affine)
-
-
-def _affine(image: nib.spatialimages.SpatialImage) -> np.ndarray:
-    """An image's affine, (4, 4) float64, also if it is an Analyze 7.5 image stored in coronal or sagittal slices.
-
-    nibabel takes the slices of every Analyze image for transverse ones; the header tells in ``orient`` (Mayo Clinic,
-    Analyze 7.5 file format; ITK reads it the same way). A ``.mat`` file of SPM beside the image takes precedence.
-    """
-    slices = bytes(image.header["orient"]) if "orient" in image.header else b""
-    placed = "mat" in image.file_map and os.path.exists(image.file_map["mat"].filename)
-    if slices not in _ANALYZE_AXES or placed:
-        affine = np.array(image.affine, dtype=np.float64)
-        affine[:3] *= unit_mm(image.header, affine)
-        return affine
-    orientation = nib.orientations.axcodes2ornt(_ANALYZE_AXES[slices])
-    shape, zooms = np.array(image.shape[:3]), np.array(image.header.get_zooms()[:3], dtype=np.float64)
-    affine = np.diag([0.0, 0, 0, 1])
-    affine[orientation[:, 0].astype(int), range(3)] = orientation[:, 1] * zooms
-    affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
-    return affine
-
-
-def unit_mm(header: nib.spatialimages.SpatialHeader, affine: np.ndarray) -> float:
-    """Length in mm of the unit of an image's ``affine``: 1, or the unit of NIfTI's header if mm is impossible.
-
-    Many headers that name metres or micrometres hold millimetres, so voxels that are 0.1 to 20 mm wide as they stand
-    are taken for mm.
-    """
-    factor = _UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0) if "xyzt_units" in header else 1.0
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    return 1.0 if np.all((sizes >= 0.1) & (sizes <= 20)) else factor
+    stored = image_files.read(path)
+    with np.errstate(over="ignore"):  # numbers that single precision cannot hold become infinite
+        return Volume(stored.data if dtype is None else stored.data.astype(dtype), stored.affine)
 
 
 def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:
-    """Write a NIfTI-1 image atomically, with the affine as both qform and sform (code 1, or 4 for MNI space)."""
+    """Write a NIfTI-1 image atomically, with the affine as both qform and sform (code 1, or 4 for MNI space).
+
+    A sheared affine is written as sform only, since a qform cannot hold it and would place the image elsewhere.
+    """
     image = nib.Nifti1Image(volume.data.astype(dtype), volume.affine)
     code = 4 if "space-MNI152" in str(path) or "tpl-MNI152" in str(path) else 1
     image.set_sform(volume.affine, code)
     image.set_qform(volume.affine, code)
+    if not Grid(volume.data.shape, placement.forms(image.header)["qform"]).matches(volume.grid, ALMOST):
+        image.set_qform(None, 0)
     image.header.set_xyzt_units("mm")
     with atomic(path) as partial:
         nib.save(image, partial)

@@ -27,6 +27,12 @@ logger = logging.getLogger("headstart")
 _ALMOST_NOTHING = 2**20
 # Seconds without a write after which a partial file counts as abandoned, whichever machine wrote it.
 _ABANDONED = 24 * 3600
+# What the system says of a full disk, and of a user's full quota, which a disk's free bytes do not show.
+_NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+# Longest name, in bytes, that a partial file takes over whole: with its prefix it stays below any file system's limit.
+_WHOLE_NAME = 100
+# Columns that hold names, in all tables.
+_NAMES = ("subject", "dataset", "target", "source", "person", "session", "site")
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -90,20 +96,59 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    partial = path.with_name(f".partial-{_here()}-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{_here()}-{os.getpid()}-{_partial_end(path.name)}")
     try:
         yield partial
-        os.chmod(partial, 0o666 & ~_umask())  # some libraries give access to their user only
+        # Some libraries give access to their user only; some file systems (CIFS, NTFS) have no permissions to set.
+        with contextlib.suppress(OSError):
+            os.chmod(partial, 0o666 & ~_umask())
         with open(partial, "rb") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except Exception as error:
-        # Only some libraries pass on the system's message when a disk is full.
-        if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(path.parent).free >= _ALMOST_NOTHING:
+        if not _is_full(path.parent, error):
             raise
         raise UserError(f"the disk is full: {path} could not be written; free some space and run again.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[None]:
+    """Context whose current folder is a new, empty one on the disk of temporary files, which is removed afterwards.
+
+    Tools called with names relative to it never see the path of the temporary folder. ANTs reads brackets and commas in
+    a path as its own syntax, and FSL's scripts split a path at spaces. Raises :class:`UserError` if no temporary folder
+    can be made, or its disk is full.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="headstart-")
+    except OSError as error:
+        raise UserError(
+            f"no temporary folder can be made ({error.strerror}); set TMPDIR to a folder that can be written to."
+        ) from error
+    with made as folder, contextlib.chdir(folder):
+        try:
+            yield
+        except Exception as error:
+            if not _is_full(folder, error):
+                raise
+            raise UserError(
+                f"the disk of temporary files is full ({os.path.dirname(folder)}); free some space there, or set "
+                "TMPDIR to a folder with more, and run again."
+            ) from error
+
+
+def _is_full(folder: str | os.PathLike, error: Exception) -> bool:
+    """Whether an error was caused by a full disk; only some libraries pass on the system's message."""
+    return any(text in str(error) for text in _NO_SPACE) or shutil.disk_usage(folder).free < _ALMOST_NOTHING
+
+
+@functools.cache
+def longest_name(folder: str | os.PathLike) -> int:
+    """Largest number of bytes in the name of a file in ``folder``, which need not exist yet."""
+    whole = Path(folder).absolute()
+    return os.pathconf(next(place for place in (whole, *whole.parents) if place.exists()), "PC_NAME_MAX")
 
 
 def check_writable(folder: str | os.PathLike) -> None:
@@ -134,7 +179,7 @@ def _sweep(path: Path) -> None:
     files are removed only after a day without a write. If such a writer were still alive, its rename and its job would
     fail; two writers never mix in one file, since each has its own partial file.
     """
-    form = re.compile(r"\.partial-([0-9a-f]+)-(\d+)-" + re.escape(path.name))
+    form = re.compile(r"\.partial-([0-9a-f]+)-(\d+)-" + re.escape(_partial_end(path.name)))
     with os.scandir(path.parent) as entries:
         partials = [(entry.path, match) for entry in entries if (match := form.fullmatch(entry.name))]
     for partial, match in partials:
@@ -142,6 +187,16 @@ def _sweep(path: Path) -> None:
             gone = match[1] == _here() and not _alive(int(match[2]))
             if gone or time.time() - os.stat(partial).st_mtime > _ABANDONED:
                 os.unlink(partial)
+
+
+def _partial_end(name: str) -> str:
+    """The end of the name of a partial file of ``name``: the name itself, or a hash and the last letters of a long one.
+
+    The prefix must not push a name that a file system accepts over its limit.
+    """
+    if len(os.fsencode(name)) <= _WHOLE_NAME:
+        return name
+    return f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}{name[-20:]}"
 
 
 @functools.cache
@@ -196,6 +251,18 @@ def write_json(path: str | os.PathLike, content: object) -> None:
 def write_table(path: str | os.PathLike, table: "pd.DataFrame") -> None:
     """Write a table atomically: tab-separated, six significant digits, missing values as ``n/a`` (BIDS)."""
     write_text(path, table.to_csv(sep="\t", index=False, float_format="%.6g", na_rep="n/a", lineterminator="\n"))
+
+
+def read_table(path: str | os.PathLike, dtype: dict | None = None) -> "pd.DataFrame":
+    """Read a table that :func:`write_table` wrote; names are text, and only ``n/a`` is a missing value.
+
+    ``dtype``: types of columns other than those of names. Subjects may be called ``NA``, ``nan``, ``012`` or ``1e5``,
+    which pandas would take for missing values and numbers.
+    """
+    import pandas as pd
+
+    names = dict.fromkeys(_NAMES, str)
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["n/a"], dtype=names | (dtype or {}))
 
 
 def read_json(path: str | os.PathLike) -> dict | list:

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ RENAMED = {
     "slice.scans": "slice.scans_per_file",
     "training.together": "training.runs_per_gpu",
 }
+# A folder named by a variable of a shell, and the starts of a quoted path, a URL and a path of Windows.
+_NO_PATH = re.compile(r"(^|/)\$[A-Za-z_{(]|^([\"']|\w+:[/\\])")
 # Sections that a study replaces as a whole: its datasets and targets are not added to those of the default study.
 _REPLACED_AS_A_WHOLE = ("datasets", "targets")
 # The key of `pretrain` that names the dataset of each natural source, and the layouts that suit it.
@@ -33,7 +36,7 @@ _NATURAL_SOURCES = {
 
 
 def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mapping | None = None) -> dict:
-    """Return the complete, validated configuration of a study.
+    """Return the complete, validated configuration of a study, with ``~`` in paths written out.
 
     ``defaults``: path of the default study (YAML); ``schema``: path of the JSON schema (YAML); ``study``: the keys that
     a study changes. They replace the defaults one by one, but ``datasets`` and ``targets`` are replaced as a whole.
@@ -41,10 +44,11 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     base = yaml.safe_load(Path(defaults).read_text(encoding="utf-8"))
+    _check_names(study or {})
     _check_renamed(study or {})
     config = _merge(base, study or {})
     _validate(config, rules)
-    config = _fill_defaults(config, rules, rules)
+    config = _complete(config, rules, rules)
     _check_references(config)
     return _choose_natural_datasets(config)
 
@@ -62,6 +66,12 @@ def label_values(listed: list[int | str]) -> list[int]:
         first, _, last = str(item).partition("-")
         values.extend(range(int(first), int(last or first) + 1))
     return values
+
+
+def data_folder(config: Mapping) -> str | None:
+    """The data folder of a resolved configuration, or of the environment; None if neither names one."""
+    named = config["data"] or os.environ.get("HEADSTART_DATA")
+    return os.path.expanduser(named) if named else None
 
 
 def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | None:
@@ -94,6 +104,22 @@ def left_out(pretrain: Mapping) -> dict[str, str]:
         if source == "imagenet-classification" and pretrain["weights"]["file"] is None:
             reasons[source] = "no weights are given; name a file in pretrain.weights.file"
     return reasons
+
+
+def _check_names(study: Mapping, above: tuple[str, ...] = ()) -> None:
+    """Raise :class:`UserError` for a key that YAML did not read as a text, as it does with 1, 012 or yes."""
+    for key, value in study.items():
+        if not isinstance(key, str):
+            place = f"configuration key {'.'.join(above)}" if above else "the configuration"
+            raise UserError(f"{place} has the key {key!r}, {_read_as(key)}; put it in quotes.")
+        if isinstance(value, Mapping):
+            _check_names(value, (*above, key))
+
+
+def _read_as(value: object) -> str:
+    """What YAML made of a value without quotes that should be a text."""
+    kinds = {bool: "a truth value", int: "a number", float: "a number", type(None): "nothing"}
+    return f"since YAML reads this word without quotes as {kinds.get(type(value), 'a date')}"
 
 
 def _check_renamed(study: Mapping) -> None:
@@ -138,15 +164,24 @@ def _message(error: ValidationError) -> str:
         near = difflib.get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(map(str, error.validator_value))}."
         return f"{place} is {error.instance!r}; {hint}"
+    wanted = error.schema.get("type", ())
+    if error.validator == "type" and "string" in wanted and not isinstance(error.instance, Mapping | list):
+        return f"{place} is {error.instance!r}, {_read_as(error.instance)}; put it in quotes."
     if error.validator == "pattern":
         return f"{place}: {error.instance!r} must be {error.schema['text']}."
     return f"{place}: {error.message}; see docs/configuration.md."
 
 
-def _fill_defaults(value: object, rules: Mapping, root: Mapping) -> object:
-    """Fill in the defaults of the schema at every depth, except those of keys that an entry's layout does not read."""
+def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ...] = ()) -> object:
+    """Return a valid value as the workflow takes it, at every depth.
+
+    Defaults of the schema are filled in, except those of keys that an entry's layout does not read; paths are checked
+    and their ``~`` written out; a number such as 3.0, which is an integer to the schema, becomes one.
+    """
     if "$ref" in rules:
-        rules = root["$defs"][rules["$ref"].rsplit("/", 1)[1]]
+        rules = {**root["$defs"][rules["$ref"].rsplit("/", 1)[1]], **rules}
+    for choice in rules.get("anyOf", ()):
+        value = _complete(value, choice, root, where)
     if isinstance(value, Mapping):
         known = rules.get("properties", {})
         filled = {
@@ -156,8 +191,28 @@ def _fill_defaults(value: object, rules: Mapping, root: Mapping) -> object:
         }
         filled.update(value)
         others = rules.get("additionalProperties") or {}
-        return {key: _fill_defaults(item, known.get(key, others), root) for key, item in filled.items()}
-    return value
+        return {key: _complete(item, known.get(key, others), root, (*where, key)) for key, item in filled.items()}
+    if isinstance(value, list):
+        return [_complete(item, rules.get("items", {}), root, where) for item in value]
+    if isinstance(value, str) and rules.get("format") == "path":
+        return _path(value, ".".join(where))
+    whole = isinstance(value, float) and "integer" in (rules.get("type") or ())
+    return int(value) if whole else value
+
+
+def _path(written: str, key: str) -> str:
+    """A path with its ``~`` written out; raises :class:`UserError` for what only a shell, or Windows, takes for one."""
+    path = os.path.expanduser(written)
+    if path.startswith("~"):
+        raise UserError(
+            f"configuration key {key} is {written!r}, and this machine knows no such home folder; write it out."
+        )
+    if _NO_PATH.search(path) and not os.path.lexists(path):
+        raise UserError(
+            f"configuration key {key} is {written!r}, which is taken as it stands; write the path itself, without "
+            "variables, quotes, file: or a drive (~ stands for your home folder)."
+        )
+    return path
 
 
 def _check_references(config: Mapping) -> None:
@@ -178,6 +233,9 @@ def _check_references(config: Mapping) -> None:
                 f"targets.{name} and targets.{owners[target['dataset']]} share the dataset {target['dataset']!r}; "
                 "give each a dataset entry of its own (both may name the same folder)."
             )
+        for title, listed in target["classes"].items():
+            if empty := [item for item in listed if not label_values([item])]:
+                raise UserError(f"targets.{name}.classes.{title}: {empty[0]!r} is empty; give the lower end first.")
         values = [v for listed in target["classes"].values() for v in label_values(listed)]
         doubled = sorted({v for v in values if values.count(v) > 1})
         if doubled:

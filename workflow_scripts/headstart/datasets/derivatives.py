@@ -1,6 +1,12 @@
-"""The description of a folder of derivatives, as BIDS prescribes it."""
+"""The description of a folder of derivatives, as BIDS prescribes it, and the subjects that can be written there."""
 
+import os
+import re
+
+from headstart import job
 from headstart.bids_version import BIDS_VERSION
+from headstart.datasets.scan import Scan
+from headstart.job import UserError
 from headstart.version import __version__
 
 # Content of .bidsignore: files that BIDS has no rules for yet, namely transforms and those of quality control.
@@ -9,6 +15,26 @@ BIDSIGNORE = """\
 *_desc-qc_T1w.*
 *_desc-labeller_T1w.json
 """
+
+# What the longest name of a derivative adds to the subject.
+_ADDED = "sub-_space-MNI152NLin2009aSym_desc-subcortical_dseg.nii.gz"
+# An end, written backwards, that Snakemake takes for a sign of endless recursion.
+_REPEATED = re.compile(r"(.+?)\1{19,}")
+
+
+def check_subject(scan: Scan, results: str | os.PathLike) -> None:
+    """Raise :class:`UserError` for a subject whose files cannot be written in ``results``, or planned by Snakemake."""
+    longest = job.longest_name(results) - len(_ADDED)
+    if len(scan.subject) > longest:
+        raise UserError(
+            f"{scan.t1w}: its subject {scan.subject!r} has {len(scan.subject)} characters, and names of files in the "
+            f"results leave {longest} for it; rename it, or exclude it."
+        )
+    if end := _REPEATED.match(scan.subject[::-1]):
+        raise UserError(
+            f"{scan.t1w}: its subject {scan.subject!r} ends in {end[1][::-1]!r} 20 times or more, which Snakemake "
+            "refuses; rename it, or exclude it."
+        )
 
 
 def derivative_description(name: str) -> dict:

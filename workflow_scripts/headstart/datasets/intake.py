@@ -4,6 +4,7 @@ Faults that can be repaired without guessing are repaired on reading, in the sam
 recorded; the others are refused in one sentence with the file and the remedy. docs/data.md has the table of faults.
 """
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from headstart import images, job
-from headstart.datasets import headers
+from headstart import image_files, images, job
+from headstart.datasets import alignment, headers, intensities, label_values
 from headstart.images import Volume
 from headstart.job import UserError, read_json
 
 PathLike = str | os.PathLike
-# Share of a scan's voxels that may be NaN or infinite.
-_MAX_NOT_FINITE = 0.01
-# Largest distance of a mask or a label from a whole value: what arithmetic in single precision leaves.
-_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,12 @@ def check_scan(t1w: PathLike) -> dict:
     Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, and the metadata of
     :func:`headstart.datasets.headers.check`. Raises :class:`UserError` for what must be repaired first.
     """
-    scan, repairs = read_t1(t1w)
-    metadata, converted, warnings = headers.check(t1w, scan.grid)
+    scan, repairs, warnings = intensities.repair(t1w, images.read(t1w, dtype=None))
+    metadata, converted, differences = headers.check(t1w, scan.grid)
     return {
         "file": str(t1w),
         "repairs": repairs + converted,
-        "warnings": warnings + _overflow_warnings(scan.data),
+        "warnings": differences + warnings,
         "shape": list(scan.data.shape),
         "sha256": fingerprint(scan),
         **metadata,
@@ -113,48 +110,31 @@ def check_labels(
 
 
 def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
-    """Read a T1 scan as float32, with a list of repairs: a few voxels that are NaN or infinite become 0.
-
-    Raises :class:`UserError` if there are many of these, or if all voxels are equal.
-    """
-    scan = images.read(path)
-    bad = int(np.count_nonzero(~np.isfinite(scan.data)))
-    if bad > _MAX_NOT_FINITE * scan.data.size:
-        raise UserError(
-            f"{path} has {100 * bad / scan.data.size:.1f} % of voxels that are NaN or infinite; convert it again from "
-            "its source, or exclude the scan."
-        )
-    if bad:
-        scan = Volume(np.nan_to_num(scan.data, nan=0, posinf=0, neginf=0), scan.affine)
-    if scan.data.size == 0 or scan.data.min() == scan.data.max():
-        raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
-    return scan, [f"voxels that were NaN or infinite set to 0: {bad}"] if bad else []
+    """Read a T1 scan as float32, with a list of repairs, see :func:`headstart.datasets.intensities.repair`."""
+    return intensities.repair(path, images.read(path, dtype=None))[:2]
 
 
 def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFormat) -> tuple[Volume, list[str]]:
-    """Read the manual labels of the scan ``t1w`` as int32 on its grid, with a list of repairs: values rounded.
+    """Read the manual labels of the scan ``t1w`` as int32 on its grid, with a list of repairs.
 
     ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set. Raises
-    :class:`UserError` if their grid is not the scan's, and for values between those that labels or masks can have.
+    :class:`UserError` if they do not lie on the scan's voxels (:func:`headstart.datasets.alignment.align`), and for
+    values that labels or masks cannot have (:mod:`headstart.datasets.label_values`).
     """
-    scan = images.read(t1w).grid
     repairs, parts = [], []
     for path in paths:
-        stored = images.read(path, dtype=None)
-        if not stored.grid.matches(scan):
-            raise UserError(f"{path} is not on the grid of {t1w}; resample it to the scan.")
-        if not np.isfinite(stored.data).all():
-            raise UserError(f"{path} has voxels that are NaN or infinite; set them to 0.")
-        if label_format.masks and label_format.mask_above is not None:
-            parts.append(stored.data > label_format.mask_above)
-            continue
-        rounding = _round_mask if label_format.masks else _round_labels
-        whole, rounded = rounding(path, stored.data)
-        parts.append(whole)
+        stored = image_files.read(path)
+        if label_format.masks:
+            whole, rounded = label_values.whole_mask(path, stored.data, label_format.mask_above)
+        else:
+            whole, rounded = label_values.whole_labels(path, stored)
+        aligned, done = alignment.align(path, dataclasses.replace(stored, data=whole), t1w)
+        parts.append(aligned)
+        repairs += [f"labels: {sentence}" for sentence in done]
         if rounded:
             repairs.append(f"voxels of labels rounded: {rounded}")
-    data = np.logical_or.reduce(parts) if label_format.masks else parts[0]
-    return Volume(data.astype(np.int32), scan.affine), repairs
+    data = np.logical_or.reduce([part.data for part in parts]) if label_format.masks else parts[0].data
+    return Volume(data.astype(np.int32), parts[0].affine), repairs
 
 
 def fingerprint(scan: Volume) -> str:
@@ -183,31 +163,6 @@ def check_duplicates(scans: Sequence[Mapping]) -> None:
         known[scan["sha256"]].append(scan)
 
 
-def _round_mask(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
-    """A mask as a boolean array, and how many voxels were rounded."""
-    share = data / max(float(data.max(initial=0)), 1e-12)
-    distance = np.abs(share - (share > 0.5))
-    if between := int(np.count_nonzero(distance > _ROUNDING)):
-        raise UserError(
-            f"{path} is not a mask: {between} voxels are neither 0 nor its highest value {data.max():g}; say above "
-            "which value it is set, with mask_above in the dataset's entry."
-        )
-    return share > 0.5, int(np.count_nonzero(distance))
-
-
-def _round_labels(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
-    """A label map with whole values, and how many voxels were rounded."""
-    if data.dtype.kind != "f":
-        return data, 0
-    whole = np.rint(data)
-    distance = np.abs(data - whole)
-    if between := int(np.count_nonzero(distance > _ROUNDING)):
-        raise UserError(
-            f"{path} is not a label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
-        )
-    return whole, int(np.count_nonzero(distance))
-
-
 def _count_voxels(
     path: PathLike, labels: np.ndarray, classes: Mapping[str, Sequence[int]]
 ) -> tuple[dict[str, int], dict[str, int]]:
@@ -220,11 +175,3 @@ def _count_voxels(
         raise UserError(f"{path} has none of the labels of the target's classes; check the target's classes.")
     named = {0, *(value for values in classes.values() for value in values)}
     return by_class, {str(value): count for value, count in voxels.items() if value not in named}
-
-
-def _overflow_warnings(data: np.ndarray) -> list[str]:
-    """A warning if values are negative far beyond noise, as after an overflow of integers that are too small."""
-    low = data < -0.1 * np.percentile(data, 99)
-    if low.mean() > 1e-3:
-        return [f"{100 * low.mean():.1f} % of voxels far below zero (down to {data.min():g}): did integers overflow?"]
-    return []

@@ -5,59 +5,105 @@ Only names and paths are examined here, so that a workflow is planned quickly.
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from headstart.datasets import bids, flat, natural, phantom, released
-from headstart.datasets.scan import Layout, Scan, check_file
-from headstart.job import UserError
+from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released
+from headstart.datasets.scan import Layout, Scan, check_file, some_file
+from headstart.job import UserError, logger
 
 LAYOUTS = {
     "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm"})),
     "bids": Layout(
         bids.scans,
         "sub-*/anat/*_T1w.nii.gz",
-        frozenset({"folder", "labels", "labels_suffix", "acquisition", "several", "participants"}),
+        frozenset({"folder", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}),
+        bids.PARTICIPANTS,
+        bids.unread,
     ),
     "flat": Layout(
         flat.scans,
         "files that match its pattern",
         frozenset({"folder", "pattern", "labels", "labels_pattern", "masks", "participants"}),
+        {"subject": "participant_id"},
+        flat.unread,
+        "images that match no pattern and are not read",
     ),
-    "atlas-r1": Layout(released.atlas_r1, "*_t1w*.nii.gz", frozenset({"folder"})),
-    "lesjak": Layout(released.lesjak, "patient01/*T1W.nii.gz", frozenset({"folder", "participants"})),
-    "miccai2012": Layout(released.miccai2012, "1000_SS.nii.gz", frozenset({"folder"})),
-    "oasis1": Layout(released.oasis1, "OAS1_0001_MR1/", frozenset({"folder", "image", "participants"})),
+    "atlas-r1": Layout(
+        released.atlas_r1,
+        "*_t1w*.nii.gz",
+        frozenset({"folder"}),
+        unread=released.atlas_r1_unread,
+        unread_are="images that are neither a T1 nor its lesions by their names and are not read",
+    ),
+    "lesjak": Layout(
+        released.lesjak,
+        "patient01/*T1W.nii.gz",
+        frozenset({"folder", "participants"}),
+        released.LESJAK_TABLE,
+        released.lesjak_unread,
+    ),
+    "miccai2012": Layout(
+        released.miccai2012, "1000_SS.nii.gz or 1000_3.nii.gz", frozenset({"folder"}), unread=released.miccai2012_unread
+    ),
+    "oasis1": Layout(
+        released.oasis1,
+        "OAS1_0001_MR1/",
+        frozenset({"folder", "image", "participants"}),
+        released.OASIS1_TABLE,
+        released.oasis1_unread,
+        "visits without the image asked for",
+    ),
     **natural.LAYOUTS,
 }
 # The keys that not every layout accepts.
 _LAYOUT_KEYS = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
+# People and images that a message names.
+_NAMED = 5
 
 
-def scans(name: str, entry: Mapping, phantoms: str | os.PathLike, data: str | os.PathLike | None) -> list[Scan]:
+def scans(
+    name: str,
+    entry: Mapping,
+    phantoms: str | os.PathLike,
+    data: str | os.PathLike | None,
+    say: Callable[[str], None] = logger.warning,
+) -> list[Scan]:
     """The scans of a dataset, ordered by subject.
 
     ``entry``: the dataset's part of the configuration; ``phantoms``: folder in which synthetic datasets are generated;
-    ``data``: folder of the real ones. Raises :class:`UserError` if a folder is missing, nothing is found, two scans
-    have the same name, or a file cannot be read; files of scans that the entry excludes are not examined.
+    ``data``: folder of the real ones; ``say`` is called with a sentence about people and images that are not read, and
+    one about each thing in the table of participants that is not clear. Raises :class:`UserError` if a folder is
+    missing, nothing is found, two scans have the same name, or a file cannot be read; files of scans that the entry
+    excludes are not examined.
     """
     _check_keys(name, entry)
+    layout = LAYOUTS[entry["layout"]]
     real = entry["layout"] != "phantom"
     folder = _folder(name, entry, data) if real else Path(phantoms) / name
-    found = LAYOUTS[entry["layout"]].find(name, folder, entry)
+    found = layout.find(name, folder, entry)
+    table = None if layout.table is None else participants.read(folder, entry, layout.table)
     _check_names(name, found)
-    _check_participants(name, entry, found)
+    if layout.unread and "include" not in entry and (unread := layout.unread(folder, entry, found)):
+        say(
+            f"datasets.{name}: {layout.unread_are}: {_named(folder, unread)}; docs/data.md has the names that are read."
+        )
     kept = _select(name, entry, found)
+    if table is not None:
+        kept = _with_demographics(name, entry, table, kept, say)
     if entry.get("mask_lesions") and (unmarked := [scan for scan in kept if not scan.target]):
         raise UserError(
             f"datasets.{name}.mask_lesions: {unmarked[0].t1w} has no lesion mask; exclude it, or remove mask_lesions."
         )
     if real:
         for scan in kept:
+            derivatives.check_subject(scan, phantoms)
             for path in (scan.t1w, *scan.target):
                 check_file(path)
     # Persons identified by their folder are named relative to the data folder, so that a study is the same anywhere.
-    root = f"{Path(data).resolve()}{os.sep}" if data else ""
+    if not data:
+        return kept
+    root = f"{Path(data).resolve()}{os.sep}"
     return [dataclasses.replace(scan, person=scan.person.removeprefix(root)) for scan in kept]
 
 
@@ -109,14 +155,46 @@ def _check_names(name: str, found: list[Scan]) -> None:
             )
 
 
-def _check_participants(name: str, entry: Mapping, found: list[Scan]) -> None:
-    """Raise :class:`UserError` for a table of participants that fits no scan: all ages would pass for unknown."""
+def _named(folder: Path, unread: Sequence[Path]) -> str:
+    """How many paths there are, the first of them, and for folders an image that each has."""
+    shown = []
+    for path in unread[:_NAMED]:
+        there = some_file(path) if path.is_dir() else None
+        shown.append(str(path.relative_to(folder)) + (f" with {there.relative_to(path)}" if there else ""))
+    more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+    return f"{len(unread)} ({', '.join(shown)}{more})"
+
+
+def _with_demographics(
+    name: str, entry: Mapping, table: participants.Demographics, kept: list[Scan], say: Callable[[str], None]
+) -> list[Scan]:
+    """The scans with what the table of participants tells about them, where their layout does not.
+
+    Raises :class:`UserError` for a table that fits no scan: all ages would pass for unknown.
+    """
+    told = [
+        dataclasses.replace(
+            scan,
+            **{
+                key: value
+                for key, value in table.of(scan.listed_as, scan.session).items()
+                if getattr(scan, key) is None
+            },
+        )
+        for scan in kept
+    ]
+    remarks = table.remarks(kept)
+    details = f" ({'; '.join(remarks)})" if remarks else ""
     named = entry.get("participants", {})
-    if "file" in named and "site" not in named and all(scan.age is None and scan.sex is None for scan in found):
+    if "file" in named and "site" not in named and all(scan.age is None and scan.sex is None for scan in told):
         raise UserError(
             f"datasets.{name}.participants: {named['file']} has neither age nor sex of any participant, such as "
-            f"{Path(found[0].person).name!r}; check its columns, and that names there are those of the files."
+            f"{told[0].listed_as!r}; check its columns, and that names there are those of the files"
+            f"{details}."
         )
+    for sentence in remarks:
+        say(f"datasets.{name}: {sentence}.")
+    return told
 
 
 def _select(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:

@@ -2,14 +2,30 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from headstart.datasets import participants
-from headstart.datasets.scan import Scan, alphanumeric, find_files, find_folders, only_t1, walk_files
+from headstart.datasets.scan import (
+    Scan,
+    alphanumeric,
+    find_files,
+    find_folders,
+    is_image,
+    only_labels,
+    only_t1,
+    walk_files,
+)
 from headstart.job import UserError
 
+# The tables of participants, as they are distributed.
+LESJAK_TABLE = {"file": "patient_info.csv", "subject": "patient_id"}
+OASIS1_TABLE = {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}
 _NII = r"\.nii(?:\.gz)?"
+_ATLAS_T1 = re.compile(rf"(.+?)_t1w(?:_deface)?(_stx)?{_NII}", re.IGNORECASE)
+_ATLAS_LESION = re.compile(rf"(.+?)_Lesion(Smooth|Raw)(?:_\d+)?(_stx)?{_NII}", re.IGNORECASE)
+_MICCAI_FOLDERS = "(training|testing)-(images|labels)"
+_LESJAK_PATIENT = r"patient\d+"
+_OASIS1_VISIT = r"OAS1_(\d{4})_MR(\d)"
 _ATLAS_CASE = re.compile(r"(c\d+s\d+(?=t)|.+)(t\d+)?")
 _OASIS1_IMAGES = {
     "subject": ("PROCESSED/MPRAGE/SUBJ_111", r".+_anon_sbj_111\.img"),
@@ -32,10 +48,10 @@ def atlas_r1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """
     images, lesions = defaultdict(list), defaultdict(lambda: defaultdict(list))
     for path in walk_files(folder):
-        if match := re.fullmatch(rf"(.+?)_t1w(?:_deface)?(_stx)?{_NII}", path.name):
-            images[path.parent, match[1]].append((path, match[2]))
-        elif match := re.fullmatch(rf"(.+?)_Lesion(Smooth|Raw)(?:_\d+)?(_stx)?{_NII}", path.name):
-            lesions[path.parent, match[1], match[3]][match[2]].append(path)
+        if match := _ATLAS_T1.fullmatch(path.name):
+            images[path.parent, match[1]].append((path, bool(match[2])))
+        elif match := _ATLAS_LESION.fullmatch(path.name):
+            lesions[path.parent, match[1], bool(match[3])][match[2].capitalize()].append(path)
     found = []
     for (place, case), paths in images.items():
         t1w = only_t1([path for path, _ in paths], "keep native and standard space in separate folders")
@@ -66,17 +82,13 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     longitudinal set, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, is of other patients and has no lesion mask: its
     ``gt.nii.gz`` holds what changed between the two.
     """
-    table = participants.read(folder, entry, {"file": "patient_info.csv", "subject": "patient_id"})
-    patients = find_folders(folder, r"patient\d+") or [
-        patient for group in find_folders(folder) for patient in find_folders(group, r"patient\d+")
-    ]
     found = []
-    for patient in patients:
+    for patient in _nested(folder, _LESJAK_PATIENT):
         start = rf"(?:{patient.name}_)?"
         by_study = defaultdict(list)
         for path, match in find_files(patient, rf"{start}(?:study(\d)_)?T1W{_NII}"):
             by_study[match[1]].append(path)
-        masks = [path for path, _ in find_files(patient, rf"{start}consensus_gt{_NII}")]
+        masks = only_labels([path for path, _ in find_files(patient, rf"{start}consensus_gt{_NII}")])
         for study, paths in by_study.items():
             found.append(
                 Scan(
@@ -84,29 +96,59 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     patient.name + (f"study{study}" if study else ""),
                     f"lesjak-{'longitudinal-' if study else ''}{patient.name}",
                     only_t1(paths, "keep one"),
-                    () if study else tuple(masks[:1]),
+                    () if study else masks,
                     masks=True,
                     session=study,
-                    **table.of(patient.name.removeprefix("patient")),
+                    listed_as=patient.name[len("patient") :],
                 )
             )
     return found
 
 
+def atlas_r1_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
+    """The images that are neither a T1 nor a lesion by their names, and the lesions of no T1."""
+    read = {path for scan in found for path in (scan.t1w, *scan.target)}
+    cases = {scan.t1w.parent for scan in found}
+    images = (path for path in walk_files(folder) if is_image(path) and path not in read)
+    return [path for path in images if path.parent not in cases or not _ATLAS_LESION.fullmatch(path.name)]
+
+
+def lesjak_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
+    """The patients' folders without a T1."""
+    read = {scan.t1w.parent for scan in found}
+    return [patient for patient in _nested(folder, _LESJAK_PATIENT) if patient not in read]
+
+
 def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """MICCAI 2012 multi-atlas labelling (OASIS): ``1000_SS.nii.gz``, with labels ``1000_glm.nii.gz``.
 
-    35 scans of 30 people: five of the challenge's test set were scanned twice (:data:`_SECOND_SCANS`).
+    Or as the challenge distributed them, with the skull: ``1000_3.nii.gz`` and ``1000_3_glm.nii.gz``, together or in
+    ``training-images/`` and ``training-labels/``. Of both, the T1 without the skull is taken. 35 scans of 30 people:
+    five of the challenge's test set were scanned twice (:data:`_SECOND_SCANS`).
     """
+    stripped, heads, labels = (defaultdict(list) for _ in range(3))
+    for place in (folder, *find_folders(folder, _MICCAI_FOLDERS)):
+        for path, match in find_files(place, rf"(.*?)(_3)?(_SS|_glm)?{_NII}"):
+            number = re.fullmatch(r"1[01]\d\d", match[1])
+            kind = (match[3] or "").casefold()
+            if kind == "_ss" and not number:
+                raise UserError(f"{path} is not named like 1000_SS.nii.gz; rename or remove it.")
+            if number and (kind or match[2]):
+                {"_ss": stripped, "_glm": labels, "": heads}[kind][match[1]].append(path)
     found = []
-    for t1w, match in find_files(folder, r"(.*)_SS\.nii\.gz"):
-        subject = match[1]
-        if re.fullmatch(r"1[01]\d\d", subject) is None:
-            raise UserError(f"{t1w} is not named like 1000_SS.nii.gz; rename or remove it.")
-        labels = folder / f"{subject}_glm.nii.gz"
+    for subject in sorted({**stripped, **heads}):
+        t1w = only_t1(stripped[subject] or heads[subject], "keep one")
         person = _SECOND_SCANS.get(subject, subject)
-        found.append(Scan(name, subject, f"oasis-{person}", t1w, (labels,) if labels.exists() else ()))
+        found.append(Scan(name, subject, f"oasis-{person}", t1w, only_labels(labels[subject])))
     return found
+
+
+def miccai2012_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
+    """One file of each number that has files but no T1."""
+    read = {scan.subject for scan in found}
+    places = (folder, *find_folders(folder, _MICCAI_FOLDERS))
+    files = [pair for place in places for pair in find_files(place, r"(1[01]\d\d)(?!\d).*")]
+    return list({match[1]: path for path, match in files if match[1] not in read}.values())
 
 
 def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
@@ -116,19 +158,13 @@ def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     four scans at 1 mm; ``atlas``, the same in Talairach space, bias-corrected; ``brain``, without the skull; ``raw``,
     the first scan. MR2 is a second visit of the same person. Images are Analyze pairs.
     """
-    table = participants.read(
-        folder, entry, {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}
-    )
     place, pattern = _OASIS1_IMAGES[entry["image"]]
-    visits = r"OAS1_(\d{4})_MR(\d)"
     found = []
-    for visit in find_folders(folder, visits) or [
-        nested for disc in find_folders(folder) for nested in find_folders(disc, visits)
-    ]:
-        person, session = re.fullmatch(visits, visit.name).groups()
+    for visit in _nested(folder, _OASIS1_VISIT):
+        person, session = re.fullmatch(_OASIS1_VISIT, visit.name, re.IGNORECASE).groups()
         if paths := [path for path, _ in find_files(visit / place, pattern)]:
             t1w = only_t1(paths, "keep one")
-            if not t1w.with_suffix(".hdr").exists():
+            if not find_files(t1w.parent, rf"{re.escape(t1w.stem)}\.hdr"):
                 raise UserError(f"{t1w} lacks its header {t1w.stem}.hdr; unpack the visit again.")
             found.append(
                 Scan(
@@ -137,7 +173,20 @@ def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     f"oasis1-{person}",
                     t1w,
                     session=f"MR{session}",
-                    **table.of(visit.name),
+                    listed_as=visit.name,
                 )
             )
     return found
+
+
+def oasis1_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
+    """The visits without the image asked for."""
+    read = {scan.listed_as for scan in found}
+    return [visit for visit in _nested(folder, _OASIS1_VISIT) if visit.name not in read]
+
+
+def _nested(folder: Path, pattern: str) -> list[Path]:
+    """The folders that ``pattern`` matches, in a folder or, if there are none, in the folders in it."""
+    return find_folders(folder, pattern) or [
+        nested for group in find_folders(folder) for nested in find_folders(group, pattern)
+    ]

@@ -1,12 +1,19 @@
 """What every layout is read into, and what the layouts share: names, and checks of folders and files on the disk."""
 
+import itertools
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from headstart.job import UserError
+
+# Names of images in the formats of the field, including those that headstart does not read.
+_IMAGE = re.compile(r".+\.((nii|img|mgh)(\.(gz|bz2|zst))?|mgz|mnc|nrrd|nhdr|mha|mhd|dcm|ima)", re.IGNORECASE)
+# Files that are looked at for an example in a message.
+_LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class Scan:
     target: its manual labels, one label map or any number of masks (``masks`` says which), which are united.
     ground_truth: exact labels by name, of synthetic subjects only.
     age: in years; sex: F, M or O.
+    listed_as: its participant's name as files have it, by which tables of participants are searched.
     """
 
     dataset: str
@@ -33,6 +41,7 @@ class Scan:
     age: float | None = None
     sex: str | None = None
     site: str | None = None
+    listed_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,19 +52,29 @@ class Layout:
         for images that are generated instead of read.
     example: a path that the layout reads, for error messages.
     keys: those keys of an entry that not every layout accepts.
+    table: file and columns of the table of participants that is usual for the layout; None if it has no such table.
+    unread: from the dataset's folder, its entry and the scans found to the people or images in it that gave none.
+    unread_are: what these are, for a message.
     """
 
     read: Callable[[str, Path, Mapping], list] | None
     example: str
     keys: frozenset[str]
+    table: Mapping[str, str] | None = None
+    unread: Callable[[Path, Mapping, list[Scan]], list[Path]] | None = None
+    unread_are: str = "people without a T1 that is read"
 
     def find(self, name: str, folder: Path, entry: Mapping) -> list:
         """Scans or images of the dataset ``name`` in ``folder``; raises :class:`UserError` if there are none."""
         if found := self.read(name, folder, entry):
             return found
         problem = "has nothing like" if list_folder(folder) else "is empty; it should hold"
+        there = some_file(folder)
+        held = f" (it holds {there.relative_to(folder)})" if there else ""
+        flat = there and is_image(there) and entry["layout"] != "flat"
         raise UserError(
-            f"datasets.{name}: {folder} {problem} {self.example} (layout {entry['layout']}); check folder and layout."
+            f"datasets.{name}: {folder} {problem} {self.example} (layout {entry['layout']}); check folder and layout"
+            f"{held}{', or use the layout flat, which reads any names' if flat else ''}."
         )
 
 
@@ -67,6 +86,17 @@ def alphanumeric(name: str) -> str:
 def subject_label(person: str, session: str | None) -> str:
     """The name of a scan: its person and, where the layout names sessions, its session."""
     return alphanumeric(person) + (f"ses{alphanumeric(session)}" if session else "")
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file has the name of an image."""
+    return _IMAGE.fullmatch(path.name) is not None
+
+
+def some_file(folder: str | os.PathLike) -> Path | None:
+    """A file under a folder as an example for a message: an image, if one of the first files is; None without files."""
+    files = list(itertools.islice(walk_files(folder), _LOOKED_AT))
+    return next(filter(is_image, files), files[0] if files else None)
 
 
 def list_folder(folder: str | os.PathLike) -> list[os.DirEntry]:
@@ -94,14 +124,19 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def find_folders(parent: str | os.PathLike, pattern: str = ".*") -> list[Path]:
-    """The folders in ``parent`` whose whole name the regular expression ``pattern`` matches, by name."""
-    return [Path(e.path) for e in list_folder(parent) if re.fullmatch(pattern, e.name) and is_folder(e)]
+    """The folders in ``parent`` whose whole name the regular expression ``pattern`` matches in any case, by name."""
+    form = re.compile(pattern, re.IGNORECASE)
+    return [Path(e.path) for e in list_folder(parent) if form.fullmatch(e.name) and is_folder(e)]
 
 
 def find_files(folder: str | os.PathLike, pattern: str) -> list[tuple[Path, re.Match]]:
-    """The files in ``folder`` whose whole name the regular expression ``pattern`` matches, with the match, by name."""
-    found = ((Path(entry.path), re.fullmatch(pattern, entry.name)) for entry in list_folder(folder))
-    return [(path, match) for path, match in found if match]
+    """The files in ``folder`` whose whole name the regular expression ``pattern`` matches, with the match, by name.
+
+    Capitals and small letters count as equal: some scanners and servers write ``.NII.GZ`` or ``_T1W``.
+    """
+    form = re.compile(pattern, re.IGNORECASE)
+    found = ((entry, form.fullmatch(entry.name)) for entry in list_folder(folder))
+    return [(Path(entry.path), match) for entry, match in found if match]
 
 
 def walk_files(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterator[Path]:
@@ -137,11 +172,13 @@ def check_file(path: Path) -> None:
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise UserError(f"{str(path)!r} has a brace, or a character that cannot be printed, in its name; rename it.")
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except FileNotFoundError:
         raise UserError(f"{path} is missing, or a link to a missing file; fetch it, or exclude the scan.") from None
     except OSError as error:
         raise UserError(f"{path} leads nowhere ({error.strerror}); repair the link, or exclude the scan.") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path} is a folder, not an image; move the image in it to its place, or exclude the scan.")
     if not os.access(path, os.R_OK):
         raise UserError(f"{path} may not be read; give yourself permission (chmod u+r), or exclude the scan.")
 
@@ -151,3 +188,13 @@ def only_t1(paths: list[Path], remedy: str) -> Path:
     if len(paths) > 1:
         raise UserError(f"{paths[0]} and {paths[1].name} are both the T1 of one scan; {remedy}.")
     return paths[0]
+
+
+def only_labels(paths: list[Path]) -> tuple[Path, ...]:
+    """The paths of a scan's labels, at most one; raises :class:`UserError`, which names two of them, if there are more.
+
+    For datasets in which a scan has one label file.
+    """
+    if len(paths) > 1:
+        raise UserError(f"{paths[0]} and {paths[1].name} both label one scan; keep one.")
+    return tuple(paths)

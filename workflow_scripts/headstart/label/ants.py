@@ -80,11 +80,7 @@ def label(
     brain = images.resample_labels(mask, scan.grid, np.linalg.inv(transform))
     try:
         tissues = tissue(scan, brain, bias_mm=settings.bias_mm, smoothness=settings.smoothness, steps=settings.steps)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}; check the picture of its registration, or exclude the scan.") from error
-    return Labels(
-        tissue=images.resample_labels(tissues, grid, transform),
-        structures=structures(
+        deep = structures(
             scan,
             mask,
             transform,
@@ -93,7 +89,13 @@ def label(
             warp_mm=settings.warp_mm,
             warp_iterations=settings.warp_iterations,
             threads=threads,
-        ),
+        )
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: {reason}; check the picture of its registration, or exclude the scan.") from error
+    return Labels(
+        tissue=images.resample_labels(tissues, grid, transform),
+        structures=deep,
         brain=images.resample_labels(mask, grid),
         made_by={
             "Backend": "ants",

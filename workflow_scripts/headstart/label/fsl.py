@@ -4,10 +4,9 @@ The tools work on a copy of the scan on its own grid; their labels are resampled
 interpolation. nipype takes a second to import, so it is imported only when a scan is labelled.
 """
 
-import contextlib
 import os
+import re
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from headstart import images
+from headstart import images, job
 from headstart.datasets import intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError, logger
@@ -25,11 +24,16 @@ from headstart.label.labels import Labels
 from headstart.template.template import STRUCTURES, TISSUES
 
 if TYPE_CHECKING:
+    from nipype.interfaces.base import Bunch
     from nipype.interfaces.fsl.base import FSLCommand
 
 TOOLS = ("bet", "fast", "run_first_all")
 # The conda packages that contain them.
 _PACKAGES = ("fsl-bet2", "fsl-fast4", "fsl-first")
+# Exit statuses of a tool that was killed by SIGKILL, and of a shell whose tool was.
+_KILLED = (-9, 137)
+# Lines on standard error that are no errors.
+_WARNING = re.compile(r"\b(warning|ignored)\b", re.IGNORECASE)
 _REMEDY = "install FSL and set FSLDIR, run with --sdm apptainer (docs/fsl.md), or set label.backend to ants."
 
 
@@ -78,7 +82,7 @@ def label(
     root = locate()
     scan = as_fsl_stores(intake.read_t1(path)[0])
     fsl = _Fsl(root, threads, path)
-    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+    with job.scratch_folder():
         images.write("scan.nii.gz", scan, np.float32)
         head = stripped_scan = "scan.nii.gz"
         if stripped:
@@ -128,7 +132,7 @@ def locate() -> Path:
     Raises :class:`UserError` if there is none, or it lacks one of the tools.
     """
     named = os.environ.get("FSLDIR")
-    root = Path(named).absolute() if named else _on_path()
+    root = Path(os.path.expanduser(named)).absolute() if named else _on_path()
     if root is None:
         raise UserError(f"FSL was not found by FSLDIR or PATH; {_REMEDY}")
     missing = [tool for tool in TOOLS if shutil.which(tool, path=root / "bin") is None]
@@ -173,6 +177,8 @@ class _Fsl:
         self._environment = {
             "FSLDIR": str(root),
             "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+            # Or else shells warn of a locale that a machine does not have, and numbers may have decimal commas.
+            "LC_ALL": "C",
             # FIRST's parts run in this job, not as separate jobs of a cluster, for which nothing would wait.
             "FSLSUBALREADYRUN": "true",
             "SGE_ROOT": "",
@@ -191,14 +197,27 @@ class _Fsl:
         for text in (result.stdout, result.stderr, getattr(result, "traceback", None)):
             if text:
                 logger.info("%s: %s", tool.cmd, text)
-        # nipype sets it after any failure: an exit status, errors that BET printed, a missing output.
-        if hasattr(result, "traceback"):
-            raise self._error(tool.cmd, "failed (its messages are in the job's log)")
+        self._check(tool, result)
+
+    def _check(self, tool: "FSLCommand", result: "Bunch") -> None:
+        """Raise :class:`UserError` unless a tool did its work; ``result``: its ``returncode`` and what it printed."""
+        if result.returncode in _KILLED or re.search(r"\bKilled\b", result.stderr):
+            raise UserError(
+                f"{self._path}: FSL's {tool.cmd} was killed, most likely because memory ran out; run again with more "
+                "memory (mem_mb) for the job, or fewer jobs at once."
+            )
+        # BET ends with status 0 whatever happens; its errors are what it prints to standard error, beside warnings of
+        # the shell that runs it.
+        printed = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+        errors = [line for line in printed if not _WARNING.search(line)] if tool.cmd == "bet" else []
+        if result.returncode or errors:
+            told = f" ({(errors or printed)[-1][:200]})" if printed else ""
+            raise self._error(tool.cmd, f"failed{told}, see the job's log")
+        if missing := [path.name for path in _expected(tool) if not path.exists()]:
+            raise self._error(tool.cmd, f"wrote no {', '.join(missing)}, see the job's log")
 
     def read(self, tool: str, name: str, grid: Grid, labels: Mapping[int, str]) -> Volume:
         """Read the labels that a tool wrote on the scan's ``grid``, uint8; each of ``labels`` must occur."""
-        if not Path(name).exists():
-            raise self._error(tool, f"wrote no {name}")
         made = images.read(name)
         if not made.grid.matches(grid):
             raise self._error(tool, "changed the scan's grid")
@@ -209,6 +228,13 @@ class _Fsl:
 
     def _error(self, tool: str, problem: str) -> UserError:
         return UserError(f"{self._path}: FSL's {tool} {problem}; check the scan and exclude it, or repair FSL.")
+
+
+def _expected(tool: "FSLCommand") -> list[Path]:
+    """The files that a tool should write, as nipype lists them: file names, lists of these, or undefined values."""
+    listed = tool._list_outputs().values()
+    names = [name for value in listed for name in (value if isinstance(value, list) else [value])]
+    return [Path(name) for name in names if isinstance(name, str)]
 
 
 def _interface(name: str, **inputs: object) -> "FSLCommand":

@@ -2,17 +2,16 @@
 
 import importlib.metadata
 import os
-import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
+from headstart.networks.weight_files import read_state
 from headstart.version import __version__
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation")
@@ -73,20 +72,6 @@ def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None
             )
     model.load_state_dict(state)
     return report
-
-
-def read_state(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """Parameters by name, on the CPU, from safetensors or from a torch file with nothing but weights."""
-    try:
-        if Path(path).suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; check the path of the weights.") from None
-    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError, RuntimeError) as error:
-        raise UserError(
-            f"{path} is damaged or contains more than weights ({error}); make or download it again."
-        ) from error
 
 
 def versions() -> dict[str, str]:

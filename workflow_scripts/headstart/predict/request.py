@@ -13,12 +13,12 @@ import pandas as pd
 
 from headstart.datasets import derivatives, layouts
 from headstart.datasets.scan import Scan, alphanumeric
-from headstart.job import UserError, read_json
+from headstart.job import UserError, logger, read_json
 from headstart.template import template
 
 WEIGHTS, METADATA = "model.safetensors", "model.json"
 # Matches files of the folder itself; the parts that BIDS writes around the subject are dropped.
-PATTERN = r"(?:sub-)?(?P<subject>[^/]+?)(?:_T1w)?\.nii(?:\.gz)?"
+PATTERN = r"(?i)(?:sub-)?(?P<subject>[^/]+?)(?:_T1w)?\.nii(?:\.gz)?"
 # Keys of model.json that a prediction uses, besides kind and template.
 _NEEDED = (
     "classes", "discard_mm", "network", "percentiles", "register", "size", "source", "target", "training", "voxel_mm",
@@ -110,10 +110,15 @@ def _find_scans(settings: Mapping) -> dict[str, Scan]:
         "exclude": settings["exclude"],
         "masks": False,
     }
+
+    def in_predict(sentence: str) -> str:
+        return sentence.replace("datasets.new", "predict").replace(*_EMPTY_DATASET)
+
     try:
-        found = layouts.scans("new", entry, "", None)
+        # An image that is passed over is a patient without a mask.
+        found = layouts.scans("new", entry, "", None, say=lambda sentence: logger.warning(in_predict(sentence)))
     except UserError as error:
-        raise UserError(str(error).replace("datasets.new", "predict").replace(*_EMPTY_DATASET)) from None
+        raise UserError(in_predict(str(error))) from None
     return {scan.subject: scan for scan in found}
 
 

@@ -67,7 +67,9 @@ class Places:
         return Path(folder, within) if folder else Path(name)
 
     def _folders(self) -> dict[str, str]:
-        given = {"<study>": self.study, "<data>": self.data, "~": Path.home()}
+        # In a container, a user may have no home folder.
+        home = os.path.expanduser("~")
+        given = {"<study>": self.study, "<data>": self.data, "~": home if os.path.isabs(home) else None}
         return {name: os.path.abspath(folder) for name, folder in given.items() if folder}
 
 

@@ -7,7 +7,6 @@ REPAIR=1`` then makes all missing files again, and what depends on them.
 """
 
 import argparse
-import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -78,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         config = settings.of_project(ROOT, options.configfile)
-        data = config["data"] or os.environ.get("HEADSTART_DATA")
-        places = Places(f"{config['results']}/{config['study']}", data)
+        places = Places(f"{config['results']}/{config['study']}", settings.data_folder(config))
         found = list(differences(ROOT, places, config))
     except (job.UserError, OSError) as error:
         sys.exit(f"headstart: verify: {error}")

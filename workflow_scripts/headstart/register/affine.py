@@ -99,24 +99,16 @@ def register(
     headers.check(path, scan.grid)
     try:
         mask, stripped = brain_extraction.extract(scan, threads)
+        transform, itk = _estimate(scan, mask, template, settings, lesion, threads)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    brain = Volume(scan.data * mask.data, scan.affine)
-    coarse = brain.grid.coarsened(settings.voxel_mm)
-    transform, itk = ants.affine(
-        images.resample(template, template.grid.coarsened(settings.voxel_mm)),
-        images.resample(brain, coarse),
-        moving_mask=None if lesion is None else images.resample_labels(_healthy(path, lesion, mask), coarse),
-        shrink=settings.shrink,
-        iterations=settings.iterations,
-        sampling_rate=settings.sampling_rate,
-        threads=threads,
-    )
+        raise UserError(f"{path}: {error}") from error
     t1 = images.resample(scan, grid, transform)
     mask_on_grid = images.resample_labels(mask, grid, transform)
     if not mask_on_grid.data.any():
         raise UserError(f"{path}: registration put its brain outside the template; exclude the scan.")
     head = brain_extraction.head(t1, mask_on_grid)
+    if np.ptp(np.percentile(t1.data[head], settings.percentiles)) == 0:
+        raise UserError(f"{path} has one intensity in the whole head, like a mask; give a T1 scan, or exclude it.")
     return RegisteredScan(
         t1=Volume(rescale(t1.data, head, settings.percentiles), grid.affine),
         brain=mask_on_grid,
@@ -130,13 +122,33 @@ def register(
     )
 
 
-def _healthy(path: str | os.PathLike, lesion: Volume, brain: Volume) -> Volume:
-    """Mask of all voxels without lesion, uint8."""
+def _estimate(
+    scan: Volume, mask: Volume, template: Volume, settings: RegistrationSettings, lesion: Volume | None, threads: int
+) -> tuple[np.ndarray, bytes]:
+    """The affine from the template to a scan whose brain mask is ``mask``, see :func:`headstart.register.ants.affine`.
+
+    Raises :class:`UserError`, to which the caller adds the file's name.
+    """
+    brain = Volume(scan.data * mask.data, scan.affine)
+    coarse = brain.grid.coarsened(settings.voxel_mm)
+    return ants.affine(
+        images.resample(template, template.grid.coarsened(settings.voxel_mm)),
+        images.resample(brain, coarse),
+        moving_mask=None if lesion is None else images.resample_labels(_healthy(lesion, mask), coarse),
+        shrink=settings.shrink,
+        iterations=settings.iterations,
+        sampling_rate=settings.sampling_rate,
+        threads=threads,
+    )
+
+
+def _healthy(lesion: Volume, brain: Volume) -> Volume:
+    """Mask of all voxels without lesion, uint8; the caller adds the file's name to its :class:`UserError`."""
     inside = brain.data > 0
     share = np.count_nonzero(inside & (lesion.data > 0)) / np.count_nonzero(inside)
     if share > _MAX_LESION_SHARE:
         raise UserError(
-            f"{path}: {100 * share:.0f} % of its brain is labelled, which leaves too little for registration; remove "
+            f"{100 * share:.0f} % of its brain is labelled, which leaves too little for registration; remove "
             "mask_lesions from the dataset's entry."
         )
     return Volume((lesion.data == 0).astype(np.uint8), lesion.affine)

@@ -6,16 +6,19 @@ in which they finish. ITK reads the number of threads only once, when a process 
 """
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import ants
 import numpy as np
 
+from headstart import job
 from headstart.images import LPS_FROM_RAS, Volume, read_affine
+from headstart.job import UserError
 
 _SEED = 1
+# Characters of ANTs' messages, which end with the reason, that are shown.
+_SHOWN = 200
 
 
 def to_ants(volume: Volume) -> ants.ANTsImage:
@@ -67,20 +70,31 @@ def affine(
         (4, 4) matrix from RAS+ mm of ``fixed`` to RAS+ mm of ``moving``.
     bytes
         The same as an ITK ``.mat`` file.
+
+    Raises
+    ------
+    UserError
+        If ANTs fails; the caller adds the file's name.
     """
     _make_repeatable(threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        result = ants.registration(
-            to_ants(fixed),
-            to_ants(moving),
-            type_of_transform="Affine",
-            moving_mask=None if moving_mask is None else to_ants(moving_mask),
-            mask_all_stages=True,
-            aff_shrink_factors=tuple(shrink),
-            aff_iterations=tuple(iterations),
-            aff_smoothing_sigmas=tuple(np.log2(shrink).astype(int).tolist()),
-            aff_random_sampling_rate=sampling_rate,
-            outprefix=f"{scratch}/",
-        )
+    with job.scratch_folder():
+        try:
+            result = ants.registration(
+                to_ants(fixed),
+                to_ants(moving),
+                type_of_transform="Affine",
+                moving_mask=None if moving_mask is None else to_ants(moving_mask),
+                mask_all_stages=True,
+                aff_shrink_factors=tuple(shrink),
+                aff_iterations=tuple(iterations),
+                aff_smoothing_sigmas=tuple(np.log2(shrink).astype(int).tolist()),
+                aff_random_sampling_rate=sampling_rate,
+                outprefix="brain",
+            )
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[-_SHOWN:]
+            raise UserError(
+                f"ANTs could not register it ({reason}); check that it is a T1 scan of a head, or exclude it."
+            ) from error
         file = result["fwdtransforms"][0]
         return read_affine(file), Path(file).read_bytes()

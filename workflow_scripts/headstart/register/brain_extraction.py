@@ -46,6 +46,11 @@ def _deepbet(scan: Volume, threads: int) -> np.ndarray:
         _, mask, _ = BrainExtraction(no_gpu=True).run(nib.Nifti1Image(scan.data, scan.affine))
     except (AssertionError, ValueError):  # deepbet asserts that there is a foreground at all
         return np.zeros(scan.data.shape, bool)
+    except (RuntimeError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"brain extraction failed ({reason}); check that it is a T1 scan of a head, or exclude the scan."
+        ) from error
     return np.asanyarray(mask.dataobj) > 0
 
 

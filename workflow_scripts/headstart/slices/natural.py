@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from headstart import job
 from headstart.datasets.natural import CLASSES, Picture
 from headstart.job import UserError
 
@@ -37,7 +38,7 @@ def tabulate(pictures: Iterable[Picture]) -> pd.DataFrame:
 
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
     """Read a table written from :func:`tabulate`; raises :class:`UserError` if it is invalid."""
-    table = pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False, dtype=_COLUMNS)
+    table = job.read_table(path, _COLUMNS)
     if list(table.columns) != list(_COLUMNS) or table[["group", "picture"]].duplicated().any():
         raise UserError(f"{path} is not a table of pictures, or has one twice; delete it and run again.")
     return table

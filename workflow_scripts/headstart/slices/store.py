@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from headstart.job import UserError, atomic, write_table
+from headstart.job import UserError, atomic, read_table, write_table
 
 IMAGE = np.dtype(np.uint16)
 LABEL = np.dtype(np.uint8)
@@ -75,7 +75,7 @@ def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Seque
     """
     found = {}
     for index, path in zip(indices, paths, strict=True):
-        for row in pd.read_csv(index, sep="\t", dtype={"subject": str}).itertuples(index=False):
+        for row in read_table(index).itertuples(index=False):
             found[row.subject] = SliceRange(path, row.first, row.last)
     for subject in subjects:
         if subject not in found:

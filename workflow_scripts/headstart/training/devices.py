@@ -6,11 +6,27 @@ from collections.abc import Iterator
 
 import torch
 
+from headstart.job import UserError
+
+# What stands in CUDA_VISIBLE_DEVICES where no GPU is wanted; each of Nvidia's drivers has this file.
+_NO_GPU = ("", "-1", "NoDevFiles")
+_DRIVER = "/dev/nvidiactl"
+
 
 def choose_device(device: str = "auto") -> torch.device:
-    """The device for "auto" (a CUDA GPU if there is one, else the CPU) or for the name of a torch device."""
+    """The device for "auto" (a CUDA GPU if there is one, else the CPU) or for the name of a torch device.
+
+    Raises :class:`UserError` if CUDA_VISIBLE_DEVICES (numbers or UUIDs) names no GPU of a machine that has some: a long
+    training must not move to the CPU unnoticed.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if device == "cpu" and visible not in _NO_GPU and os.path.exists(_DRIVER):
+            raise UserError(
+                f"CUDA_VISIBLE_DEVICES is {visible!r}, and torch finds no such GPU here; correct it (nvidia-smi -L "
+                "lists the GPUs), or set it to an empty value to train on the processor."
+            )
     return torch.device(device)
 
 

@@ -1,0 +1,101 @@
+"""The manual labels of BIDS datasets: which files in a derivative label which T1."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from headstart.datasets.bids_names import agree, entities, stem
+from headstart.datasets.scan import Scan, find_files, find_folders, labels_folder
+from headstart.job import UserError
+
+# Entities that distinguish the images of a session; where labels name one, the T1 must have the same value.
+_IMAGE_ENTITIES = ("acq", "ce", "rec", "run", "inv", "part", "echo")
+# Entities that folders name as well; where both files name one, the values must be the same.
+_FOLDERS = ("sub", "ses")
+# Values of the entity space for the T1's own space.
+_OWN_SPACES = (None, "orig", "T1w")
+# Entities in which the masks of one lesion, or of one scan's lesions, may differ: these are united.
+_PARTS = ("hemi-", "label-")
+
+
+def is_mask(path: Path) -> bool:
+    """Whether the name of a label file is that of a mask, which is 0 or one other value."""
+    return stem(path).casefold().endswith(("_mask", "_roi"))
+
+
+class Labels:
+    """The label files of the dataset ``name`` in ``folder``, as ``labels`` and ``labels_suffix`` of its entry say."""
+
+    def __init__(self, name: str, folder: Path, entry: Mapping) -> None:
+        self._name, self._folder, self._entry = name, folder, entry
+        self._suffix = entry.get("labels_suffix")
+        named = labels_folder(name, folder, entry, "labels_suffix")
+        self._derivatives = [named] if named else find_folders(folder / "derivatives") if self._suffix else []
+        # A label file and a T1 at the same place whose names are of different images, for a message.
+        self._unlike: tuple[Path, Path] | None = None
+
+    def of(self, t1w: Path) -> tuple[Path, ...]:
+        """The labels of a T1 in one of the derivatives: a label map, or any number of masks; none if it has none.
+
+        Raises :class:`UserError` if it cannot be known which of several are meant.
+        """
+        by_derivative = [kept for derivative in self._derivatives if (kept := self._in_derivative(derivative, t1w))]
+        if len(by_derivative) > 1:
+            raise UserError(
+                f"{by_derivative[0][0]} and {by_derivative[1][0]} both label one scan; say which derivative with "
+                f"datasets.{self._name}.labels."
+            )
+        labels = tuple(by_derivative[0]) if by_derivative else ()
+        if len(labels) > 1 and not _can_be_united(labels):
+            raise UserError(
+                f"{labels[0]} and {labels[1].name} both label one scan; narrow datasets.{self._name}.labels_suffix "
+                "(united are only masks, named *_mask or *_roi, that differ in hemi- or label- alone)."
+            )
+        return labels
+
+    def check_found(self, scans: Sequence[Scan]) -> None:
+        """Raise :class:`UserError` if labels are asked for and no scan has any."""
+        if self._suffix is None or not scans or any(scan.target for scan in scans):
+            return
+        unlike = ""
+        if self._unlike:
+            unlike = f"; {self._unlike[0]} is there, but its name is not that of {self._unlike[1].name}"
+        raise UserError(
+            f"datasets.{self._name}: no scan has labels *_{self._suffix}.nii[.gz] in "
+            f"{self._folder / self._entry.get('labels', 'derivatives/*')}; check labels and labels_suffix{unlike}."
+        )
+
+    def _in_derivative(self, derivative: Path, t1w: Path) -> list[Path]:
+        """The files of a derivative that can label a T1, of those in its own space if there are any."""
+        place = derivative / t1w.parent.relative_to(self._folder)
+        named = [path for path, _ in find_files(place, r".+\.nii(\.gz)?") if self._has_suffix(path)]
+        kept = [path for path in named if _same_image(path, t1w)]
+        if named and not kept:
+            self._unlike = named[0], t1w
+        spaces = [entities(path).get("space") for path in kept]
+        own = entities(t1w).get("space")
+        for alike in ((own,), _OWN_SPACES):
+            if any(space in alike for space in spaces):
+                return [path for path, space in zip(kept, spaces, strict=True) if space in alike]
+        # Labels that name another space may still lie on the T1's grid, as those of ATLAS do; this is checked later.
+        return kept
+
+    def _has_suffix(self, path: Path) -> bool:
+        """Whether a name ends in the suffix asked for, or is it as a whole, with wildcards and in any case."""
+        name, suffix = stem(path).casefold(), self._suffix.casefold()
+        return fnmatchcase(name, f"*_{suffix}") or fnmatchcase(name, suffix)
+
+
+def _same_image(labels: Path, t1w: Path) -> bool:
+    """Whether the names of a label file and a T1 can be of the same image."""
+    of_labels, of_t1w = entities(labels), entities(t1w)
+    compared = [key for key in _IMAGE_ENTITIES if key in of_labels]
+    compared += [key for key in _FOLDERS if key in of_labels and key in of_t1w]
+    return all(agree(key, of_labels[key], of_t1w.get(key)) for key in compared)
+
+
+def _can_be_united(labels: Sequence[Path]) -> bool:
+    """Whether all files are masks of different parts of the same labelling, by their names."""
+    stems = {stem(path).casefold() for path in labels}
+    rests = {tuple(part for part in name.split("_") if not part.startswith(_PARTS)) for name in stems}
+    return all(map(is_mask, labels)) and len(stems) == len(labels) and len(rests) == 1
