@@ -107,6 +107,31 @@ def test_words_that_yaml_takes_for_something_else_are_to_be_put_in_quotes(writte
     assert "put it in quotes" in message(yaml.safe_load(written))
 
 
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            "training: {learning_rate: 1e-4}",
+            "training.learning_rate is '1e-4', which YAML reads as a text; write 0.0001,",
+        ),
+        (
+            "training: {batch_size: '8'}",
+            "training.batch_size is '8', which YAML reads as a text; write 8, without quotes.",
+        ),
+        ("evaluate: {bootstrap: 1e4}", "evaluate.bootstrap is '1e4', which YAML reads as a text; write 10000,"),
+    ],
+)
+def test_numbers_that_yaml_takes_for_texts_are_named(written, sentence):
+    assert sentence in message(yaml.safe_load(written))
+
+
+@pytest.mark.parametrize("labels", ["0-3", "0", "1-99999999999", "1 - 3", "-1", "1-"])
+def test_what_is_no_range_of_labels_is_refused(labels):
+    targets = resolve()["targets"]
+    targets["stroke"]["classes"] = {"lesion": [labels]}
+    assert f"{labels!r} must be a range such as 100-207" in message({"targets": targets})
+
+
 def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
     targets = resolve()["targets"]
     targets["stroke"] |= {"test": 3.0, "sizes": [2.0, 4.0], "classes": {"lesion": [1.0]}}
@@ -150,7 +175,21 @@ def test_a_tilde_stands_for_the_home_folder_in_every_path(key, monkeypatch):
 
 @pytest.mark.parametrize("key", [*PATHS, *IN_DATASETS])
 @pytest.mark.parametrize(
-    "path", ["$HOME/a", "/scratch/${USER}/a", "'/a'", '"/a"', "file:///a", "C:\\a", "C:/a", "~nobodyofthisname/a"]
+    "path",
+    [
+        "$HOME/a",
+        "/scratch/${USER}/a",
+        "'/a'",
+        '"/a"',
+        "file:///a",
+        "C:\\a",
+        "C:/a",
+        "~nobodyofthisname/a",
+        "$(pwd)/a",
+        "`pwd`/a",
+        "\\\\server\\a",
+        "%USERPROFILE%\\a",
+    ],
 )
 def test_what_only_a_shell_or_windows_takes_for_a_path_is_refused(key, path):
     study, place = with_path(key, path)
@@ -169,6 +208,38 @@ def test_the_data_folder_is_that_of_the_study_or_of_the_environment(monkeypatch)
     monkeypatch.setenv("HEADSTART_DATA", "~/scans")
     assert settings.data_folder({"data": None}) == "/home/someone/scans"
     assert settings.data_folder({"data": "/other"}) == "/other"
+
+
+@pytest.mark.parametrize("path", ["$HOME/scans", "'/scans'", "D:\\scans"])
+def test_the_environment_names_the_data_folder_by_a_plain_path(path, monkeypatch):
+    monkeypatch.setenv("HEADSTART_DATA", path)
+    with pytest.raises(UserError) as caught:
+        settings.data_folder({"data": None})
+    assert str(caught.value).startswith(f"HEADSTART_DATA is {path!r}, which is taken as it stands;")
+
+
+def test_a_data_folder_within_the_project_is_named_from_there(tmp_path, monkeypatch):
+    """So that a copy of a project with its data has the same names."""
+    monkeypatch.chdir(tmp_path)
+    assert settings.data_folder({"data": str(tmp_path / "scans")}) == "scans"
+    assert settings.data_folder({"data": f"{tmp_path}-scans"}) == f"{tmp_path}-scans"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty; make or download it again."),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS, not the file itself; fetch it"),
+        (b"<!DOCTYPE html><html>", "is a web page, not the file itself; download the file again"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as of Keras; convert it"),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_refused_before_any_job(tmp_path, content, sentence):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        settings.weights_file("weights.pth", tmp_path)
+    assert str(caught.value).startswith(f"pretrain.weights.file: {path} {sentence}")
 
 
 @pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())

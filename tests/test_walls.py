@@ -17,7 +17,7 @@ DRAWINGS = {name for name in NAMES if name.startswith("draw_")}
 LAYERS = [
     {"version", "bids_version"},
     {"job"},
-    {"placement"},
+    {"placement", "stand_ins"},
     {"image_files"},
     {"seeds", "images"},
     {"metrics", "template"},

@@ -75,7 +75,11 @@ FOREIGN = {
     "numpy": (saved({"a": np.zeros(3)}), "more than weights, namely numpy"),
     "program": (script(), "contains a program (TorchScript), not weights alone; save the network's state_dict alone"),
     "pickle": (pickle.dumps({"a": 1}), "is a pickle that torch.save did not write; save the network's state_dict"),
-    "archive": (archive(), "is damaged or not a file of weights"),
+    "archive": (archive(), "is a zip archive that torch.save did not write; unpack it."),
+    "array": (b"\x93NUMPY\x01\0" + bytes(99), "is an array of NumPy; convert it to a state_dict"),
+    "link as text": (b"../../elsewhere/weights", "is damaged or not a file of weights"),
+    "one byte": (b"\x80", "is damaged or not a file of weights"),
+    "zeros": (bytes(999), "is damaged or not a file of weights"),
     "cut short": (saved(STATE)[:300], "is damaged or not a file of weights"),
     "text": (b"weights", "is damaged or not a file of weights; make or download it again."),
 }
@@ -93,6 +97,20 @@ def test_what_holds_no_weights_is_refused_by_what_it_is(tmp_path, kind, suffix):
     assert sentence.removesuffix("; make or download it again.") in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "weights_only" not in str(caught.value)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_state(tmp_path)
+
+
+def test_the_length_of_a_header_that_looks_like_a_web_page_is_none(tmp_path):
+    """A file of safetensors starts with the length of its header: " <" is 15392."""
+    path = tmp_path / "weights.safetensors"
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode().ljust(15392)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert path.read_bytes().startswith(b" <")
+    assert read_state(path)["a"].tolist() == [0]
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -164,6 +164,15 @@ def check_writable(folder: str | os.PathLike) -> None:
         ) from None
 
 
+def within_project(path: str) -> str:
+    """A path from the current folder, the project's, for an absolute one within it; any other as it is.
+
+    Snakemake knows files by their names: a project that is copied with its data then has the same names.
+    """
+    inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
+    return os.path.relpath(path) if inside else path
+
+
 @functools.cache
 def _umask() -> int:
     """The process's umask, which can be read only by setting it."""

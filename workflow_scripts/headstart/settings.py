@@ -5,12 +5,14 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from headstart import job, stand_ins
 from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS, is_natural
 from headstart.job import UserError
 
@@ -24,7 +26,7 @@ RENAMED = {
     "training.together": "training.runs_per_gpu",
 }
 # A folder named by a variable of a shell, and the starts of a quoted path, a URL and a path of Windows.
-_NO_PATH = re.compile(r"(^|/)\$[A-Za-z_{(]|^([\"']|\w+:[/\\])")
+_NO_PATH = re.compile(r"(^|/)\$[A-Za-z_{(]|^([\"'`]|\w+:[/\\]|\\\\|%\w+%)")
 # Sections that a study replaces as a whole: its datasets and targets are not added to those of the default study.
 _REPLACED_AS_A_WHOLE = ("datasets", "targets")
 # The key of `pretrain` that names the dataset of each natural source, and the layouts that suit it.
@@ -69,25 +71,32 @@ def label_values(listed: list[int | str]) -> list[int]:
 
 
 def data_folder(config: Mapping) -> str | None:
-    """The data folder of a resolved configuration, or of the environment; None if neither names one."""
-    named = config["data"] or os.environ.get("HEADSTART_DATA")
-    return os.path.expanduser(named) if named else None
+    """The data folder of a resolved configuration, or of the environment; None if neither names one.
+
+    Raises :class:`UserError` as :func:`resolve` does for the other paths.
+    """
+    named = config["data"] or _path(os.environ.get("HEADSTART_DATA", ""), "HEADSTART_DATA")
+    return job.within_project(named) if named else None
 
 
 def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | None:
     """Return the path of ``pretrain.weights.file``, which may be relative to the ``data`` folder; None if it is None.
 
-    Raises :class:`UserError` if the file does not exist.
+    Raises :class:`UserError` if the file does not exist, or if its first bytes show that it holds no weights.
     """
     if file is None:
         return None
-    path = Path(file)
-    if not path.is_absolute():
+    path = Path(job.within_project(file))
+    if not os.path.isabs(file):
         if not data:
             raise UserError("pretrain.weights.file is relative; set data in the configuration, or HEADSTART_DATA.")
         path = Path(data) / path
     if not path.is_file():
         raise UserError(f"pretrain.weights.file: {path} does not exist; correct it, or remove it.")
+    try:
+        stand_ins.first_bytes(path)
+    except UserError as error:
+        raise UserError(f"pretrain.weights.file: {error}") from None
     return path
 
 
@@ -120,6 +129,15 @@ def _read_as(value: object) -> str:
     """What YAML made of a value without quotes that should be a text."""
     kinds = {bool: "a truth value", int: "a number", float: "a number", type(None): "nothing"}
     return f"since YAML reads this word without quotes as {kinds.get(type(value), 'a date')}"
+
+
+def _number(text: str) -> str | None:
+    """A number as YAML reads it, for one that it reads as a text (``1e-4``, or in quotes); None for other texts."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return f"{number:f}" if number.is_finite() else None
 
 
 def _check_renamed(study: Mapping) -> None:
@@ -167,6 +185,8 @@ def _message(error: ValidationError) -> str:
     wanted = error.schema.get("type", ())
     if error.validator == "type" and "string" in wanted and not isinstance(error.instance, Mapping | list):
         return f"{place} is {error.instance!r}, {_read_as(error.instance)}; put it in quotes."
+    if isinstance(error.instance, str) and (number := _number(error.instance)) and error.validator in ("type", "anyOf"):
+        return f"{place} is {error.instance!r}, which YAML reads as a text; write {number}, without quotes."
     if error.validator == "pattern":
         return f"{place}: {error.instance!r} must be {error.schema['text']}."
     return f"{place}: {error.message}; see docs/configuration.md."
@@ -195,21 +215,22 @@ def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ..
     if isinstance(value, list):
         return [_complete(item, rules.get("items", {}), root, where) for item in value]
     if isinstance(value, str) and rules.get("format") == "path":
-        return _path(value, ".".join(where))
+        return _path(value, f"configuration key {'.'.join(where)}")
     whole = isinstance(value, float) and "integer" in (rules.get("type") or ())
     return int(value) if whole else value
 
 
-def _path(written: str, key: str) -> str:
-    """A path with its ``~`` written out; raises :class:`UserError` for what only a shell, or Windows, takes for one."""
+def _path(written: str, place: str) -> str:
+    """A path with its ``~`` written out; raises :class:`UserError` for what only a shell, or Windows, takes for one.
+
+    ``place``: where it is written, for the message.
+    """
     path = os.path.expanduser(written)
     if path.startswith("~"):
-        raise UserError(
-            f"configuration key {key} is {written!r}, and this machine knows no such home folder; write it out."
-        )
+        raise UserError(f"{place} is {written!r}, and this machine knows no such home folder; write it out.")
     if _NO_PATH.search(path) and not os.path.lexists(path):
         raise UserError(
-            f"configuration key {key} is {written!r}, which is taken as it stands; write the path itself, without "
+            f"{place} is {written!r}, which is taken as it stands; write the path itself, without "
             "variables, quotes, file: or a drive (~ stands for your home folder)."
         )
     return path

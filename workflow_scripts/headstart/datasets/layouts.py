@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from headstart import job
 from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released
 from headstart.datasets.scan import Layout, Scan, check_file, some_file
 from headstart.job import UserError, logger
@@ -132,8 +133,8 @@ def _check_keys(name: str, entry: Mapping) -> None:
 def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
     if "folder" not in entry:
         raise UserError(f"datasets.{name} has no folder; give the one with its scans.")
-    folder = Path(entry["folder"])
-    if not folder.is_absolute():
+    folder = Path(job.within_project(entry["folder"]))
+    if not os.path.isabs(entry["folder"]):
         if not data:
             raise UserError(f"datasets.{name}.folder is relative; set data in the configuration, or HEADSTART_DATA.")
         folder = Path(data) / folder

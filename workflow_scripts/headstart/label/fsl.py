@@ -34,6 +34,8 @@ _PACKAGES = ("fsl-bet2", "fsl-fast4", "fsl-first")
 _KILLED = (-9, 137)
 # Lines on standard error that are no errors.
 _WARNING = re.compile(r"\b(warning|ignored)\b", re.IGNORECASE)
+# Missing files that a message names.
+_NAMED = 3
 _REMEDY = "install FSL and set FSLDIR, run with --sdm apptainer (docs/fsl.md), or set label.backend to ants."
 
 
@@ -214,7 +216,8 @@ class _Fsl:
             told = f" ({(errors or printed)[-1][:200]})" if printed else ""
             raise self._error(tool.cmd, f"failed{told}, see the job's log")
         if missing := [path.name for path in _expected(tool) if not path.exists()]:
-            raise self._error(tool.cmd, f"wrote no {', '.join(missing)}, see the job's log")
+            more = f" and {len(missing) - _NAMED} other files" if len(missing) > _NAMED else ""
+            raise self._error(tool.cmd, f"wrote no {', '.join(missing[:_NAMED])}{more}, see the job's log")
 
     def read(self, tool: str, name: str, grid: Grid, labels: Mapping[int, str]) -> Volume:
         """Read the labels that a tool wrote on the scan's ``grid``, uint8; each of ``labels`` must occur."""

@@ -8,11 +8,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from headstart import job
+from headstart import job, stand_ins
 from headstart.job import UserError
 from headstart.networks.architectures import RESNETS, Encoder
 from headstart.networks.weight_files import read_state
@@ -50,7 +49,7 @@ def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None) ->
     file's expected checksum, or None. Raises :class:`UserError` if the file is missing or has another checksum, has no
     trunk or several, or naming the tensors that are unknown, missing, of another shape, or not finite.
     """
-    _check_file(Path(path), sha256)
+    _check_file(path, sha256)
     state, unused = _trunk_of(path, read_state(path))
     wanted = {name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith("compress.")}
     adapted = _sum_channels(path, state, wanted) + _fold_biases(state)
@@ -64,16 +63,16 @@ def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None) ->
     return Loaded(tuple(loaded), tuple(adapted), tuple(missing), tuple(unused))
 
 
-def _check_file(path: Path, sha256: str | None) -> None:
-    if not path.exists():
-        raise UserError(f"{path} does not exist; check the path of the weights.")
+def _check_file(path: str | os.PathLike, sha256: str | None) -> None:
+    # A pointer or a page has another checksum, too, but what it is says more.
+    stand_ins.first_bytes(path)
     if sha256 is not None and (found := job.sha256(path)) != sha256.lower():
         raise UserError(f"{path} has the SHA-256 {found}, not {sha256}; download it again, or correct the checksum.")
 
 
 def _tensors(held: object, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     """All tensors within the dictionaries of a checkpoint; names of nested ones are joined by dots."""
-    if isinstance(held, torch.Tensor):
+    if isinstance(held, torch.Tensor) and prefix:
         yield prefix, held
     elif isinstance(held, Mapping):
         for name, item in held.items():
