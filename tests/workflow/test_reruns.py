@@ -2,7 +2,7 @@
 
 import os
 import re
-import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -74,10 +74,11 @@ def test_a_copy_that_keeps_dates_reruns_nothing(finished, tmp_path):
     assert finished.copy(tmp_path / "elsewhere").to_run() == {}
 
 
-def test_a_copy_that_loses_dates_reruns_nothing_once_it_is_touched(finished, tmp_path):
-    """What `cp -r`, scp and unzip do; docs/reproduce.md names the step."""
-    shutil.copytree(finished.folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    copied = type(finished)(tmp_path / "elsewhere")
-    touched = copied.snakemake("--touch")
-    assert touched.returncode == 0, touched.stderr[-2000:]
+def test_a_copy_that_loses_dates_reruns_nothing(finished, tmp_path):
+    """What `cp -r`, scp and unzip do; at worst, each file is then newer than all that was made from it."""
+    copied = finished.copy(tmp_path / "elsewhere")
+    files = [path for path in copied.folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    now = time.time()
+    for age, path in enumerate(sorted(files, key=lambda path: path.stat().st_mtime)):
+        os.utime(path, (now - age, now - age))
     assert copied.to_run() == {}
