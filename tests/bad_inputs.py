@@ -144,8 +144,10 @@ MIRRORED = np.diag([-1.0, 1, 1, 1]) @ AFFINE
 COLOUR = np.zeros((20, 24, 18), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
 SHIFTED = AFFINE + [[0, 0, 0, 12], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 GRADED = lesion() * np.linspace(0, 255, 18).astype(np.uint8)
+BEYOND = lesion() + (2.0**32 + 1) * (head() > 600)
+WITH_2000 = lesion() + np.int16(1999) * (head() > 600)
 ROUNDED = lesion() * np.float32(0.9999) + np.float32(1e-7)
-MOVED = {mm: AFFINE + [[0, 0, 0, mm], [0] * 4, [0] * 4, [0] * 4] for mm in (0.02, 0.3, 5)}
+MOVED = {mm: AFFINE + [[0, 0, 0, mm], [0] * 4, [0] * 4, [0] * 4] for mm in (0.02, 0.3, 5, 1234)}
 TURNED = np.diag([-1.0, 1, 1, 1])
 TURNED[0, 3] = 19
 UPSIDE_DOWN = np.diag([-1.0, 1, -1, 1]) @ AFFINE
@@ -161,6 +163,7 @@ REFUSED = [
     Case("colour", "not one number per voxel", t1(COLOUR)),
     Case("series", "holds 2 volumes, not one", t1(np.stack([head()] * 2, -1))),
     Case("two-dimensional", "has 2 dimensions, not 3", t1(head()[:, :, 9])),
+    Case("no-slices", "has 20 x 24 x 0 voxels by its header", t1(head(), dim=[3, 20, 24, 0, 1, 1, 1, 1])),
     Case("one-slice", "not that of a head", t1(head()[:, :, 9:10])),
     Case("many-nan", "2.0 % of voxels that are NaN or infinite", t1(with_voxels(np.nan, 0.02))),
     Case("constant", "has the same value everywhere", t1(np.full((20, 24, 18), 7, np.int16))),
@@ -180,6 +183,7 @@ REFUSED = [
     Case("metres-without-unit", "not that of a head", t1(head(), scaled(1e-3))),
     Case("giant", "is 1200 x 1440 x 1080 mm in size", t1(head(), scaled(10))),
     Case("mask-shifted", "lies up to 12 mm from the voxels of", labels=t1(lesion(), SHIFTED), label_format=MASK),
+    Case("mask-far", "lies up to 1234 mm from the voxels of", labels=t1(lesion(), MOVED[1234]), label_format=MASK),
     Case("mask-other-shape", "has 19 x 24 x 18 voxels, but", labels=t1(lesion()[:-1]), label_format=MASK),
     Case("mask-empty", "is empty; add its labels", labels=t1(lesion() * 0), label_format=MASK),
     Case("mask-graded", "is not a mask", labels=t1(GRADED), label_format=MASK),
@@ -198,6 +202,8 @@ REFUSED = [
     Case("long-quaternion-mirrored", "mirror images", t1(head(), MIRRORED, quatern_d=1 + 4e-7, pixdim=[1] + [6] * 7)),
     Case("forms-upside-down", "differ about which side", t1(head(), srow_x=UPSIDE_DOWN[0], srow_z=UPSIDE_DOWN[2])),
     Case("darker-than-air", "were normalised within the head", t1(normalised())),
+    Case("inverted", "z-scores?) or inverted", t1(700 - head())),
+    Case("darker-than-air-everywhere", "z-scores?) or inverted", t1(-head())),
     Case("mask-damaged", "is damaged or cut short", labels=packed(flip_a_bit), label_format=MASK),
     Case("mask-without-form", "copy the scan's header", labels=t1(lesion(), sform=0, qform=0), label_format=MASK),
     Case("mask-inverted", "it may be inverted", labels=t1(1 - lesion()), label_format=MASK),
@@ -205,8 +211,11 @@ REFUSED = [
     Case("mask-negative", "has negative values (down to -1)", labels=t1(-lesion().astype(np.int16)), label_format=MASK),
     Case("mask-below", "highest value is 1", labels=t1(lesion()), label_format={**MASK, "mask_above": 5}),
     Case("labels-coarse", "is stored in steps of 0.81", labels=saved(four_each(range(208)), np.uint8)),
-    Case("labels-beyond-32-bits", "has the label 4294967297", labels=saved(four_each([1, 2**32 + 1]), np.float64)),
-    Case("labels-int64", "has the label 4294967297", labels=saved(four_each([1, 2**32 + 1]).astype(int), np.int64)),
+    Case("labels-not-exact", "has labels of up to 1.67772e+07", labels=t1(lesion() * np.float32(2**24))),
+    Case("labels-giant", "has labels of up to 1e+300", labels=t1(lesion() * 1e300)),
+    Case("mask-of-1-beside-2000", "neither 0 nor its highest", labels=t1(WITH_2000), label_format=MASK),
+    Case("mask-colour", "holds colours, not one number per voxel", labels=t1(COLOUR), label_format=MASK),
+    Case("mask-nowhere", "an affine that is not finite", labels=t1(lesion(), srow_x=[np.nan] * 4, qform_code=0)),
     Case("labels-between", "is not a label map", labels=t1(lesion() * np.float32(0.4))),
     Case("labels-of-no-class", "has none of the labels", labels=t1(lesion() * np.uint8(4))),
 ]
@@ -224,7 +233,7 @@ ACCEPTED = [
     ),
     Case("air-below-0", "air is 0 instead of -1024", t1(head() - np.int16(1024))),
     Case("air-above-0", "air is 0 instead of 1024", t1(head() + np.int16(1024))),
-    Case("stray-voxel", "set to its ends: 1", t1(with_voxels(1e6, 0))),
+    Case("stray-voxel", "set to the median around them: 1", t1(with_voxels(1e6, 0))),
     Case("slope-zero", None, t1(head(), scl_slope=0)),
     Case("slope-nan", "used as stored", t1(head(), scl_slope=np.nan, scl_inter=np.nan)),
     Case("one-nan", "that were NaN or infinite set to 0: 1", t1(with_voxels(np.nan, 0))),
@@ -252,6 +261,8 @@ ACCEPTED = [
         labels=t1(lesion()),
         label_format=MASK,
     ),
+    Case("labels-beyond-32-bits", None, labels=saved(BEYOND, np.float64)),
+    Case("labels-int64", None, labels=saved(BEYOND.astype(np.int64), np.int64)),
     Case("labels-rounded", "voxels of labels rounded: 36", labels=t1(lesion() * np.float32(0.9999))),
     Case("labels-of-another-class-too", None, labels=t1(lesion() + np.uint8(2) * (head() > 600))),
 ]

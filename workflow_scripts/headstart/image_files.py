@@ -79,15 +79,19 @@ def read(path: PathLike) -> StoredImage:
     missing, is not an image that nibabel can read, is damaged or truncated, is in colour, or is not one volume.
     """
     with _opened(path) as (image, header):
+        if len(image.shape) < 3:
+            raise UserError(f"{path} has {len(image.shape)} dimensions, not 3; give a volume.")
+        if 0 in image.shape:
+            shape = " x ".join(str(n) for n in image.shape)
+            raise UserError(f"{path} has {shape} voxels by its header; convert it again from its source.")
         data = np.asanyarray(image.dataobj)
         affine = placement.affine(image, header)
     if data.dtype.kind not in "biuf":
-        raise UserError(f"{path} holds {data.dtype}, not one number per voxel; give the scan's intensities.")
-    if data.ndim < 3:
-        raise UserError(f"{path} has {data.ndim} dimensions, not 3; give a T1 volume.")
+        held = "colours" if data.dtype.names else data.dtype
+        raise UserError(f"{path} holds {held}, not one number per voxel; convert it to integers or real numbers.")
     volumes = int(np.prod(data.shape[3:]))
     if volumes != 1:
-        raise UserError(f"{path} holds {volumes} volumes, not one; give one T1 volume per file.")
+        raise UserError(f"{path} holds {volumes} volumes, not one; give one volume per file.")
     return StoredImage(data[:, :, :, *[0] * (data.ndim - 3)], affine, header)
 
 
@@ -153,6 +157,9 @@ def _class_of(path: PathLike) -> type[nib.spatialimages.SpatialImage]:
         fits, sniff = kind.path_maybe_image(path, sniff)
         if fits:
             return kind
+    if _is_packed(path):  # nibabel passes over what is damaged within the header
+        with gzip.open(_with_header(path)) as file:
+            _read_to_the_end(file)
     raise nib.filebasedimages.ImageFileError("neither its name nor its content is that of a known format")
 
 

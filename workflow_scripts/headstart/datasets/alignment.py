@@ -35,8 +35,9 @@ def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, l
             if turned.data is not labels.data:
                 repairs.append("axes reordered to those of the scan")
             if not turned.grid.matches(grid):
-                repairs.append(f"{turned.grid.distance(grid):.2g} mm from the scan's voxels; taken voxel by voxel")
+                repairs.append(f"{_mm(turned.grid.distance(grid))} from the scan's voxels; taken voxel by voxel")
             return Volume(turned.data, affine), [*repairs, *reason]
+    headers.check_affine(path, labels.affine, "an affine")
     scan, turned = Grid(shape, affine), _reordered(labels.data, labels.affine, affine)
     if turned.grid.shape != shape:
         raise UserError(
@@ -44,7 +45,7 @@ def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, l
             "nearest neighbours."
         )
     raise UserError(
-        f"{path} lies up to {turned.grid.distance(scan):.2g} mm from the voxels of {t1w}; {_COPY_HEADER}, or else "
+        f"{path} lies up to {_mm(turned.grid.distance(scan))} from the voxels of {t1w}; {_COPY_HEADER}, or else "
         "resample it to the scan, with nearest neighbours."
     )
 
@@ -77,6 +78,10 @@ def _reordered(data: np.ndarray, affine: np.ndarray, wanted: np.ndarray) -> Volu
         return Volume(data, affine)
     turned = nib.apply_orientation(data, axes)
     return Volume(turned, affine @ nib.orientations.inv_ornt_aff(axes, data.shape))
+
+
+def _mm(distance: float) -> str:
+    return f"{distance:.2g} mm" if distance < 10 else f"{distance:.0f} mm"
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -30,7 +30,7 @@ def check(path: str | os.PathLike, grid: images.Grid) -> tuple[dict, list[str], 
     placed_by, differences = "format", []
     if isinstance(header, nib.Nifti1Header):
         placed_by, differences = _check_forms(path, header, grid)
-    _check_affine(path, grid.affine, "an affine")
+    check_affine(path, grid.affine, "an affine")
     _check_extent(path, grid)
     repairs, warnings = placement.conversion(header)
     metadata = {
@@ -67,7 +67,7 @@ def _check_forms(path: str | os.PathLike, header: nib.Nifti1Header, grid: Grid) 
     if not valid_sizes:
         warnings.append(f"header has voxels of {shown} mm; those of the sform were used")
     (used, form), *other = found.items()
-    _check_affine(path, form, f"{'an' if used == 'sform' else 'a'} {used}")
+    check_affine(path, form, f"{'an' if used == 'sform' else 'a'} {used}")
     if other and valid_sizes:
         warnings += _compare_forms(grid, Grid(grid.shape, other[0][1]))
     if not np.isfinite(header["scl_slope"]):
@@ -85,7 +85,7 @@ def _compare_forms(sform: Grid, qform: Grid) -> list[str]:
     return [f"sform and qform differ by up to {distance:.0f} mm; the sform was used"]
 
 
-def _check_affine(path: str | os.PathLike, affine: np.ndarray, form: str) -> None:
+def check_affine(path: str | os.PathLike, affine: np.ndarray, form: str) -> None:
     """Raise :class:`UserError` unless an affine is finite and spans three dimensions."""
     if not np.isfinite(affine).all():
         invalid = "not finite, or no rotation" if "qform" in form else "not finite"

@@ -115,11 +115,12 @@ def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
 
 
 def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFormat) -> tuple[Volume, list[str]]:
-    """Read the manual labels of the scan ``t1w`` as int32 on its grid, with a list of repairs.
+    """Read the manual labels of the scan ``t1w`` as integers on its grid, with a list of repairs.
 
-    ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set. Raises
-    :class:`UserError` if they do not lie on the scan's voxels (:func:`headstart.datasets.alignment.align`), and for
-    values that labels or masks cannot have (:mod:`headstart.datasets.label_values`).
+    ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set. The type is
+    int32, or int64 if the values need it. Raises :class:`UserError` if they do not lie on the scan's voxels
+    (:func:`headstart.datasets.alignment.align`), and for values that labels or masks cannot have
+    (:mod:`headstart.datasets.label_values`).
     """
     repairs, parts = [], []
     for path in paths:
@@ -133,8 +134,10 @@ def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFor
         repairs += [f"labels: {sentence}" for sentence in done]
         if rounded:
             repairs.append(f"voxels of labels rounded: {rounded}")
-    data = np.logical_or.reduce([part.data for part in parts]) if label_format.masks else parts[0].data
-    return Volume(data.astype(np.int32), parts[0].affine), repairs
+    data = parts[0].data
+    if label_format.masks:
+        data = np.logical_or.reduce([part.data for part in parts]).astype(np.int32)
+    return Volume(data, parts[0].affine), repairs
 
 
 def fingerprint(scan: Volume) -> str:

@@ -21,6 +21,8 @@ _AIR_SPREAD = 0.2
 _AIR_SHIFT = 0.05
 # A voxel is far darker than air by this share of the scan's range, and stray beyond this multiple of it.
 _DARKER, _STRAY = 0.1, 10
+# Steps from a voxel to those around it, and to itself.
+_AROUND = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 # Shares of voxels far darker than air above which there is a warning, and above which they are tissue.
 _SOME_DARKER, _MANY_DARKER = 1e-3, 0.02
 
@@ -33,8 +35,8 @@ def repair(path: str | os.PathLike, stored: Volume) -> tuple[Volume, list[str], 
       is subtracted if a quarter of the surface has exactly this value, or if it is more than 5 % of the scan's range,
       which reaches from air to the 99.5th percentile of the image.
     - A few voxels that are NaN or infinite become 0.
-    - Stray voxels, farther from air than ten times the range, are set to its ends, since a single one can move the
-      registration by centimetres. In ordinary scans the brightest voxel is within five times the range.
+    - Stray voxels, farther from air than ten times the range, are set to the median around them, since a single one can
+      move the registration by centimetres. In ordinary scans the brightest voxel is within five times the range.
 
     Raises :class:`UserError` if many voxels are not finite, if all voxels are equal, or if tissue is darker than air.
     """
@@ -50,28 +52,42 @@ def repair(path: str | os.PathLike, stored: Volume) -> tuple[Volume, list[str], 
     repairs, warnings = [], []
     if count:
         data[bad] = np.median(data[~bad])
-    if data.size == 0 or data.min() == data.max():
+    lowest, highest = data.min(initial=np.inf), data.max(initial=-np.inf)
+    if lowest >= highest:
         raise UserError(f"{path} has the same value everywhere; convert it again, or exclude the scan.")
     air, top, even = _levels(data)
     if air != 0 and (even or abs(air) > _AIR_SHIFT * (top - air)):
-        data, top = data - air, top - air
+        with np.errstate(over="ignore", invalid="ignore"):
+            data = (stored.data - np.float64(air)).astype(np.float32)
+        top, lowest, highest = top - air, lowest - air, highest - air
         repairs.append(f"intensities shifted so that air is 0 instead of {air:g}")
     if count:
         data[bad] = 0
         repairs.append(f"voxels that were NaN or infinite set to 0: {count}")
-    if top > 0:
-        darker = float(np.mean(data < -_DARKER * top))
-        if darker > _SOME_DARKER:
-            warnings.append(_judge_darker(path, stored.data, darker, even))
-        elif stray := int(np.count_nonzero(np.abs(data) > _STRAY * top)):
-            data = np.where(data > _STRAY * top, top, np.where(data < -_STRAY * top, 0, data)).astype(np.float32)
-            repairs.append(f"voxels beyond {_STRAY} times the range of intensities set to its ends: {stray}")
+    top = max(top, np.float32(0))  # 0 if nothing is brighter than air
+    if lowest < -_DARKER * top and (darker := float(np.mean(data < -_DARKER * top))) > _SOME_DARKER:
+        warnings.append(_judge_darker(path, stored.data, darker, even))
+    elif top > 0 and max(highest, -lowest) > _STRAY * top:
+        stray = np.abs(data) > _STRAY * top
+        _fill(data, stray, top)
+        repairs.append(
+            f"voxels beyond {_STRAY} times the range of intensities set to the median around them: "
+            f"{np.count_nonzero(stray)}"
+        )
     return Volume(data, stored.affine), repairs, warnings
+
+
+def _fill(data: np.ndarray, stray: np.ndarray, top: np.float32) -> None:
+    """Set the voxels ``stray`` (boolean) to the medians of the 27 voxels around them, themselves as 0 or ``top``."""
+    places = np.argwhere(stray)
+    data[stray] = np.clip(data[stray], 0, top)
+    around = np.clip(places[:, None] + _AROUND, 0, np.array(data.shape) - 1)
+    data[stray] = np.median(data[tuple(np.moveaxis(around, -1, 0))], axis=1)
 
 
 def _levels(data: np.ndarray) -> tuple[np.float32, np.float32, bool]:
     """Level of air, the 99.5th percentile of the image, and whether air is the same value in many voxels."""
-    surface = np.concatenate([np.take(data, (0, -1), axis).ravel() for axis in range(3)])
+    surface = np.concatenate([np.moveaxis(data, axis, 0)[end].ravel() for axis in range(3) for end in (0, -1)])
     low, high = np.percentile(surface, (25, 75), method="lower")
     some = data if data.size < 2**20 else data[::2, ::2, ::2]
     darkest, top = np.percentile(some, (1, 99.5), method="lower")
@@ -86,7 +102,7 @@ def _judge_darker(path: str | os.PathLike, stored: np.ndarray, share: float, eve
         return f"{shown}: did integers overflow?"
     if even_air and share > _MANY_DARKER:
         raise UserError(
-            f"{path} has {shown}, so its intensities were normalised within the head (z-scores?); give the scan before "
-            "that step, or exclude it."
+            f"{path} has {shown}, so its intensities were normalised within the head (z-scores?) or inverted; give "
+            "the scan before that step, or exclude it."
         )
     return shown

@@ -43,11 +43,11 @@ def whole_mask(path: PathLike, data: np.ndarray, mask_above: float | None) -> tu
 
 
 def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
-    """A label map as int32, and how many of its voxels were rounded.
+    """A label map as int32, or int64 if its values need it, and how many of its voxels were rounded.
 
     Values are rounded if they are as near to whole numbers as their storage allows: within half a step of the values
     that scaled integers can have, or single precision. Raises :class:`UserError` for values in between, and for those
-    that 32 bits cannot hold.
+    that are too large to be exact.
     """
     data = stored.data
     if not np.isfinite(data).all():
@@ -63,14 +63,16 @@ def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
         raise UserError(
             f"{path} is not a label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
         )
-    limits = np.iinfo(np.int32)
-    if whole.min(initial=0) < limits.min or whole.max(initial=0) > limits.max:
-        beyond = whole.max() if whole.max() > limits.max else whole.min()
+    largest = max(float(whole.max(initial=0)), -float(whole.min(initial=0)))
+    # Floating point holds every whole number only up to the digits of its fraction.
+    exact = min(np.finfo(data.dtype).nmant + 1, 63) if data.dtype.kind == "f" else 63
+    if largest >= 2.0**exact:
         raise UserError(
-            f"{path} has the label {int(beyond)}, but labels must be between {limits.min} and {limits.max}; correct "
-            "its values, or exclude the scan."
+            f"{path} has labels of up to {largest:.6g}, which {data.dtype} does not hold exactly; save it again as "
+            "int32 from its source, or exclude the scan."
         )
-    return whole.astype(np.int32), int(np.count_nonzero(distance))
+    integer = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+    return whole.astype(integer), int(np.count_nonzero(distance))
 
 
 def _two_values(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
@@ -83,7 +85,8 @@ def _two_values(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:
         )
     share = data / max(highest, 1e-12)
     distance = np.abs(share - (share > 0.5))
-    if between := int(np.count_nonzero(distance > _ROUNDING)):
+    # Near 0, the distance counts as it stands too: 1 is no rounding error beside 2000.
+    if between := int(np.count_nonzero((distance > _ROUNDING) | ((share < 0.5) & (np.abs(data) > _ROUNDING)))):
         raise UserError(
             f"{path} is not a mask: {between} voxels are neither 0 nor its highest value {highest:g}; say above which "
             "value it is set, with mask_above in the dataset's entry."
