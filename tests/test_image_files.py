@@ -116,3 +116,12 @@ def test_a_folder_made_by_unpacking_is_named(tmp_path):
     with pytest.raises(UserError, match="is a folder, not an image"):
         images.read(tmp_path / "a.nii.gz")
     shutil.rmtree(tmp_path / "a.nii.gz")
+
+
+def test_a_damaged_header_of_a_pair_is_refused_as_damaged(tmp_path):
+    nib.save(nib.Nifti1Pair(head(), AFFINE), tmp_path / "a.img.gz")
+    content = bytearray((tmp_path / "a.hdr.gz").read_bytes())
+    content[-8] ^= 1
+    (tmp_path / "a.hdr.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a.img.gz is damaged or cut short \(CRC"):
+        images.read(tmp_path / "a.img.gz")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bad_inputs import four_each, head, saved, write
+from bad_inputs import four_each, head, lesion, saved, write
 from settings_of import LABEL_MAP, MASKS
 
 from headstart.datasets import intake
@@ -34,3 +34,12 @@ def test_a_small_value_of_a_mask_is_not_rounded_away_beside_a_large_one(tmp_path
     write(tmp_path / "labels.nii.gz", four_each([1, highest]).astype(np.float32))
     with pytest.raises(UserError, match="4 voxels are neither 0 nor its highest value"):
         intake.read_labels([tmp_path / "labels.nii.gz"], tmp_path / "T1w.nii.gz", MASKS)
+
+
+def test_a_class_that_covers_nearly_everything_is_a_warning(tmp_path):
+    write(tmp_path / "T1w.nii.gz", head())
+    write(tmp_path / "labels.nii.gz", 2 - lesion())
+    record = intake.check_labels(
+        [tmp_path / "labels.nii.gz"], tmp_path / "T1w.nii.gz", {"lesion": [2], "rest": [1]}, LABEL_MAP
+    )
+    assert record["warnings"] == ["lesion covers 99.6 % of all voxels: is it the background?"]

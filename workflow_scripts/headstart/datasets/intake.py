@@ -100,10 +100,18 @@ def check_labels(
     """
     labelled, repairs = read_labels(paths, t1w, label_format)
     voxels, others = _count_voxels(paths[0], labelled.data, classes)
+    shares = {name: count / labelled.data.size for name, count in voxels.items()}
+    vast = {name: share for name, share in shares.items() if share > label_values.MAX_SHARE}
     return {
         "files": [str(path) for path in paths],
         "repairs": repairs,
-        "warnings": [f"no voxel of {name}" for name, count in voxels.items() if not count],
+        "warnings": [
+            *(f"no voxel of {name}" for name, count in voxels.items() if not count),
+            *(
+                f"{name} covers {100 * share:.1f} % of all voxels: is it the background?"
+                for name, share in vast.items()
+            ),
+        ],
         "label_voxels": voxels,
         "other_labels": others,
     }

@@ -12,8 +12,8 @@ PathLike = str | os.PathLike
 _ROUNDING = 1e-3
 # Steps between the values of a file from which on two whole numbers can be stored as one.
 _COARSE = 0.5
-# No mask covers a larger share of a scan, unless it is inverted: a ball within a cube covers half of it.
-_MAX_MASK = 0.8
+# No mask and hardly a class covers a larger share of a scan, unless inverted: a ball within a cube covers half of it.
+MAX_SHARE = 0.8
 
 
 def whole_mask(path: PathLike, data: np.ndarray, mask_above: float | None) -> tuple[np.ndarray, int]:
@@ -34,7 +34,7 @@ def whole_mask(path: PathLike, data: np.ndarray, mask_above: float | None) -> tu
                 f"{path} has no voxel above mask_above {mask_above:g}, since its highest value is {highest:g}; lower "
                 "mask_above in the dataset's entry."
             )
-    if mask.mean() > _MAX_MASK:
+    if mask.mean() > MAX_SHARE:
         raise UserError(
             f"{path} is set in {100 * mask.mean():.1f} % of all voxels, so it may be inverted; give a mask that is 0 "
             "outside the labelled region, or exclude the scan."
@@ -68,8 +68,8 @@ def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
     exact = min(np.finfo(data.dtype).nmant + 1, 63) if data.dtype.kind == "f" else 63
     if largest >= 2.0**exact:
         raise UserError(
-            f"{path} has labels of up to {largest:.6g}, which {data.dtype} does not hold exactly; save it again as "
-            "int32 from its source, or exclude the scan."
+            f"{path} has labels of up to {largest:.6g}, too large to be read exactly; give its labels smaller "
+            "numbers, or exclude the scan."
         )
     integer = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
     return whole.astype(integer), int(np.count_nonzero(distance))
