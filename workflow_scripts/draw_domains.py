@@ -1,5 +1,3 @@
-import pandas as pd
-
 from headstart import job
 from headstart.report import paper, scan_pictures
 
@@ -7,7 +5,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     files, target = snakemake.input, snakemake.wildcards.target
     summary, *detection = (
         table[table["target"] == target]
-        for table in (pd.read_csv(path, sep="\t") for path in (files.summary, *files.detection))
+        for table in (job.read_table(path) for path in (files.summary, *files.detection))
     )
     shown = paper.numbers(summary, detection[0] if detection else None)
     job.write_table(snakemake.output.numbers, shown)

@@ -1,12 +1,10 @@
-import pandas as pd
-
 from headstart import job
 from headstart.evaluate import verdict
 from headstart.report import figures, scan_pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files = snakemake.input
-    scores, summary, answers = (pd.read_csv(path, sep="\t") for path in (files.scores, files.summary, files.verdict))
+    scores, summary, answers = (job.read_table(path) for path in (files.scores, files.summary, files.verdict))
     headlines = {row["target"]: verdict.headline(row) for row in answers.to_dict("records")}
     figure = figures.learning_curves(scores, summary, headlines)
     job.write_table(snakemake.output.numbers, figures.learning_curve_numbers(scores, summary))

@@ -5,9 +5,7 @@ from headstart.report import figures, scan_pictures
 
 with job.running(snakemake.rule, snakemake.log[0]):
     sources = snakemake.params.sources
-    curves = {
-        source: pd.read_csv(path, sep="\t") for source, path in zip(sources, snakemake.input.training, strict=True)
-    }
+    curves = {source: job.read_table(path) for source, path in zip(sources, snakemake.input.training, strict=True)}
     metadata = {source: job.read_json(path) for source, path in zip(sources, snakemake.input.metadata, strict=True)}
     measures = {source: known["measure"] for source, known in metadata.items() if "measure" in known}
     empty = [pd.DataFrame({"source": []})]

@@ -1,10 +1,8 @@
-import pandas as pd
-
 from headstart import job
 from headstart.report import scan_pictures, verdict_figure
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    verdict, comparisons, saved = (pd.read_csv(path, sep="\t") for path in snakemake.input)
+    verdict, comparisons, saved = (job.read_table(path) for path in snakemake.input)
     shown = verdict_figure.numbers(verdict, comparisons, saved)
     job.write_table(snakemake.output.numbers, shown)
     sentences = dict(zip(verdict["target"], verdict["sentence"], strict=True))

@@ -1,11 +1,9 @@
-import pandas as pd
-
 from headstart import job
 from headstart.report import paper
 
 with job.running(snakemake.rule, snakemake.log[0]):
     target = snakemake.wildcards.target
-    summary = pd.read_csv(snakemake.input[0], sep="\t")
+    summary = job.read_table(snakemake.input[0])
     made = paper.table(summary[summary["target"] == target], snakemake.params.paper)
     job.write_table(snakemake.output.table, made)
     job.write_text(snakemake.output.page, paper.page(made, target))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from simulated_scores import SPREAD, simulated_scores
 
+from headstart import job
 from headstart.evaluate import comparisons, learning_curves, tables, verdict
 from headstart.evaluate.scores import score_scan
 from headstart.report import figures, scan_pictures, verdict_figure
@@ -131,6 +132,17 @@ def test_the_script_draws_the_learning_curves_under_the_verdict(run_script, tmp_
     numbers = pd.read_csv(written.numbers, sep="\t")
     assert numbers["resample"].isna().sum() == len(made.summary)
     assert len(numbers) == len(made.summary) + len(made.scores)
+
+
+@pytest.mark.parametrize("target", ["NA", "012"])
+def test_a_target_may_be_named_like_a_missing_value_or_a_number(run_script, tmp_path, target):
+    made, files = study(EQUAL, (10, 20), 3, SPREAD), SimpleNamespace(figure=[tmp_path / "verdict.svg"])
+    paths = [tmp_path / f"{name}.tsv" for name in ("verdict", "comparisons", "saved")]
+    for path in paths:
+        job.write_table(path, vars(made)[path.stem].assign(target=target))
+    files.numbers = tmp_path / "numbers.tsv"
+    run_script("draw_verdict", paths, {}, files)
+    assert list(job.read_table(files.numbers)["target"]) == [target] * 3
 
 
 def scored_scans(overlaps):
