@@ -97,6 +97,7 @@ def test_masks_are_united_and_label_maps_are_not(folder):
     [
         ({"labels": "derivatives/x"}, "datasets.d has labels but no labels_suffix"),
         ({"labels": "gone", "labels_suffix": "l_mask"}, "gone does not exist; check datasets.d.labels"),
+        ({"entities": {"suffix": None}, "include": ["02"]}, "include names 02, which the folder lacks"),
         ({"labels_suffix": "m_mask"}, r"no scan has labels \*_m_mask.nii\[.gz\] in .*set/derivatives/\*; check"),
         ({"labels_suffix": "l_mask"}, "both label one scan; say which derivative with datasets.d.labels"),
         ({"acquisition": "none"}, "has nothing like sub-.*check folder and layout"),
@@ -182,8 +183,8 @@ def test_a_t1_beside_sessions_is_a_scan_of_its_own(folder):
 def test_people_without_a_t1_are_named(folder, caplog):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_UNIT1.nii.gz", "sub-03/sub-03_T1w.nii.gz")
     assert [scan.subject for scan in folder.scans("bids")] == ["01"]
-    named = "people without a T1 that is read: 2 (sub-02 with anat/sub-02_UNIT1.nii.gz, sub-03 with sub-03_T1w.nii.gz)"
-    assert named in caplog.text
+    named = "2 (sub-02 with anat/sub-02_UNIT1.nii.gz, sub-03 with sub-03_T1w.nii.gz)"
+    assert f"people or sessions without a T1 that is read: {named}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -260,3 +261,63 @@ def test_a_folder_with_the_name_of_an_image_is_refused(folder):
 def test_nothing_has_to_be_chosen_for_an_excluded_scan(folder):
     folder.touch(*(f"sub-01/anat/sub-01_acq-{x}_T1w.nii.gz" for x in "ab"), "sub-02/anat/sub-02_T1w.nii.gz")
     assert [scan.subject for scan in folder.scans("bids", exclude=["01"])] == ["02"]
+
+
+def test_sessions_with_an_anatomy_but_no_t1_are_named(folder, caplog):
+    folder.touch("sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T2w.nii.gz")
+    folder.touch("sub-01/ses-3/func/sub-01_ses-3_task-rest_bold.nii.gz", "sub-01/ses-4/sub-01_ses-4_T1w.nii.gz")
+    assert [scan.subject for scan in folder.scans("bids")] == ["01ses1"]
+    named = (
+        "people or sessions without a T1 that is read: 2 (sub-01/ses-2 with anat/sub-01_ses-2_T2w.nii.gz, "
+        "sub-01/ses-4 with sub-01_ses-4_T1w.nii.gz)"
+    )
+    assert named in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", ["site2/sub-02/anat/sub-02_T1w.nii.gz", "sub02/anat/sub02_T1w.nii.gz", "sub-02_T1w.nii.gz"]
+)
+def test_people_beside_the_folders_that_are_read_are_named(folder, caplog, path):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", path, "derivatives/x/sub-03/anat/sub-03_T1w.nii.gz")
+    assert [scan.subject for scan in folder.scans("bids")] == ["01"]
+    assert f"without a T1 that is read: 1 ({path.split('/anat')[0]}" in caplog.text
+
+
+def test_other_folders_with_the_same_people_are_not_named(folder, caplog):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "fmriprep/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz", "subjects.txt")
+    folder.scans("bids")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("sub-02/anat/sub-03_T1w.nii.gz", "sub-03"),
+        ("sub-02/anat/sub-022_T1w.nii.gz", "sub-022"),
+        ("sub-02/ses-1/anat/sub-02_ses-2_T1w.nii.gz", "ses-2"),
+    ],
+)
+def test_a_t1_in_the_folder_of_another_is_refused_unless_excluded(folder, path, named):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", path)
+    with pytest.raises(UserError, match=f"but its name says {named}; rename or move it, or exclude the scan"):
+        folder.scans("bids")
+    assert len(folder.scans("bids", exclude=["02ses1" if "ses" in path else "02"])) == 1
+
+
+@pytest.mark.parametrize("name", ["sub-2_T1w", "Sub-02_T1w", "x_T1w", "sub-02_ses-1_T1w"])
+def test_a_name_may_write_a_person_in_another_way(folder, name):
+    folder.touch(f"sub-02/anat/{name}.nii.gz")
+    assert [scan.subject for scan in folder.scans("bids")] == ["02"]
+
+
+@pytest.mark.parametrize(("value", "written"), [("norm", "norm"), ("no", '"no"'), ("012", '"012"'), ("1e3", '"1e3"')])
+def test_a_choice_can_be_copied_into_the_configuration(folder, value, written):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", f"sub-01/anat/sub-01_rec-{value}_T1w.nii.gz")
+    with pytest.raises(UserError, match=f"{{rec: null}} or {{rec: {written}}}"):
+        folder.scans("bids")
+
+
+def test_no_entity_distinguishes_run_1_from_run_01(folder):
+    folder.touch("sub-01/anat/sub-01_run-1_T1w.nii.gz", "sub-01/anat/sub-01_run-01_T1w.nii.gz")
+    with pytest.raises(UserError, match="are both the T1 of one scan; keep one"):
+        folder.scans("bids")

@@ -46,3 +46,22 @@ def test_labels_in_another_space_serve_where_there_are_no_others(folder):
     """ATLAS has such names; whether they lie on the scan is checked when files are opened."""
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz", f"{IN_DERIVATIVE}space-MNI_label-l_mask.nii.gz")
     assert len(folder.scans("bids", labels_suffix="label-l_mask")[0].target) == 1
+
+
+@pytest.mark.parametrize("place", ["Derivatives/x/Sub-01/Anat", "derivatives/x/sub-01/Anat"])
+def test_capitals_in_folders_of_labels_do_not_matter(folder, place):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", f"{place}/sub-01_label-l_mask.nii.gz")
+    assert len(folder.scans("bids", labels_suffix="label-l_mask")[0].target) == 1
+
+
+def test_capitals_in_names_of_people_do_matter(folder):
+    folder.touch("sub-A/anat/sub-A_T1w.nii.gz", "sub-a/anat/sub-a_T1w.nii.gz", "derivatives/x/sub-a/anat/l_mask.nii.gz")
+    found = folder.scans("bids", labels_suffix="l_mask")
+    assert [(scan.subject, len(scan.target)) for scan in found] == [("A", 0), ("a", 1)]
+
+
+def test_labels_at_another_place_are_named(folder):
+    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "derivatives/sub-01/anat/sub-01_label-l_mask.nii.gz")
+    with pytest.raises(UserError, match="derivatives/sub-01/anat/sub-01_label-l_mask.nii.gz is there"):
+        folder.scans("bids", labels_suffix="label-l_mask")
+    assert folder.scans("bids", labels_suffix="label-l_mask", labels="derivatives")[0].target

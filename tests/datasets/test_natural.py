@@ -172,3 +172,14 @@ def test_missing_classes_are_named(tmp_path):
     put(tmp_path / "n04070727", {"n04070727_1.JPEG": png((1, 1, 1))})
     with pytest.raises(UserError, match="has no pictures of n03761084; add them, or list others in classes"):
         pictures("things", entry("imagenet", pictures=1, classes=list(WNIDS)), tmp_path, seed=1)
+
+
+def test_capitals_in_endings_of_natural_images_do_not_matter(tmp_path):
+    views = {view(1, "rgb").replace(".png", ".PNG"): png((50,) * 3), view(1, "segment_semantic").upper(): png(3)}
+    put(tmp_path / "rooms", {"Allensville_RGB.TAR": archive(views)})
+    (room,) = pictures("d", entry("taskonomy", pictures=1), tmp_path / "rooms", 0)
+    assert room.group == "Allensville"
+    assert room.labels is not None
+    put(tmp_path / "things", {f"{WNIDS[0]}.TAR": archive({f"{WNIDS[0]}_1.JPEG": png((9,) * 3)})})
+    (thing,) = pictures("d", entry("imagenet", pictures=1, classes=[WNIDS[0]]), tmp_path / "things", 0)
+    assert thing.group == WNIDS[0]

@@ -11,7 +11,17 @@ from pathlib import Path
 
 from headstart.datasets import bids_labels
 from headstart.datasets.bids_names import agree, entities, stem
-from headstart.datasets.scan import Scan, find_files, find_folders, only_t1, subject_label
+from headstart.datasets.scan import (
+    Scan,
+    alphanumeric,
+    find_files,
+    find_folders,
+    is_image,
+    list_folder,
+    only_t1,
+    some_file,
+    subject_label,
+)
 from headstart.job import UserError
 
 # The table of participants that BIDS prescribes.
@@ -19,6 +29,8 @@ PARTICIPANTS = {"file": "participants.tsv", "subject": "participant_id"}
 _NOT_SITES = {"derivatives", "sourcedata", "code", "phenotype"}
 # Parts of a complex image that are no anatomy.
 _NOT_MAGNITUDE = ("phase", "real", "imag")
+# Values that can stand in the configuration without quotes, unless YAML takes them for truth values or for nothing.
+_UNQUOTED = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)(?:[a-z]+|[1-9][0-9]*)", re.IGNORECASE)
 
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
@@ -40,6 +52,8 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
             # An excluded scan is only listed; nothing has to be chosen for it.
             excluded = label in entry["exclude"]
             t1w = _chosen(name, paths, first=excluded or entry.get("several") == "first")
+            if not excluded:
+                _check_place(t1w, person, session)
             target = () if excluded else labels.of(t1w)
             found.append(
                 Scan(
@@ -65,21 +79,71 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
 
 def unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
-    """The subjects' folders that gave no scan."""
+    """The people that gave no scan, and the sessions with an anatomy that gave none though others of the person did.
+
+    People are also images and folders whose names begin like a person's, and those in other folders beside people.
+    """
     # The T1 is in the subject's folder anat, or in that of a session.
     sessions = {os.path.dirname(os.path.dirname(scan.t1w)) for scan in found}
     read = sessions | {os.path.dirname(session) for session in sessions}
-    return [subject for subject in _subjects(folder) if str(subject) not in read]
+    subjects = _subjects(folder)
+    known = {subject.name for subject in subjects}
+    sites = {subject.parent for subject in subjects}
+    people = [
+        *subjects,
+        *(person for person in _in_sites(folder) if person.name not in known),
+        *(path for path in find_folders(folder, "sub(?!-).+") if path not in sites and _holds_image(path)),
+        *(path for path, _ in find_files(folder, "sub-.+") if is_image(path)),
+    ]
+    unread_sessions = (
+        session
+        for subject in subjects
+        if str(subject) in read
+        for session in find_folders(subject, "ses.+")
+        if str(session) not in read and _has_anatomy(session)
+    )
+    return [*(person for person in people if str(person) not in read), *unread_sessions]
+
+
+def session_tables(scans: Sequence[Scan]) -> dict[str, Path]:
+    """Where BIDS has a table of the sessions of a person, by ``listed_as`` of those scans that are of a session."""
+    subjects = {scan.listed_as: scan.t1w.parents[2] for scan in scans if scan.session is not None}
+    return {name: subject / f"{subject.name}_sessions.tsv" for name, subject in subjects.items()}
+
+
+def _holds_image(folder: Path) -> bool:
+    there = some_file(folder)
+    return there is not None and is_image(there)
+
+
+def _has_anatomy(session: Path) -> bool:
+    return any(entry.name.casefold() == "anat" or is_image(Path(entry)) for entry in list_folder(session))
+
+
+def _check_place(t1w: Path, person: str, session: str | None) -> None:
+    """Raise :class:`UserError` if the name of a T1 is that of another person or session than its folder."""
+    named = entities(t1w)
+    for key, value in (("sub", person), ("ses", session)):
+        if value is None or key not in named or f"{key}-{value}_".casefold() in t1w.name.casefold():
+            continue
+        # Zeros before a number do not make another person.
+        one, other = (alphanumeric(text).casefold().lstrip("0") for text in (value, named[key]))
+        if one != other:
+            raise UserError(
+                f"{t1w} is in the folder of {key}-{value}, but its name says {key}-{named[key]}; rename or move it, or "
+                "exclude the scan."
+            )
 
 
 def _subjects(folder: Path) -> list[Path]:
     """The subjects' folders, directly in the dataset or in a folder for each site."""
-    return find_folders(folder, "sub-.+") or [
-        subject
-        for site in find_folders(folder)
-        if site.name.casefold() not in _NOT_SITES
-        for subject in find_folders(site, "sub-.+")
-    ]
+    return find_folders(folder, "sub-.+") or _in_sites(folder)
+
+
+def _in_sites(folder: Path) -> list[Path]:
+    """The subjects' folders in the other folders of a dataset."""
+    sites = (site for site in find_folders(folder, "(?!sub-).+") if site.name.casefold() not in _NOT_SITES)
+    return [subject for site in sites for subject in find_folders(site, "sub-.+")]
 
 
 def _wanted(entry: Mapping) -> dict[str, str | None]:
@@ -87,7 +151,7 @@ def _wanted(entry: Mapping) -> dict[str, str | None]:
     wanted = {key: None if value is None else str(value) for key, value in entry.get("entities", {}).items()}
     if "acquisition" in entry:
         wanted["acq"] = entry["acquisition"]
-    return {"suffix": "T1w", **wanted}
+    return {**wanted, "suffix": wanted.get("suffix") or "T1w"}
 
 
 def _t1s(anat: Path, wanted: Mapping[str, str | None]) -> list[Path]:
@@ -108,11 +172,16 @@ def _chosen(name: str, paths: list[Path], first: bool) -> Path:
     if len(paths) == 1:
         return paths[0]
     one, two = (entities(path) for path in paths[:2])
-    differ = [key for key in {**one, **two} if one.get(key) != two.get(key)]
+    differ = [key for key in {**one, **two} if not agree(key, one.get(key), two.get(key))]
     if not differ:
         return only_t1(paths, "keep one")
-    either = " or ".join(f"{{{differ[0]}: {named.get(differ[0], 'null')}}}" for named in (one, two))
+    either = " or ".join(f"{{{differ[0]}: {_in_yaml(named.get(differ[0]))}}}" for named in (one, two))
     return only_t1(paths, f"choose with datasets.{name}.entities, {either}, or take the first with several: first")
+
+
+def _in_yaml(value: str | None) -> str:
+    """The value of an entity as the configuration must have it: text, or null for none."""
+    return "null" if value is None else value if _UNQUOTED.fullmatch(value) else f'"{value}"'
 
 
 def _natural_order(path: Path) -> list:

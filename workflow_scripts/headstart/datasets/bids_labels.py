@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from headstart.datasets.bids_names import agree, entities, stem
-from headstart.datasets.scan import Scan, find_files, find_folders, labels_folder
+from headstart.datasets.scan import Scan, find_files, find_folders, labels_folder, some_file
 from headstart.job import UserError
 
 # Entities that distinguish the images of a session; where labels name one, the T1 must have the same value.
@@ -30,7 +30,10 @@ class Labels:
         self._name, self._folder, self._entry = name, folder, entry
         self._suffix = entry.get("labels_suffix")
         named = labels_folder(name, folder, entry, "labels_suffix")
-        self._derivatives = [named] if named else find_folders(folder / "derivatives") if self._suffix else []
+        places = find_folders(folder, "derivatives") if self._suffix else []
+        self._derivatives = [named] if named else [inner for place in places for inner in find_folders(place)]
+        # The folders in a folder of labels, by their name without capitals (:func:`_folded`).
+        self._folders: dict[Path, dict[str, Path]] = {}
         # A label file and a T1 at the same place whose names are of different images, for a message.
         self._unlike: tuple[Path, Path] | None = None
 
@@ -57,7 +60,10 @@ class Labels:
         """Raise :class:`UserError` if labels are asked for and no scan has any."""
         if self._suffix is None or not scans or any(scan.target for scan in scans):
             return
-        unlike = ""
+        named = "labels" in self._entry
+        places = [self._folder / self._entry["labels"]] if named else find_folders(self._folder, "derivatives")
+        there = next(filter(None, map(some_file, places)), None)
+        unlike = f"; {there} is there" if there else ""
         if self._unlike:
             unlike = f"; {self._unlike[0]} is there, but its name is not that of {self._unlike[1].name}"
         raise UserError(
@@ -67,7 +73,7 @@ class Labels:
 
     def _in_derivative(self, derivative: Path, t1w: Path) -> list[Path]:
         """The files of a derivative that can label a T1, of those in its own space if there are any."""
-        place = derivative / t1w.parent.relative_to(self._folder)
+        place = self._same_place(derivative, t1w)
         named = [path for path, _ in find_files(place, r".+\.nii(\.gz)?") if self._has_suffix(path)]
         kept = [path for path in named if _same_image(path, t1w)]
         if named and not kept:
@@ -80,10 +86,26 @@ class Labels:
         # Labels that name another space may still lie on the T1's grid, as those of ATLAS do; this is checked later.
         return kept
 
+    def _same_place(self, derivative: Path, t1w: Path) -> Path:
+        """The folder of a derivative for the folder of a T1, whose name may have other capitals (``Sub-01/Anat``)."""
+        place = derivative
+        for part in t1w.parent.relative_to(self._folder).parts:
+            if place not in self._folders:
+                self._folders[place] = {_folded(inner.name): inner for inner in find_folders(place)}
+            exact = place / part
+            place = exact if exact.is_dir() else self._folders[place].get(_folded(part), exact)
+        return place
+
     def _has_suffix(self, path: Path) -> bool:
         """Whether a name ends in the suffix asked for, or is it as a whole, with wildcards and in any case."""
         name, suffix = stem(path).casefold(), self._suffix.casefold()
         return fnmatchcase(name, f"*_{suffix}") or fnmatchcase(name, suffix)
+
+
+def _folded(name: str) -> str:
+    """A folder's name in small letters but for the value of an entity: ``Sub-A`` is ``sub-A``, not ``sub-a``."""
+    entity, hyphen, value = name.partition("-")
+    return entity.casefold() + hyphen + value
 
 
 def _same_image(labels: Path, t1w: Path) -> bool:

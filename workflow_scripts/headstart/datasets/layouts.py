@@ -21,6 +21,7 @@ LAYOUTS = {
         frozenset({"folder", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}),
         bids.PARTICIPANTS,
         bids.unread,
+        "people or sessions without a T1 that is read",
     ),
     "flat": Layout(
         flat.scans,

@@ -23,8 +23,8 @@ CLASSES = (
     "background", "bottle", "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "microwave",
     "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
 )  # fmt: skip
-_TASKONOMY = re.compile(r"(point_\d+_view_\d+)_domain_(rgb|segment_?semantic)\.png")
-_DOMAINS = re.compile(r"(^|_+)(rgb|segment_?semantic|taskonomy)(?=_|$)")
+_TASKONOMY = re.compile(r"(point_\d+_view_\d+)_domain_(rgb|segment_?semantic)\.png", re.IGNORECASE)
+_DOMAINS = re.compile(r"(^|_+)(rgb|segment_?semantic|taskonomy)(?=_|$)", re.IGNORECASE)
 _WNID = re.compile(r"n\d{8}")
 _IMAGE = {".jpeg", ".jpg", ".png"}
 
@@ -58,7 +58,8 @@ def taskonomy(name: str, folder: Path, entry: Mapping) -> list[Picture]:
     found: dict[str, dict[tuple[str, str], FileRange]] = {"rgb": {}, "segmentsemantic": {}}
     for part in _file_ranges(folder):
         if match := _TASKONOMY.fullmatch(PurePosixPath(part.name).name):
-            found[match[2].replace("_", "")][_building(folder, part), match[1]] = part
+            domain = match[2].lower().replace("_", "")
+            found[domain][_building(folder, part), match[1].lower()] = part
     return [
         Picture(building, view, image, found["segmentsemantic"].get((building, view)))
         for (building, view), image in sorted(found["rgb"].items())
@@ -146,7 +147,7 @@ def draw(pictures: list[Picture], count: int, seed: int) -> list[Picture]:
 def _file_ranges(folder: Path, wanted: Collection[str] = ()) -> Iterator[FileRange]:
     """Every file in a folder and in its archives; of archives named after a class, only those of ``wanted``."""
     for path in walk_files(folder):
-        if path.suffix != ".tar":
+        if path.suffix.lower() != ".tar":
             yield FileRange(path, path.name, 0, os.path.getsize(path))
         elif not _WNID.fullmatch(path.stem) or path.stem in wanted:
             with open(path, "rb") as file:
@@ -164,7 +165,7 @@ def _members(path: Path, file: BinaryIO, start: int, wanted: Collection[str]) ->
         raise UserError(f"{path} cannot be read as an archive ({error}); fetch it again, or unpack it.") from None
     for member in members:
         inner = PurePosixPath(member.name)
-        if inner.suffix != ".tar":
+        if inner.suffix.lower() != ".tar":
             yield FileRange(path, member.name, member.offset_data, member.size)
         elif inner.stem in wanted:
             yield from _members(path, file, member.offset_data, wanted)
@@ -173,7 +174,7 @@ def _members(path: Path, file: BinaryIO, start: int, wanted: Collection[str]) ->
 def _building(folder: Path, part: FileRange) -> str:
     """The building of an image of Taskonomy: the innermost folder or archive whose name is more than a domain's."""
     above = [*part.file.relative_to(folder).with_suffix("").parts, *PurePosixPath(part.name).parts[:-1]]
-    if part.file.suffix != ".tar":
+    if part.file.suffix.lower() != ".tar":
         above.remove(part.file.stem)
     for step in reversed(above):
         if named := _DOMAINS.sub("", step).strip("_"):
