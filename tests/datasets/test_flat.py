@@ -1,6 +1,12 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from headstart.job import UserError
+
+ROOT = Path(__file__).parents[2]
 
 IXI = r"(?P<subject>IXI\d+)-(?P<site>\w+)-\d+-T1\.nii\.gz"
 
@@ -121,22 +127,31 @@ def test_images_that_are_passed_over_are_named(folder, caplog):
     assert "datasets.d: images that match no pattern and are not read: 1 (b.nii);" in caplog.text
 
 
-def test_the_table_of_ixi_with_its_contradictions(folder, caplog):
-    folder.touch(*(f"IXI{n}-Guys-0{n}-T1.nii.gz" for n in ("012", "219", "328")))
-    rows = ["12,1,38.78", "219,2,30.1", "219,1,31.2", "328,1,60", "328,1,61", "500,1,20", "500,1,30"]
-    folder.write("IXI.csv", 'IXI_ID,"SEX_ID (1=m, 2=f)",AGE', *rows)
-    columns = {"file": "IXI.csv", "subject": "IXI_ID", "age": "AGE", "sex": "SEX_ID (1=m, 2=f)"}
-    found = folder.scans(
-        "flat",
-        pattern=r"IXI(?P<subject>\d+)-(?P<site>\w+)-\d+-T1\.nii\.gz",
-        participants={**columns, "sexes": {"1": "M", "2": "F"}},
+def test_the_recipe_for_ixi_reads_its_table_with_two_people_twice(folder, caplog):
+    recipe = re.search(r"^    ixi:\n((?:      .*\n)+)", (ROOT / "docs/data.md").read_text(), re.MULTILINE)[1]
+    entry = yaml.safe_load(recipe)
+    numbers = {"002": "Guys-0828", "012": "HH-1211", "035": "IOP-0873", "116": "Guys-0789", "117": "HH-1212"}
+    folder.touch(*(f"IXI{number}-{rest}-T1.nii.gz" for number, rest in numbers.items()))
+    folder.write(
+        "IXI.csv",
+        'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,DOB,AGE',
+        "2,2,164,1970-02-21,35.8",
+        "12,1,175,1966-08-20,38.78",
+        "35,1,180,1950-01-01,",
+        "116,2,160,1950-01-01,53.08",
+        "116,2,160,1945-01-01,58.07",
+        "117,1,170,1960-01-01,40.5",
+        "117,2,170,1960-01-01,40.5",
+        "500,1,0,,20",
+        "500,1,0,,30",
     )
-    assert [(scan.subject, scan.age, scan.sex) for scan in found] == [
-        ("012", 38.78, "M"),
-        ("219", None, None),
-        ("328", None, None),
+    found = folder.scans(entry.pop("layout"), **(entry | {"folder": folder.path.name}))
+    assert [(scan.subject, scan.age, scan.sex, scan.site) for scan in found] == [
+        ("002", 35.8, "F", "Guys"),
+        ("012", 38.78, "M", "HH"),
+        ("035", None, "M", "IOP"),
+        ("116", None, None, "Guys"),
+        ("117", None, None, "HH"),
     ]
-    assert (
-        "IXI.csv lists 219 (age 30.1, sex F; age 31.2, sex M), 328 (age 60, sex M; age 61, sex M) twice" in caplog.text
-    )
+    assert "lists 116 (age 53.08, sex F; age 58.07, sex F), 117 (age 40.5, sex M; age 40.5, sex F) twice" in caplog.text
     assert "500" not in caplog.text  # no scan of 500 is there

@@ -107,10 +107,29 @@ def test_tables_as_people_write_them(folder, caplog, lines):
     assert not caplog.text
 
 
-@pytest.mark.parametrize("column", ["participant_id", "age"])
-def test_a_column_that_is_there_twice_is_refused(folder, column):
-    with pytest.raises(UserError, match=f"participants.tsv has two columns {column} and {column}; rename or remove"):
-        people(folder, f"{HEAD}\t{column}", *(f"{line}\t{3 - n}" for n, line in enumerate(LINES)))
+TWICE = [f"{HEAD}\tage", *(f"{line}\t{3 - n}" for n, line in enumerate(LINES))]
+BROKEN = {
+    "a column twice": ("\n".join(TWICE).encode(), "has two columns age and age; rename or remove one"),
+    "names twice": ("\n".join(TWICE).replace("\tage", "\tparticipant_id").encode(), "has two columns participant_id"),
+    "Latin-1": (f"{HEAD}\n{LINES[0]}\tM\u00fcller".encode("latin-1"), "is not UTF-8 text; save it in that encoding"),
+    "a spreadsheet": (b"PK\x03\x04\x00\x00", "is not UTF-8 text"),
+    "a pointer": (
+        b"../../.git/annex/objects/Xx/MD5E-s12--abc.tsv\n",
+        "is a pointer of git-annex, not the table",
+    ),
+    "commas and an open quote": (b'participant_id,age\nsub-01,"20\n', "has a quotation mark without a second one"),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_table_is_refused_only_if_the_entry_is_about_it(folder, caplog, content, sentence):
+    people(folder)
+    (folder.path / "participants.tsv").write_bytes(content)
+    assert {(scan.age, scan.sex) for scan in folder.scans("bids")} == {(None, None)}
+    assert f"participants.tsv {sentence}" in caplog.text
+    assert caplog.text.count("until then age and sex are unknown") == 1
+    with pytest.raises(UserError, match=f"participants.tsv {sentence}"):
+        folder.scans("bids", participants={"file": "participants.tsv"})
 
 
 def test_a_row_for_each_session_is_that_sessions(folder):
@@ -176,11 +195,76 @@ def test_the_age_of_another_person_is_never_taken(folder, names, ages):
     assert table.of("15")["age"] is None
 
 
-def test_a_usual_table_that_was_not_fetched_is_not_passed_over(folder):
+def test_a_usual_table_that_was_not_fetched_is_not_passed_over(folder, caplog):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
     (folder.path / "participants.tsv").symlink_to(".git/annex/objects/gone")
-    with pytest.raises(UserError, match="participants.tsv is a link to a missing file"):
-        folder.scans("bids")
+    assert folder.scans("bids")[0].age is None
+    assert (
+        "participants.tsv is a link to a missing file; fetch it (datalad get) or remove it; until then" in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("participants.xlsx", "is neither .tsv nor .csv; save the table in one of these formats"),
+        ("site1/participants.tsv", "is not read; put the rows of all such tables into"),
+    ],
+)
+def test_a_table_at_another_place_or_in_another_format_is_named(folder, caplog, name, sentence):
+    folder.touch("site1/sub-01/anat/sub-01_T1w.nii.gz", name)
+    assert folder.scans("bids")[0].age is None
+    assert f"{name} {sentence}" in caplog.text
+
+
+SESSIONS = ["session_id\tacq_time\tage", "ses-1\tn/a\t20", "ses-2\tn/a\t22.5"]
+
+
+def visits(folder, table, *lines):
+    """The ages of one person's two sessions and of another's only one; a table of participants of these lines."""
+    folder.touch(*(f"sub-01/ses-{n}/anat/sub-01_ses-{n}_T1w.nii.gz" for n in (1, 2)))
+    folder.touch("sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz")
+    folder.write("sub-01/sub-01_sessions.tsv", *table)
+    folder.write("participants.tsv", *lines)
+    return [scan.age for scan in folder.scans("bids")]
+
+
+def test_a_table_of_sessions_has_the_age_at_each(folder, caplog):
+    assert visits(folder, SESSIONS, HEAD, "sub-01\t19\tF", "sub-02\t30\tM") == [20, 22.5, 30]
+    assert [scan.sex for scan in folder.scans("bids")] == ["F", "F", "M"]
+    assert not caplog.text
+
+
+def test_ages_of_sessions_need_no_column_of_ages_of_people(folder, caplog):
+    assert visits(folder, SESSIONS, "participant_id\tsex", "sub-01\tF") == [20, 22.5, None]
+    assert "participants.tsv has no column age" in caplog.text  # for the other person
+
+
+def test_ages_of_sessions_in_the_table_of_participants_go_before(folder):
+    rows = ["participant_id\tsession_id\tage", "sub-01\tses-1\t19", "sub-02\tses-1\t30"]
+    assert visits(folder, SESSIONS, *rows) == [19, 22.5, 30]
+
+
+def test_a_table_of_sessions_without_ages_is_passed_over(folder, caplog):
+    table = ["session_id\tacq_time", "ses-1\tn/a"]
+    assert visits(folder, table, HEAD, "sub-01\t19\tF", "sub-02\t30\tM") == [19, 19, 30]
+    assert not caplog.text
+
+
+def test_a_table_of_sessions_that_is_not_understood_is_named(folder, caplog):
+    assert visits(folder, [SESSIONS[0], "ses-1\tn/a\t240"], HEAD, "sub-01\t19\tF", "sub-02\t3\tM") == [19, 19, 3]
+    visits(folder, [SESSIONS[0], "ses-1\tn/a\t240"], HEAD, "sub-01\tn/a\tF")
+    assert "*/*_sessions.tsv: the age is not understood and is unknown: '240' of 01; write years" in caplog.text
+    visits(folder, ["session_id\tage\tage"], HEAD, "sub-01\tn/a\tF")
+    assert "sub-01_sessions.tsv has two columns age and age; rename or remove one" in caplog.text
+
+
+@pytest.mark.parametrize("session", ["ses-01", "1", "ses-1.0"])
+def test_sessions_may_be_written_in_another_way(folder, session):
+    folder.touch("sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz")
+    rows = ["sub-01\tses-2\t22", f"sub-01\t{session}\t20"]
+    folder.write("participants.tsv", "participant_id\tsession_id\tage", *rows)
+    assert folder.scans("bids")[0].age == 20
 
 
 NAMES = st.text("0123456789-_.aA", min_size=1, max_size=5)

@@ -5,7 +5,8 @@
 - ``bids_labels``, ``bids_names``: which files of a BIDS dataset label a T1, and the parts of their names
 - ``natural``: the layouts of natural images
 - ``layouts``: the table of layouts, and from a dataset's entry in the configuration to its scans
-- ``participants``: demographics, read and tabulated; ``delimited``: their tables as text files
+- ``participants``, ``demographics``: age, sex and site, read, looked up and tabulated; ``delimited``: their tables as
+  text files
 - ``intake``: checks of each scan and its manual labels, which are repaired or refused, by ``headers`` (placement),
   ``intensities``, ``label_values``, and ``alignment`` (whether labels lie on the voxels of their scan)
 - ``splits``: which scans are for training and which for testing

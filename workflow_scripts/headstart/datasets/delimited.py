@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headstart.job import UserError
 
-# How the stand-in for a file begins that git-annex or Git LFS has not fetched.
+# What the first line of the stand-in for a file has that git-annex or Git LFS has not fetched.
 _POINTERS = {"/annex/objects/": "git-annex", "version https://git-lfs": "Git LFS"}
 
 
@@ -23,8 +23,8 @@ def read(path: Path) -> tuple[list[str], list[dict[str | None, str]]]:
     if path.suffix.lower() not in (".tsv", ".csv"):
         raise UserError(f"{path} is neither .tsv nor .csv; save the table in one of these formats.")
     text = _text(path)
-    for start, tool in _POINTERS.items():
-        if text.startswith(start):
+    for sign, tool in _POINTERS.items():
+        if sign in text.partition("\n")[0]:
             raise UserError(f"{path} is a pointer of {tool}, not the table; fetch it (datalad get, git lfs pull).")
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
     while lines and lines[0].lstrip().startswith("#"):
@@ -46,9 +46,13 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the dataset's participants.") from None
     utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        return content.decode("utf-16" if utf_16 else "utf-8-sig")
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text; save it in that encoding.") from None
+        text = "\0"
+    # Spreadsheets and other binary files may be valid UTF-8.
+    if "\0" in text:
+        raise UserError(f"{path} is not UTF-8 text; save it in that encoding.")
+    return text
 
 
 def _split(path: Path, lines: list[str]) -> Iterator[list[str]]:

@@ -22,6 +22,7 @@ LAYOUTS = {
         bids.PARTICIPANTS,
         bids.unread,
         "people or sessions without a T1 that is read",
+        bids.session_tables,
     ),
     "flat": Layout(
         flat.scans,
@@ -91,6 +92,8 @@ def scans(
             f"datasets.{name}: {layout.unread_are}: {_named(folder, unread)}; docs/data.md has the names that are read."
         )
     kept = _select(name, entry, found)
+    if layout.session_tables:
+        table.add_sessions(*participants.read_sessions(layout.session_tables(kept), entry))
     if table is not None:
         kept = _with_demographics(name, entry, table, kept, say)
     if entry.get("mask_lesions") and (unmarked := [scan for scan in kept if not scan.target]):

@@ -1,15 +1,15 @@
 """Demographics of the participants: read from the tables of a dataset, and tabulated."""
 
+import dataclasses
 import os
 import re
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.datasets import delimited
-from headstart.datasets.scan import Scan, alphanumeric, find_files
+from headstart.datasets.demographics import UNKNOWN, Demographics, Row, as_text
+from headstart.datasets.scan import Scan, find_files, find_folders
 from headstart.job import UserError
 
 COLUMNS = ("participant_id", "person", "session", "age", "sex", "site")
@@ -23,88 +23,8 @@ _USUAL = {
     "sex": ("sex", "gender"),
     "site": ("site",),
 }
-_KNOWN = ("age", "sex", "site")
-_UNKNOWN = dict.fromkeys(_KNOWN)
 # No one has lived longer; larger numbers are days, months, or codes for a missing value.
 _OLDEST = 125
-# What to do about values that are not understood.
-_REMEDIES = {
-    "age": "write years",
-    "sex": "say what they mean with participants.sexes",
-    "row": "give each row as many values as there are columns",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row about a participant: its name and session as written, ``age``, ``sex`` and ``site``, None if unknown.
-
-    unread: values that could not be understood, by column.
-    """
-
-    name: str
-    session: str | None
-    known: Mapping[str, float | str | None]
-    unread: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return ", ".join(f"{key} {_as_text(value)}" for key, value in self.known.items() if value is not None)
-
-
-class Demographics:
-    """Age, sex and site of participants, by their name in a dataset's table.
-
-    ``rows`` of the table ``path``; ``remarks``: sentences about the table as a whole.
-    """
-
-    def __init__(self, rows: Iterable[Row] = (), path: Path | None = None, remarks: Sequence[str] = ()) -> None:
-        self._path, self._remarks = path, list(remarks)
-        # Names as written go before any other form: without a decimal, without punctuation, without zeros, without sub.
-        self._by_form: list[dict[str, list[Row]]] = [defaultdict(list) for _ in range(5)]
-        for row in rows:
-            for forms, form in zip(self._by_form, _forms(row.name), strict=True):
-                forms[form].append(row)
-
-    def of(self, name: str, session: str | None = None) -> dict:
-        """``age``, ``sex`` and ``site`` of a participant, each None if unknown; of the session where rows name one."""
-        return _agreed(self._find(name, session)) or _UNKNOWN
-
-    def remarks(self, scans: Sequence[Scan]) -> list[str]:
-        """Sentences, without full stop, about what the table does not tell clearly of the participants of scans."""
-        if self._path is None:
-            return []
-        found = {(scan.listed_as, scan.session): self._find(scan.listed_as, scan.session) for scan in scans}
-        said = list(self._remarks)
-        absent = [name for (name, _), rows in found.items() if not rows]
-        if absent and (any(self._by_form) or not said):
-            said.append(f"{self._path} has no row for {_shown(absent)}; their age and sex are unknown")
-        twice = [
-            f"{name} ({'; '.join(map(str, rows[:2]))})" for (name, _), rows in found.items() if _agreed(rows) is None
-        ]
-        if twice:
-            said.append(
-                f"{self._path} lists {_shown(twice)} twice, with different values, which are taken as unknown; keep "
-                "one row of each, or name these subjects in exclude"
-            )
-        unread = [
-            (name, row.unread)
-            for (name, session), rows in found.items()
-            for row in rows
-            if any(self.of(name, session).get(key) is None for key in row.unread)
-        ]
-        for key, remedy in _REMEDIES.items():
-            if texts := [f"{values[key]!r} of {name}" for name, values in unread if key in values]:
-                said.append(f"{self._path}: the {key} is not understood and is unknown: {_shown(texts)}; {remedy}")
-        return said
-
-    def _find(self, name: str, session: str | None) -> list[Row]:
-        """The rows about a participant: those of the session, or of the first session for a scan without one."""
-        rows = next((forms[form] for form in _forms(name)[:4] for forms in self._by_form if form and form in forms), [])
-        sessions = [row for row in rows if row.session is not None]
-        if not sessions:
-            return rows
-        wanted = sessions[0].session if session is None else session
-        return [row for row in rows if row.session in (None, wanted)] if _has(sessions, wanted) else rows
 
 
 def read(folder: Path, entry: Mapping, usual: Mapping[str, str]) -> Demographics:
@@ -112,26 +32,55 @@ def read(folder: Path, entry: Mapping, usual: Mapping[str, str]) -> Demographics
 
     ``usual``: file and columns that datasets with the layout have. Keys of both: ``file`` (a path within ``folder``),
     ``subject``, ``age``, ``sex``, ``site`` (names of columns) and ``sexes`` (meaning of the table's values of sex).
-    Raises :class:`UserError` if the table cannot be read, or lacks a column that the entry names.
+    Raises :class:`UserError` if a table that the entry says something about cannot be read, or lacks a column that it
+    names; of a usual table that cannot be read, the remarks say why.
     """
     chosen = entry.get("participants", {})
     path = _path(folder, chosen, usual)
     if path is None:
-        return Demographics()
-    header, rows = delimited.read(path)
-    columns = {key: _column(path, header, key, chosen.get(key), usual.get(key)) for key in _USUAL}
+        return Demographics((), None, _elsewhere(folder, usual))
+    try:
+        header, rows = delimited.read(path)
+        columns = {key: _column(path, header, key, chosen.get(key), usual.get(key)) for key in _USUAL}
+    except UserError as error:
+        # A table that nobody asked for changes no result of a study, and its owner may be someone else.
+        if chosen:
+            raise
+        return Demographics((), path, {"subject": f"{str(error).rstrip('.')}; until then age and sex are unknown"})
     # Whoever names columns knows the table.
-    remarks = [
-        f"{path} has no column {_USUAL[key][0]}; say which of its columns it is with participants.{key}: "
+    lacks = {
+        key: f"{path} has no column {_USUAL[key][0]}; say which of its columns it is with participants.{key}: "
         f"{', '.join(header) or 'it is empty'}"
         for key in ("subject", "age", "sex")
         if columns[key] is None and (key == "subject" or not chosen.keys() - {"file"})
-    ]
+    }
     if columns["subject"] is None:
-        return Demographics((), path, remarks[:1])
-    sexes = {str(value).casefold(): sex for value, sex in chosen.get("sexes", {}).items()}
-    made = (_row(cells, columns, sexes) for cells in rows)
-    return Demographics((row for row in made if row.name), path, remarks)
+        return Demographics((), path, {"subject": lacks["subject"]})
+    made = (_row(str(path), cells, columns, _meanings(chosen)) for cells in rows)
+    return Demographics((row for row in made if row.name), path, lacks)
+
+
+def read_sessions(paths: Mapping[str, Path], entry: Mapping) -> tuple[list[Row], list[str]]:
+    """Age and sex in the tables of sessions (BIDS) at ``paths``, by participant; and sentences about those unread.
+
+    Paths at which there is no file, and tables without ages, are passed over.
+    """
+    found, unread = [], []
+    for name, path in paths.items():
+        if not os.path.lexists(path):
+            continue
+        try:
+            header, rows = delimited.read(path)
+            columns = {key: _column(path, header, key, None, None) for key in ("session", "age", "sex")}
+        except UserError as error:
+            unread.append(str(error).rstrip("."))
+            continue
+        if columns["session"] and columns["age"]:
+            table = str(path.parent.parent / "*" / "*_sessions.tsv")
+            made = (_row(table, cells, columns, _meanings(entry.get("participants", {}))) for cells in rows)
+            found += [dataclasses.replace(row, name=name) for row in made if row.session]
+    more = f" (and {len(unread) - 1} more tables of sessions cannot be read)" if len(unread) > 1 else ""
+    return found, [unread[0] + more] if unread else []
 
 
 def row(scan: Scan) -> dict:
@@ -145,7 +94,7 @@ def table(rows: Iterable[Mapping], demographics: Demographics) -> str:
     for given in rows:
         known = demographics.of(given["participant_id"].removeprefix("sub-"))
         filled = {key: known.get(key) if value is None else value for key, value in given.items()}
-        lines.append("\t".join(MISSING if filled[key] is None else _as_text(filled[key]) for key in COLUMNS))
+        lines.append("\t".join(MISSING if filled[key] is None else as_text(filled[key]) for key in COLUMNS))
     return "\n".join(lines) + "\n"
 
 
@@ -191,7 +140,19 @@ def _path(folder: Path, chosen: Mapping, usual: Mapping[str, str]) -> Path | Non
     # A link to a file that was not fetched counts: its participants would lose age and sex without a word.
     if os.path.lexists(folder / usual["file"]):
         return folder / usual["file"]
-    return next((path for path, _ in find_files(folder, rf"{Path(usual['file']).stem}\.[tc]sv")), None)
+    # A spreadsheet is refused with what to do about it.
+    names = (rf"{Path(usual['file']).stem}\.({ending})" for ending in ("[tc]sv", "xlsx?|ods|txt"))
+    return next((path for name in names for path, _ in find_files(folder, name)), None)
+
+
+def _elsewhere(folder: Path, usual: Mapping[str, str]) -> dict[str, str]:
+    """A sentence about a usual table in one of the folders in a folder, where it is not read, by ``subject``."""
+    file = usual.get("file")
+    there = next((inner / file for inner in find_folders(folder) if file and os.path.lexists(inner / file)), None)
+    if there is None:
+        return {}
+    remedy = f"put the rows of all such tables into {folder / file}, or name one table with participants.file"
+    return {"subject": f"{there} is not read; {remedy}"}
 
 
 def _column(path: Path, header: Sequence[str], key: str, chosen: str | None, usual: str | None) -> str | None:
@@ -209,50 +170,21 @@ def _column(path: Path, header: Sequence[str], key: str, chosen: str | None, usu
     return None
 
 
-def _row(cells: Mapping[str | None, str], columns: Mapping[str, str | None], sexes: Mapping[str, str]) -> Row:
+def _row(table: str, cells: Mapping[str | None, str], columns: Mapping[str, str | None], sexes: Mapping) -> Row:
     """A row of a table, parsed; ``sexes``: the meaning of values of sex, in small letters."""
-    texts = {key: cells.get(column, "") if column else "" for key, column in columns.items()}
+    texts = {key: cells.get(column, "") if (column := columns.get(key)) else "" for key in _USUAL}
     name = re.sub(r"^sub-", "", texts["subject"], flags=re.IGNORECASE)
     session = re.sub(r"^ses-", "", texts["session"], flags=re.IGNORECASE) or None
     # More values than columns: a comma in a number has shifted the others.
     if None in cells:
-        return Row(name, session, _UNKNOWN, {"row": " ".join(filter(None, cells.values()))})
+        return Row(table, name, session, UNKNOWN, {"row": " ".join(filter(None, cells.values()))})
     known = {"age": _age(texts["age"]), "sex": _sex(texts["sex"], sexes), "site": _text(texts["site"])}
     unread = {key: texts[key] for key in ("age", "sex") if known[key] is None and _text(texts[key])}
-    return Row(name, session, known, unread)
+    return Row(table, name, session, known, unread)
 
 
-def _forms(name: str) -> tuple[str, str, str, str, str]:
-    """A name as written, and in the forms in which tables and folders write the same name differently.
-
-    Without the decimal that spreadsheets append (``2.0``); its letters and digits in any case; the same without the
-    zeros before a number, which spreadsheets drop; and without ``sub``. Other decimals are kept: 1.5 is not 15.
-    """
-    written = name.strip()
-    whole = re.sub(r"^(\d+)\.0+$", r"\1", written)
-    squeezed = whole if re.fullmatch(r"\d+[.,]\d+", whole) else alphanumeric(whole).casefold()
-    return written, whole, squeezed, squeezed.lstrip("0"), squeezed.removeprefix("sub").lstrip("0")
-
-
-def _has(rows: Iterable[Row], session: str) -> bool:
-    return any(row.session == session for row in rows)
-
-
-def _agreed(rows: Sequence[Row]) -> dict | None:
-    """What the rows about one participant tell together; None if two of them contradict each other."""
-    agreed = dict(_UNKNOWN)
-    for row in rows:
-        for key, value in row.known.items():
-            if value is not None and agreed[key] not in (None, value):
-                return None
-            agreed[key] = agreed[key] if value is None else value
-    return agreed
-
-
-def _shown(texts: Sequence[str]) -> str:
-    """The first few of several texts, each once, with the number of the others."""
-    texts = list(dict.fromkeys(texts))
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
+def _meanings(chosen: Mapping) -> dict[str, str]:
+    return {str(value).casefold(): sex for value, sex in chosen.get("sexes", {}).items()}
 
 
 def _text(value: str) -> str | None:
@@ -272,7 +204,3 @@ def _sex(value: str, meanings: Mapping[str, str]) -> str | None:
     """F, M or O; ``meanings`` by value in small letters, also for a whole number with a decimal (``2.0``)."""
     value = re.sub(r"^(\d+)\.0+$", r"\1", " ".join(value.split()).casefold())
     return meanings.get(value) or _SEXES.get(value)
-
-
-def _as_text(value: str | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else value

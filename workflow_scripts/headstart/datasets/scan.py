@@ -55,6 +55,7 @@ class Layout:
     table: file and columns of the table of participants that is usual for the layout; None if it has no such table.
     unread: from the dataset's folder, its entry and the scans found to the people or images in it that gave none.
     unread_are: what these are, for a message.
+    session_tables: where tables of the sessions of scans are, by ``listed_as`` (:class:`Scan`).
     """
 
     read: Callable[[str, Path, Mapping], list] | None
@@ -63,6 +64,7 @@ class Layout:
     table: Mapping[str, str] | None = None
     unread: Callable[[Path, Mapping, list[Scan]], list[Path]] | None = None
     unread_are: str = "people without a T1 that is read"
+    session_tables: Callable[[list[Scan]], Mapping[str, Path]] | None = None
 
     def find(self, name: str, folder: Path, entry: Mapping) -> list:
         """Scans or images of the dataset ``name`` in ``folder``; raises :class:`UserError` if there are none."""
