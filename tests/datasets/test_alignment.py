@@ -74,3 +74,11 @@ def test_a_mask_whose_forms_are_mirror_images_is_refused(t1w):
     write(t1w / "mask.nii.gz", lesion(), srow_x=(np.diag([-1.0, 1, 1, 1]) @ AFFINE)[0])
     with pytest.raises(UserError, match="left and right cannot be distinguished"):
         read(t1w)
+
+
+@pytest.mark.parametrize("data", [lesion(), lesion()[:-1]])
+def test_labels_named_by_another_space_are_not_to_be_resampled(t1w, data):
+    mask = t1w / "sub-01_space-MNI152NLin6Asym_label-lesion_mask.nii.gz"
+    write(mask, data, moved(12))
+    with pytest.raises(UserError, match="by its name it is in the space MNI152NLin6Asym; give labels in the scan's"):
+        intake.read_labels([mask], t1w / "T1w.nii.gz", MASKS)

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from headstart import image_files, images, placement
-from headstart.datasets import headers
+from headstart.datasets import bids_names, headers
 from headstart.image_files import StoredImage
 from headstart.images import Grid, Volume
 from headstart.job import UserError
@@ -39,6 +40,11 @@ def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, l
             return Volume(turned.data, affine), [*repairs, *reason]
     headers.check_affine(path, labels.affine, "an affine")
     scan, turned = Grid(shape, affine), _reordered(labels.data, labels.affine, affine)
+    if there := _other_space(path, t1w):
+        raise UserError(
+            f"{path} does not lie on the voxels of {t1w}: by its name it is in the space {there}; give labels in the "
+            "scan's own space, or the scan in theirs."
+        )
     if turned.grid.shape != shape:
         raise UserError(
             f"{path} has {_by(labels.data.shape)} voxels, but {t1w} has {_by(shape)}; resample it to the scan, with "
@@ -68,6 +74,12 @@ def _placements(
                     f"lies on the scan's voxels by the {name} of the {whose}, not by the sform; taken voxel by voxel"
                 )
                 yield *((labels.affine, form) if whose == "scan" else (form, scan)), [sentence]
+
+
+def _other_space(labels: PathLike, t1w: PathLike) -> str | None:
+    """The space (BIDS) in the name of labels, if it is neither the scan's nor that in the scan's name."""
+    space, own = (bids_names.entities(Path(path)).get("space") for path in (labels, t1w))
+    return None if space in (own, *bids_names.OWN_SPACES) else space
 
 
 def _reordered(data: np.ndarray, affine: np.ndarray, wanted: np.ndarray) -> Volume:

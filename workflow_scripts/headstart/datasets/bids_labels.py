@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from headstart.datasets.bids_names import agree, entities, stem
+from headstart.datasets.bids_names import OWN_SPACES, agree, entities, stem
 from headstart.datasets.scan import Scan, find_files, find_folders, labels_folder, some_file
 from headstart.job import UserError
 
@@ -12,8 +12,6 @@ from headstart.job import UserError
 _IMAGE_ENTITIES = ("acq", "ce", "rec", "run", "inv", "part", "echo")
 # Entities that folders name as well; where both files name one, the values must be the same.
 _FOLDERS = ("sub", "ses")
-# Values of the entity space for the T1's own space.
-_OWN_SPACES = (None, "orig", "T1w")
 # Entities in which the masks of one lesion, or of one scan's lesions, may differ: these are united.
 _PARTS = ("hemi-", "label-")
 
@@ -80,7 +78,7 @@ class Labels:
             self._unlike = named[0], t1w
         spaces = [entities(path).get("space") for path in kept]
         own = entities(t1w).get("space")
-        for alike in ((own,), _OWN_SPACES):
+        for alike in ((own,), OWN_SPACES):
             if any(space in alike for space in spaces):
                 return [path for path, space in zip(kept, spaces, strict=True) if space in alike]
         # Labels that name another space may still lie on the T1's grid, as those of ATLAS do; this is checked later.
@@ -88,12 +86,15 @@ class Labels:
 
     def _same_place(self, derivative: Path, t1w: Path) -> Path:
         """The folder of a derivative for the folder of a T1, whose name may have other capitals (``Sub-01/Anat``)."""
+        within = t1w.parent.relative_to(self._folder)
+        place = derivative / within
+        if place.is_dir():
+            return place
         place = derivative
-        for part in t1w.parent.relative_to(self._folder).parts:
+        for part in within.parts:
             if place not in self._folders:
                 self._folders[place] = {_folded(inner.name): inner for inner in find_folders(place)}
-            exact = place / part
-            place = exact if exact.is_dir() else self._folders[place].get(_folded(part), exact)
+            place = self._folders[place].get(_folded(part), place / part)
         return place
 
     def _has_suffix(self, path: Path) -> bool:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 # Entities whose values are numbers, which may have zeros before them.
 _INDICES = {"run", "inv", "echo", "flip", "split", "chunk"}
+# Values of the entity space for the T1's own space; None where a name lacks it.
+OWN_SPACES = (None, "orig", "T1w")
 
 
 def stem(path: Path) -> str:
