@@ -166,3 +166,10 @@ def test_a_table_that_contradicts_itself_about_absent_visits_is_read(folder, cap
     folder.write("oasis_cross-sectional.csv", "ID,M/F,Age", "OAS1_0001_MR1,F,74", "OAS1_9_MR1,F,1", "OAS1_9_MR1,F,2")
     assert folder.scans("oasis1")[0].age == 74
     assert not caplog.text
+
+
+@pytest.mark.parametrize("path", ["extra/1001_3.nii.gz", "2000_3.nii.gz", "1001.nii.gz"])
+def test_scans_of_miccai_at_another_place_or_of_another_number_are_named(folder, caplog, path):
+    folder.touch("1000_SS.nii.gz", "1000_glm.nii.gz", "fast/1000_SS_seg.nii.gz", path)
+    assert [scan.subject for scan in folder.scans("miccai2012")] == ["1000"]
+    assert f"people without a T1 that is read: 1 ({path})" in caplog.text

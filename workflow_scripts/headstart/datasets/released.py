@@ -144,10 +144,10 @@ def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
 
 def miccai2012_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
-    """One file of each number that has files but no T1."""
+    """One image of each number that has images, here or in a folder, but no T1."""
     read = {scan.subject for scan in found}
-    places = (folder, *find_folders(folder, _MICCAI_FOLDERS))
-    files = [pair for place in places for pair in find_files(place, r"(1[01]\d\d)(?!\d).*")]
+    places = (folder, *find_folders(folder))
+    files = [pair for place in places for pair in find_files(place, r"(\d{4})(?!\d).*") if is_image(pair[0])]
     return list({match[1]: path for path, match in files if match[1] not in read}.values())
 
 
