@@ -11,7 +11,8 @@
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training       cost of evaluation, scheduling and training; no data needed
 # make bench-faults  what happens at each simulated fault, as root
-# make bad-inputs    print the message for each kind of broken scan; the scans go to results/bad-inputs
+# make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
+#                    examples go to results/bad-inputs
 # Each target first installs the packages of the lock into .venv if they are not there yet.
 
 PYTHON ?= python3
@@ -71,6 +72,8 @@ test-slurm: setup
 
 bad-inputs: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_inputs.py results/bad-inputs
+	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_folders.py results/bad-inputs/folders
+	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_settings.py results/bad-inputs/settings
 
 docs: setup
 	$(BIN)/python docs/generate/configuration.py

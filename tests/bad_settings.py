@@ -119,7 +119,12 @@ SETTINGS = [
         "datasets.a.exclude.0 is 10, since YAML reads this word without quotes as a number; put it in quotes",
         study("datasets: {a: {layout: phantom, people: 3, exclude: [012]}}"),
     ),
-    Case("range-that-falls", None, "'207-100' is empty; give the lower end first", study(RANGE % '"207-100"')),
+    Case(
+        "range-that-falls",
+        None,
+        "targets.anatomy.classes.grey matter: '207-100' is empty; give the lower end first.",
+        study(RANGE % '"207-100"'),
+    ),
     Case("range-without-end", None, "'1-' must be a range such as 100-207", study(RANGE % '"1-"')),
     Case("number-as-text", None, "write 0.0001, without quotes", study("training: {learning_rate: 1e-4}")),
     Case("key-misspelt", None, "has no key 'trainning'; did you mean 'training'?", study("trainning: {}")),

@@ -143,14 +143,6 @@ def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
     assert isinstance(config["register"]["voxel_mm"], float)
 
 
-def test_a_range_of_labels_must_rise():
-    targets = resolve()["targets"]
-    targets["stroke"]["classes"]["lesion"] = ["207-100"]
-    assert message({"targets": targets}) == (
-        "targets.stroke.classes.lesion: '207-100' is empty; give the lower end first."
-    )
-
-
 PATHS = ["results", "data", "predict.model", "predict.folder", "pretrain.weights.file"]
 IN_DATASETS = ["folder", "labels", "participants.file"]
 

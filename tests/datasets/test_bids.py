@@ -252,12 +252,6 @@ def test_mp2rage_is_named_and_can_be_chosen(folder):
     assert folder.scans("bids", entities={"suffix": "UNIT1"})[0].subject == "01"
 
 
-def test_a_folder_with_the_name_of_an_image_is_refused(folder):
-    folder.touch("sub-01/anat/sub-01_T1w.nii.gz/sub-01_T1w.nii")
-    with pytest.raises(UserError, match="sub-01_T1w.nii.gz is a folder, not an image; move the image in it"):
-        folder.scans("bids")
-
-
 def test_nothing_has_to_be_chosen_for_an_excluded_scan(folder):
     folder.touch(*(f"sub-01/anat/sub-01_acq-{x}_T1w.nii.gz" for x in "ab"), "sub-02/anat/sub-02_T1w.nii.gz")
     assert [scan.subject for scan in folder.scans("bids", exclude=["01"])] == ["02"]

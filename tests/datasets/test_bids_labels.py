@@ -31,12 +31,6 @@ def test_masks_that_differ_in_more_than_their_part_are_refused(folder, entity):
     assert [path.name for path in scan.target] == [f"sub-01_{entity}-b_label-l_mask.nii.gz"]
 
 
-def test_another_persons_mask_is_not_taken(folder):
-    folder.touch("sub-01/anat/sub-01_T1w.nii.gz", "derivatives/x/sub-01/anat/sub-02_label-l_mask.nii.gz")
-    with pytest.raises(UserError, match="sub-02_label-l_mask.nii.gz is there, but its name is not that of sub-01_T1w"):
-        folder.scans("bids", labels_suffix="label-l_mask")
-
-
 def test_a_roi_is_a_mask(folder):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz", f"{IN_DERIVATIVE}label-lesion_roi.nii.gz")
     assert folder.scans("bids", labels_suffix="label-lesion_roi")[0].masks

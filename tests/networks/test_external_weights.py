@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 import torch
+from bad_settings import numbered, prefixed
 from safetensors.torch import save_file
 from torch.nn import functional
 
@@ -82,19 +83,8 @@ def test_weights_of_torchvision_give_the_same_features(torchvision_like, tmp_pat
     assert len(loaded.loaded) == len(torchvision_like) - 3
 
 
-def prefixed(state, prefix):
-    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
-
-
 def zeros(state):
     return {name: torch.zeros_like(tensor) for name, tensor in state.items()}
-
-
-def numbered(state):
-    """The names of ``torch.nn.Sequential(*resnet.children())``."""
-    children = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]
-    split = {name: name.partition(".") for name in state}
-    return {f"{children.index(split[name][0])}.{split[name][2]}": tensor for name, tensor in state.items()}
 
 
 @pytest.mark.parametrize(
