@@ -26,6 +26,7 @@ RAW = nib.Nifti1Image(head(), AFFINE).to_bytes()
         ("a.nii.gz", b"\xef\xbb\xbf\n<html>", "is a web page"),
         ("a.nii.gz", gzip.compress(b"<?xml version='1.0'?>", mtime=0), "is a web page"),
         ("a.nii", b"/annex/objects/MD5E-s1--d4", "run git annex get"),
+        ("a.nii.gz", b"../../.git/annex/objects/Xx/MD5E-s1--d4.nii.gz", "run git annex get"),
         ("a.nii", b"\0" * 128 + b"DICM" + b"\0" * 400, "is a DICOM file"),
         ("a.nii.gz", b"PK\x03\x04rest", "is a zip archive"),
         ("a.nii", b"NRRD0005\n", "is an NRRD image"),

@@ -156,13 +156,13 @@ def with_path(key, path):
 
 
 @pytest.mark.parametrize("key", [*PATHS, *IN_DATASETS])
-def test_a_tilde_stands_for_the_home_folder_in_every_path(key, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/someone")
+def test_a_tilde_stands_for_the_home_folder_in_every_path(key, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     study, place = with_path(key, "~/a b")
     found = resolve(study)
     for step in place.split("."):
         found = found[step]
-    assert found == "/home/someone/a b"
+    assert found == str(tmp_path / "a b")
 
 
 @pytest.mark.parametrize("key", [*PATHS, *IN_DATASETS])
@@ -193,12 +193,12 @@ def test_a_path_that_exists_may_have_any_name(tmp_path):
     assert resolve({"data": str(tmp_path / "dollar$HOME")})["data"] == str(tmp_path / "dollar$HOME")
 
 
-def test_the_data_folder_is_that_of_the_study_or_of_the_environment(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/someone")
+def test_the_data_folder_is_that_of_the_study_or_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("HEADSTART_DATA", raising=False)
     assert settings.data_folder({"data": None}) is None
     monkeypatch.setenv("HEADSTART_DATA", "~/scans")
-    assert settings.data_folder({"data": None}) == "/home/someone/scans"
+    assert settings.data_folder({"data": None}) == str(tmp_path / "scans")
     assert settings.data_folder({"data": "/other"}) == "/other"
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.fileholders import FileHolder
 
-from headstart import placement
-from headstart.job import UserError
+from headstart import placement, stand_ins
+from headstart.job import UserError, one_line
 
 PathLike = str | os.PathLike
 # What nibabel raises for a file that is not an image, or is truncated.
@@ -35,8 +35,6 @@ _PACKED_NAMES = (".gz", ".mgz")
 # First bytes of files that are saved under the name of an image: what they are, and the remedy.
 _OTHER_FILES = (
     (b"<", "is a web page or another text, not an image", "download it again, after signing in"),
-    (b"version https://git-lfs", "is a pointer of Git LFS, not an image", "run git lfs pull in its folder"),
-    (b"/annex/objects/", "is a pointer of git-annex, not an image", "run git annex get in its folder"),
     (b"PK\x03\x04", "is a zip archive, not an image", "unpack it"),
     (b"NRRD", "is an NRRD image, which is not read", "convert it to NIfTI"),
     (b"ObjectType", "is a MetaImage, which is not read", "convert it to NIfTI"),
@@ -44,8 +42,7 @@ _OTHER_FILES = (
     (b"\x89PNG", "is a PNG picture, not a scan", "give the scan itself"),
     (b"\xff\xd8\xff", "is a JPEG picture, not a scan", "give the scan itself"),
 )
-# What may stand before the first character of a text: a byte order mark, and white space.
-_BLANK = b"\xef\xbb\xbf \t\r\n"
+_FETCHED_BY = {stand_ins.LFS: "git lfs pull", stand_ins.ANNEX: "git annex get"}
 _DICOM = slice(128, 132)
 # The version and the first byte of the width, as MGH images start.
 _MGH = b"\0\0\0\x01\0"
@@ -126,9 +123,9 @@ def _opened(
                     if holder.fileobj is not None:
                         _read_to_the_end(holder.fileobj)
     except _DAMAGED as error:
-        raise UserError(f"{path} is damaged or cut short ({_reason(error)}); fetch it again.") from error
+        raise UserError(f"{path} is damaged or cut short ({one_line(error)}); fetch it again.") from error
     except _UNREADABLE as error:
-        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); fetch or convert it again.") from error
+        raise UserError(f"{path} cannot be read as an image ({one_line(error)}); fetch or convert it again.") from error
 
 
 def _image(
@@ -185,9 +182,10 @@ def _refuse_other_files(path: PathLike) -> None:
     """Raise :class:`UserError` if the first bytes of a file are not what its name says."""
     path = _with_header(path)
     start, inner = _first_bytes(path)
-    for signature, kind, remedy in _OTHER_FILES:
-        if inner.lstrip(_BLANK).startswith(signature):
-            raise UserError(f"{path} {kind}; {remedy}.")
+    if tool := stand_ins.pointer_of(inner):
+        raise UserError(f"{path} is a pointer of {tool}, not an image; run {_FETCHED_BY[tool]} in its folder.")
+    if other := stand_ins.kind_of(inner, _OTHER_FILES):
+        raise UserError(f"{path} {other[0]}; {other[1]}.")
     if inner[_DICOM] == b"DICM":
         raise UserError(f"{path} is a DICOM file; convert the series to NIfTI (dcm2niix).")
     if inner.startswith(_GZIP):
@@ -255,8 +253,3 @@ def _stem(name: str) -> str:
     """The name of a file without the endings of an image."""
     stem, ending = os.path.splitext(name)
     return os.path.splitext(stem)[0] if ending.lower() == ".gz" else stem
-
-
-def _reason(error: Exception) -> str:
-    """What a library said, on one line, without the full stop."""
-    return " ".join(str(error).split()).rstrip(".")

@@ -44,6 +44,11 @@ class UserError(Exception):
     """
 
 
+def one_line(error: Exception) -> str:
+    """What a library said, for a sentence: on one line, without the full stop."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 @contextlib.contextmanager
 def running(name: str, log: str | os.PathLike) -> Iterator[logging.Logger]:
     """Context of a job: everything that is logged goes to the file ``log``, tracebacks included.

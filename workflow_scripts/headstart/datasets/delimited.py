@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from headstart import stand_ins
 from headstart.job import UserError
-
-# What the first line of the stand-in for a file has that git-annex or Git LFS has not fetched.
-_POINTERS = {"/annex/objects/": "git-annex", "version https://git-lfs": "Git LFS"}
 
 
 def read(path: Path) -> tuple[list[str], list[dict[str | None, str]]]:
@@ -23,9 +21,8 @@ def read(path: Path) -> tuple[list[str], list[dict[str | None, str]]]:
     if path.suffix.lower() not in (".tsv", ".csv"):
         raise UserError(f"{path} is neither .tsv nor .csv; save the table in one of these formats.")
     text = _text(path)
-    for sign, tool in _POINTERS.items():
-        if sign in text.partition("\n")[0]:
-            raise UserError(f"{path} is a pointer of {tool}, not the table; fetch it (datalad get, git lfs pull).")
+    if tool := stand_ins.pointer_of(text.partition("\n")[0].encode()):
+        raise UserError(f"{path} is a pointer of {tool}, not the table; fetch it (datalad get, git lfs pull).")
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
     while lines and lines[0].lstrip().startswith("#"):
         del lines[0]

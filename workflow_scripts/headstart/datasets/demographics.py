@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.datasets.scan import Scan, alphanumeric
+from headstart.datasets.scan import Scan, alphanumeric, shown
 
 UNKNOWN = dict.fromkeys(("age", "sex", "site"))
 # What to do about values that are not understood.
@@ -70,14 +70,14 @@ class Demographics:
         ]
         absent = [name for name, session in asked if not any(self._groups(name, session))]
         if absent and self._path and (any(self._by_form) or not said):
-            said.append(f"{self._path} has no row for {_shown(absent)}; their age and sex are unknown")
+            said.append(f"{self._path} has no row for {shown(absent)}; their age and sex are unknown")
         twice = defaultdict(list)
         for (name, _), (_, rows) in told.items():
             if rows:
                 twice[rows[0].table].append(f"{name} ({'; '.join(map(str, rows[:2]))})")
         for table, texts in twice.items():
             said.append(
-                f"{table} lists {_shown(texts)} twice, with different values, which are taken as unknown; keep one row "
+                f"{table} lists {shown(texts)} twice, with different values, which are taken as unknown; keep one row "
                 "of each, or name these subjects in exclude"
             )
         unread = defaultdict(list)
@@ -87,7 +87,7 @@ class Demographics:
                     for key, value in row.unread.items():
                         unread[key, row.table].append(f"{value!r} of {name}")
         for key, table in sorted(unread, key=lambda pair: [*_REMEDIES].index(pair[0])):
-            texts = _shown(unread[key, table])
+            texts = shown(unread[key, table])
             said.append(f"{table}: the {key} is not understood and is unknown: {texts}; {_REMEDIES[key]}")
         return said
 
@@ -159,9 +159,3 @@ def _agreed(rows: Sequence[Row]) -> dict | None:
                 return None
             agreed[key] = agreed[key] if value is None else value
     return agreed
-
-
-def _shown(texts: Sequence[str]) -> str:
-    """The first few of several texts, each once, with the number of the others."""
-    texts = list(dict.fromkeys(texts))
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")

@@ -22,8 +22,7 @@ def whole_mask(path: PathLike, data: np.ndarray, mask_above: float | None) -> tu
     It is set above ``mask_above``; or, if that is None, where it has its only value that is not 0. Raises
     :class:`UserError` if it has others, or is set nearly everywhere.
     """
-    if not np.isfinite(data).all():
-        raise UserError(f"{path} has voxels that are NaN or infinite; set them to 0.")
+    _check_finite(path, data)
     highest, rounded = data.max(initial=0), 0
     if mask_above is None:
         mask, rounded = _two_values(path, data)
@@ -50,8 +49,7 @@ def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
     that are too large to be exact.
     """
     data = stored.data
-    if not np.isfinite(data).all():
-        raise UserError(f"{path} has voxels that are NaN or infinite; set them to 0.")
+    _check_finite(path, data)
     whole = np.rint(data) if data.dtype.kind == "f" else data
     distance = np.abs(data - whole) if data.dtype.kind == "f" else np.zeros(1)
     if between := int(np.count_nonzero(distance > max(_ROUNDING, 0.501 * stored.slope * (stored.slope < _COARSE)))):
@@ -73,6 +71,11 @@ def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
         )
     integer = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
     return whole.astype(integer), int(np.count_nonzero(distance))
+
+
+def _check_finite(path: PathLike, data: np.ndarray) -> None:
+    if not np.isfinite(data).all():
+        raise UserError(f"{path} has voxels that are NaN or infinite; set them to 0.")
 
 
 def _two_values(path: PathLike, data: np.ndarray) -> tuple[np.ndarray, int]:

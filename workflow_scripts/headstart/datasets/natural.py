@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from headstart.datasets.scan import Layout, walk_files
+from headstart.datasets.scan import Layout, shown, walk_files
 from headstart.job import UserError
 from headstart.phantom.scene_classes import PLACES, THINGS
 
@@ -81,8 +81,9 @@ def imagenet(name: str, folder: Path, entry: Mapping) -> list[Picture]:
             found.append(Picture(wnid, path.stem, part))
     missing = sorted(wanted - {picture.group for picture in found})
     if found and missing:
-        named = ", ".join(missing[:5]) + f" and {len(missing) - 5} more" * (len(missing) > 5)
-        raise UserError(f"datasets.{name}: {folder} has no pictures of {named}; add them, or list others in classes.")
+        raise UserError(
+            f"datasets.{name}: {folder} has no pictures of {shown(missing)}; add them, or list others in classes."
+        )
     return sorted(found, key=lambda picture: (picture.group, picture.name))
 
 

@@ -7,7 +7,7 @@ scans left for training. No participant is in both training and test set (no lea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from headstart.datasets.scan import Scan
+from headstart.datasets.scan import Scan, shown
 from headstart.job import UserError
 from headstart.seeds import generator
 
@@ -101,10 +101,9 @@ def check_usable(
     for name, target in config["targets"].items():
         dataset = target["dataset"]
         if unlabelled := [subject for subject, scan in scans[dataset].items() if not scan.target]:
-            named = ", ".join(unlabelled[:5]) + f" and {len(unlabelled) - 5} more" * (len(unlabelled) > 5)
             raise UserError(
-                f"datasets.{dataset} has no labels for {named}; add them, exclude these scans, or say where they are "
-                "(phantom: target; bids: labels_suffix; flat: labels_pattern)."
+                f"datasets.{dataset} has no labels for {shown(unlabelled)}; add them, exclude these scans, or say "
+                "where they are (phantom: target; bids: labels_suffix; flat: labels_pattern)."
             )
         tests = {subject for (owner, _, _), split in drawn.items() if owner == name for subject in split.test}
         tested = {scans[dataset][subject].person for subject in tests}

@@ -14,7 +14,7 @@ import numpy as np
 from headstart import images
 from headstart.datasets import intake
 from headstart.images import Grid, Volume
-from headstart.job import UserError
+from headstart.job import UserError, one_line
 from headstart.label.labels import Labels
 from headstart.label.structures import structures
 from headstart.label.tissue import tissue
@@ -91,8 +91,9 @@ def label(
             threads=threads,
         )
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: {reason}; check the picture of its registration, or exclude the scan.") from error
+        raise UserError(
+            f"{path}: {one_line(error)}; check the picture of its registration, or exclude the scan."
+        ) from error
     return Labels(
         tissue=images.resample_labels(tissues, grid, transform),
         structures=deep,

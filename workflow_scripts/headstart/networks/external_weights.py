@@ -6,7 +6,7 @@ Most projects name the trunk's tensors as torchvision does, below a prefix of th
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ import torch
 from headstart import job, stand_ins
 from headstart.job import UserError
 from headstart.networks.architectures import RESNETS, Encoder
-from headstart.networks.weight_files import read_state
+from headstart.networks.weight_files import read_state, shown
 
 # Torchvision's layers that have tensors, by their place among the children of its ResNet, and that of its classifier.
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "8": "fc", "9": "fc"}
@@ -116,7 +116,7 @@ def _choose(path: str | os.PathLike, tensors: Mapping[str, torch.Tensor], trunks
     if not trunks:
         raise UserError(
             f"{path} contains no trunk of a ResNet: it has no conv1.weight with a layer1.0.conv1.weight beside it, nor "
-            f"layers numbered in torchvision's order, but {_shown(list(tensors))}; rename its tensors to torchvision's "
+            f"layers numbered in torchvision's order, but {shown(list(tensors))}; rename its tensors to torchvision's "
             "names, or take other weights."
         )
     own = [prefix for prefix in trunks if not _COPY.search(prefix)] or list(trunks)
@@ -145,12 +145,12 @@ def _check_fit(path: str | os.PathLike, state: Mapping[str, torch.Tensor], wante
     ):
         if names:
             raise UserError(
-                f"{path} is not the network.encoder of this study: {len(names)} tensors {what} ({_shown(names)}); take "
+                f"{path} is not the network.encoder of this study: {len(names)} tensors {what} ({shown(names)}); take "
                 "weights of that architecture, or change it."
             )
     if broken := [name for name, tensor in state.items() if kinds[name] and not torch.isfinite(tensor).all()]:
         raise UserError(
-            f"{path} has values that are NaN or infinite in {len(broken)} tensors ({_shown(broken)}); make or download "
+            f"{path} has values that are NaN or infinite in {len(broken)} tensors ({shown(broken)}); make or download "
             "it again."
         )
 
@@ -160,11 +160,6 @@ def _architecture(state: Mapping[str, torch.Tensor]) -> str | None:
     blocks = [len({name.split(".")[1] for name in state if name.startswith(f"layer{n}.")}) for n in range(1, 5)]
     kind = "bottleneck" if "layer1.0.conv3.weight" in state else "basic"
     return next((name for name, row in RESNETS.items() if row[:2] == (kind, blocks)), None)
-
-
-def _shown(names: Sequence[str]) -> str:
-    """The first three names."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _sum_channels(

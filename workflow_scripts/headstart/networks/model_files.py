@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
-from headstart.networks.weight_files import read_state
+from headstart.networks.weight_files import read_state, shown
 from headstart.version import __version__
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation")
@@ -65,10 +65,9 @@ def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None
     for what in ("mismatched", "unexpected", "missing"):
         names = getattr(report, what)
         if names:
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise UserError(
-                f"{path} does not fit the network: {len(names)} parameters {what} ({shown}); use weights made with "
-                "the same encoder and settings."
+                f"{path} does not fit the network: {len(names)} parameters {what} ({shown(names)}); use weights made "
+                "with the same encoder and settings."
             )
     model.load_state_dict(state)
     return report

@@ -92,7 +92,7 @@ def affine(
                 outprefix="brain",
             )
         except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[-_SHOWN:]
+            reason = job.one_line(error)[-_SHOWN:]
             raise UserError(
                 f"ANTs could not register it ({reason}); check that it is a T1 scan of a head, or exclude it."
             ) from error

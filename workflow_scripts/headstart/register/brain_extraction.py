@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from headstart.images import Volume
-from headstart.job import UserError
+from headstart.job import UserError, one_line
 
 # A voxel below this share of the brain's median intensity is air.
 _AIR = 0.1
@@ -47,9 +47,9 @@ def _deepbet(scan: Volume, threads: int) -> np.ndarray:
     except (AssertionError, ValueError):  # deepbet asserts that there is a foreground at all
         return np.zeros(scan.data.shape, bool)
     except (RuntimeError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"brain extraction failed ({reason}); check that it is a T1 scan of a head, or exclude the scan."
+            f"brain extraction failed ({one_line(error)[:200]}); check that it is a T1 scan of a head, or "
+            "exclude the scan."
         ) from error
     return np.asanyarray(mask.dataobj) > 0
 
