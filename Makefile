@@ -9,7 +9,8 @@
 # make lock          resolve envs/requirements.in again
 # make bench         time and memory of each stage of a finished study
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
-# make bench-lesions, bench-scaling, bench-training       cost of evaluation, scheduling and training; no data needed
+# make bench-lesions, bench-scaling, bench-training, bench-augmentation
+#                   cost of evaluation, scheduling, training and augmentation; no data needed
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
 #                    examples go to results/bad-inputs
@@ -102,7 +103,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-faults bench-lesions bench-scaling bench-training: bench-%: setup
+bench-augmentation bench-faults bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-%: setup

@@ -35,7 +35,7 @@ from headstart.register import affine  # noqa: E402
 from headstart.register.affine import RegistrationSettings  # noqa: E402
 from headstart.settings import resolve  # noqa: E402
 from headstart.template import atlases, template  # noqa: E402
-from headstart.training.trainer import TrainingSettings  # noqa: E402
+from headstart.training.settings import TrainingSettings  # noqa: E402
 
 # Scans to train on.
 TRAINING_SCANS = 10

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 import real_scans  # noqa: E402
 
 from headstart import images, job  # noqa: E402
+from headstart.consistency import label_values  # noqa: E402
 from headstart.datasets import intake  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 from headstart.label import ants  # noqa: E402
@@ -31,7 +32,6 @@ from headstart.label.tissue import tissue  # noqa: E402
 from headstart.metrics import overlap  # noqa: E402
 from headstart.register import affine  # noqa: E402
 from headstart.register.affine import RegisteredScan, RegistrationSettings  # noqa: E402
-from headstart.settings import label_values  # noqa: E402
 from headstart.slices import cut  # noqa: E402
 from headstart.template import atlases, template  # noqa: E402
 

@@ -39,12 +39,12 @@ def plain(size: int, batch: int, seconds: float) -> dict:
     import torch
     from torch.nn import functional
 
-    from headstart.networks.architectures import Architecture, Segmenter
+    from headstart.networks.architectures import Architecture
     from headstart.training.devices import choose_device
 
     device = choose_device()
     architecture = Architecture.of(paper()["network"])
-    model = Segmenter(architecture.make_encoder(0), architecture.make_decoder(CLASSES, 0)).to(device).train()
+    model = architecture.make_segmenter(CLASSES, 0).to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=2e-4)
     images = torch.rand(4 * batch, 1, size, size, device=device)
     labels = torch.randint(0, CLASSES, (4 * batch, size, size), device=device)
@@ -70,7 +70,7 @@ def ours(size: int, batch: int, seconds: float, precision: str, runs_per_gpu: in
     """The result of :func:`headstart.training.speed.measure`."""
     from headstart.networks.architectures import Architecture
     from headstart.training import speed
-    from headstart.training.trainer import TrainingSettings
+    from headstart.training.settings import TrainingSettings
 
     config = paper()
     known = {field.name for field in dataclasses.fields(TrainingSettings)}

@@ -14,7 +14,7 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import job, seeds, settings
+from headstart import consistency, job, seeds, settings
 from headstart.datasets import layouts, natural, participants, splits
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
@@ -59,6 +59,18 @@ try:
         for resample in range(1, target["resamples"] + 1)
     }
     splits.check_usable(config, SCANS, SPLITS)
+    TUNING = {
+        name: splits.draw_tuning(
+            name,
+            list(SCANS[target["dataset"]].values()),
+            [split for (owner, _, _), split in SPLITS.items() if owner == name],
+            target["sizes"],
+            config["finetune"]["draws"],
+            config["seed"],
+        )
+        for name, target in config["targets"].items()
+        if len(config["finetune"]["learning_rates"]) > 1
+    }
     WEIGHTS = settings.weights_file(config["pretrain"]["weights"]["file"], DATA)
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
@@ -120,7 +132,7 @@ def scan_of(wildcards):
 def classes_of(dataset):
     """The classes of the target that uses a dataset: name to label values, in order; class k has the value k."""
     target = next(target for target in TARGETS.values() if target["dataset"] == dataset)
-    return {name: settings.label_values(listed) for name, listed in target["classes"].items()}
+    return {name: consistency.label_values(listed) for name, listed in target["classes"].items()}
 
 
 def class_names(target):
@@ -217,13 +229,18 @@ def image_part_paths(pattern, *names):
     return [path for name, count in counts.items() for path in numbered_parts(pattern, name, count, each)]
 
 
+def runs(targets=TARGETS):
+    """Target, source, size and resample of every fine-tuning on these targets."""
+    return [
+        (target, source, size, resample) for target, size, resample in SPLITS if target in targets for source in SOURCES
+    ]
+
+
 def run_paths(pattern, targets=TARGETS):
     """A pattern with target, source, size and resample filled in for every fine-tuning on these targets."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
-        for target, size, resample in SPLITS
-        if target in targets
-        for source in SOURCES
+        for target, source, size, resample in runs(targets)
     ]
 
 
@@ -263,9 +280,10 @@ RUN_KEYS = ("threads", "runs_per_gpu", "checkpoint_minutes", "resident_gb")
 STATE = f"{RESULTS}/states"
 
 
-def training_of(epochs):
-    """Settings of a training, see headstart.training.trainer.TrainingSettings."""
-    return {key: value for key, value in config["training"].items() if key not in RUN_KEYS} | {"epochs": epochs}
+def training_of(epochs=None, steps=None):
+    """Settings of a training of this length, see headstart.training.settings.TrainingSettings."""
+    settings = {key: value for key, value in config["training"].items() if key not in RUN_KEYS}
+    return settings | {"epochs": epochs, "steps": steps, "encoder_factor": 1}
 
 
 def expected_input():

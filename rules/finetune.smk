@@ -16,11 +16,101 @@ rule write_split:
 
 MODEL = f"{RESULTS}/finetune/{RUN}/model.safetensors"
 MODEL_METADATA = f"{RESULTS}/finetune/{RUN}/model.json"
+TRAINING = f"{RESULTS}/finetune/{RUN}/training.tsv"
 
 
 def resample_paths(pattern, target):
     """A pattern with the resamples of a target filled in."""
     return expand(pattern, resample=resamples_of(target), allow_missing=True)
+
+
+def transferred_decoder(source):
+    """The pre-trained decoder of a source, if that is fine-tuned too."""
+    whole = config["pretrain"]["transfer"].get(source) == "all"
+    return rules.pretrain_source.output.decoder.format(source=source) if whole else []
+
+
+def finetuning_of(target):
+    """Settings of a target's fine-tunings, see headstart.training.settings.TrainingSettings."""
+    settings = training_of(**{length: TARGETS[target][length] for length in ("epochs", "steps")})
+    rates = config["finetune"]["learning_rates"] or [settings["learning_rate"]]
+    return settings | {"encoder_factor": config["finetune"]["encoder_factor"], "learning_rate": rates[0]}
+
+
+def scans_of_tuning(target, *roles):
+    """Subjects with these roles in each draw on which a target's learning rates are tried."""
+    return [sum((list(getattr(split, role)) for role in roles), []) for split in TUNING[target]]
+
+
+def tuning_slices(pattern, target):
+    """The files with the slices of the scans on which a target's learning rates are tried."""
+    return parts_holding(pattern, target, set().union(*scans_of_tuning(target, "train", "test")))
+
+
+TRIES = f"{RESULTS}/tuning/{{target}}/{{source}}.tsv"
+
+
+for name in TUNING:
+
+    rule:
+        name:
+            f"tune_{name}"
+        input:
+            encoder=rules.pretrain_source.output.encoder,
+            decoder=lambda wildcards: transferred_decoder(wildcards.source),
+            model=rules.pretrain_source.output.model,
+            index=tuning_slices(PART_INDEX, name),
+            images=tuning_slices(SLICES["image"], name),
+            labels=tuning_slices(SLICES["target"], name),
+        output:
+            TRIES,
+        log:
+            f"{RESULTS}/logs/tune/{{target}}/{{source}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/tune/{{target}}/{{source}}.tsv"
+        wildcard_constraints:
+            target=name,
+        threads: config["training"]["threads"]
+        resources:
+            gpu=1,
+            mem_mb=per_attempt(8000),
+            runtime=per_attempt(240),
+        params:
+            code=code_of("tune_target"),
+            network=config["network"],
+            torch_threads=config["training"]["threads"],
+            runs_per_gpu=config["training"]["runs_per_gpu"],
+            resident_gb=config["training"]["resident_gb"],
+            augment=config["finetune"]["augment"],
+            training=finetuning_of(name),
+            learning_rates=config["finetune"]["learning_rates"],
+            classes=class_names(name),
+            expects=expected_input(),
+            train=scans_of_tuning(name, "train"),
+            held_out=scans_of_tuning(name, "test"),
+            seeds=[seeds.seed_for(config["seed"], "tune", name, str(draw)) for draw in range(len(TUNING[name]))],
+        script:
+            "../workflow_scripts/tune_target.py"
+
+
+rule tabulate_tuning:
+    input:
+        expand(TRIES, target=TUNING, source=SOURCES),
+    output:
+        report(
+            f"{RESULTS}/tables/tuning.tsv",
+            caption="../rules/report/tuning.rst",
+            category="2 Training",
+            labels={"table": "learning rates"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_tuning.log",
+    localrule: True
+    params:
+        code=code_of("tabulate_tuning"),
+        runs=[[target, source] for target in TUNING for source in SOURCES],
+    script:
+        "../workflow_scripts/tabulate_tuning.py"
 
 
 # All resamples of a target, source and set size train in one job, since starting a job takes as long as a small
@@ -32,7 +122,9 @@ for name in TARGETS:
             f"finetune_{name}"
         input:
             encoder=rules.pretrain_source.output.encoder,
+            decoder=lambda wildcards: transferred_decoder(wildcards.source),
             model=rules.pretrain_source.output.model,
+            tuning=[TRIES] if name in TUNING else [],
             splits=resample_paths(SPLIT, name),
             index=drawn_slices(PART_INDEX, "train"),
             images=drawn_slices(SLICES["image"], "train"),
@@ -40,7 +132,7 @@ for name in TARGETS:
         output:
             models=resample_paths(MODEL, name),
             metadata=resample_paths(MODEL_METADATA, name),
-            training=resample_paths(f"{RESULTS}/finetune/{RUN}/training.tsv", name),
+            training=resample_paths(TRAINING, name),
         log:
             f"{RESULTS}/logs/finetune/{GROUP}.log",
         benchmark:
@@ -58,12 +150,13 @@ for name in TARGETS:
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
+            augment=config["finetune"]["augment"],
             minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
                 f"{STATE}/{RUN}.state".format(**wildcards, resample=resample)
                 for resample in resamples_of(wildcards.target)
             ],
-            training=lambda wildcards: training_of(TARGETS[wildcards.target]["epochs"]),
+            training=lambda wildcards: finetuning_of(wildcards.target),
             classes=lambda wildcards: class_names(wildcards.target),
             expects=expected_input(),
             # Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder.
@@ -83,7 +176,28 @@ for name in TARGETS:
             "../workflow_scripts/finetune_target.py"
 
 
+rule tabulate_trainings:
+    input:
+        run_paths(TRAINING),
+    output:
+        report(
+            f"{RESULTS}/tables/trainings.tsv",
+            caption="../rules/report/trainings.rst",
+            category="2 Training",
+            labels={"table": "fine-tunings that were still learning"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_trainings.log",
+    params:
+        code=code_of("tabulate_trainings"),
+        runs=[list(run) for run in runs()],
+    script:
+        "../workflow_scripts/tabulate_trainings.py"
+
+
 rule finetune:
     input:
         run_paths(MODEL),
+        rules.tabulate_trainings.output,
+        rules.tabulate_tuning.output if TUNING else [],
         rules.gate_quality.output,

@@ -14,6 +14,13 @@ def training_slices(source):
     return (len(SCANS[dataset]) - held_out) * slices_per_scan(dataset)
 
 
+def finetuning_slices(target, size):
+    """Number of slices that all resamples of a target and set size are trained on, each time one is seen."""
+    if target["steps"]:
+        return target["resamples"] * target["steps"] * config["training"]["batch_size"]
+    return target["resamples"] * target["epochs"] * size * slices_per_scan(target["dataset"])
+
+
 def trainings_to_do():
     """One row per pre-training, and one per source, target and set size of the fine-tunings."""
     rows = [
@@ -23,8 +30,13 @@ def trainings_to_do():
     ]
     for name, target in TARGETS.items():
         for size in target["sizes"]:
-            images = size * slices_per_scan(target["dataset"]) * target["epochs"] * target["resamples"]
-            row = {"stage": "finetune", "target": name, "size": size, "jobs": 1, "images": images}
+            row = {
+                "stage": "finetune",
+                "target": name,
+                "size": size,
+                "jobs": 1,
+                "images": finetuning_slices(target, size),
+            }
             rows += [{**row, "source": source} for source in SOURCES]
     columns = ("stage", "target", "source", "size", "jobs", "images")
     return [{column: row.get(column, "") for column in columns} for row in rows]

@@ -65,6 +65,7 @@ rule pretrain_source:
         weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
     output:
         encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
+        decoder=f"{RESULTS}/pretrain/{{source}}/decoder.safetensors",
         model=f"{RESULTS}/pretrain/{{source}}/model.json",
         training=f"{RESULTS}/pretrain/{{source}}/training.tsv",
         examples=f"{RESULTS}/pretrain/{{source}}/examples.npz",

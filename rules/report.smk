@@ -251,6 +251,7 @@ rule write_answer:
         rules.compare_sources.output.verdict,
         rules.tabulate_scores.output.summary,
         rules.draw_verdict.output.numbers,
+        rules.tabulate_trainings.output,
     output:
         f"{RESULTS}/index.html",
     log:

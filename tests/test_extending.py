@@ -10,7 +10,7 @@ import yaml
 
 from headstart import pretrain, settings
 from headstart.datasets import layouts
-from headstart.networks import architectures
+from headstart.networks import trunks
 from headstart.report import sources
 from headstart.slices import store
 
@@ -92,9 +92,9 @@ def test_the_report_shows_a_source_with_another_task():
 
 
 def test_an_encoder(monkeypatch):
-    monkeypatch.setattr(architectures, "RESNETS", dict(architectures.RESNETS))
+    monkeypatch.setattr(trunks, "RESNETS", dict(trunks.RESNETS))
     run("An encoder")
     with torch.device("meta"):
-        trunk = architectures.Trunk("resnet152")
+        trunk = trunks.Trunk("resnet152")
     # torchvision's has 60 192 808 parameters: 2 049 000 in its last layer, 6 272 in the stem's other two channels
     assert sum(each.numel() for each in trunk.parameters()) == 60_192_808 - 2_049_000 - 6_272

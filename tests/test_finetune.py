@@ -18,6 +18,7 @@ SETTINGS = FinetuneSettings(
     training=small.training(1, batch_size=4, precision="float32"),
     classes=("background", "lesion"),
     expects={},
+    augment=None,
     runs_per_gpu=1,
     resident_gb=None,
 )
@@ -25,10 +26,11 @@ SETTINGS = FinetuneSettings(
 
 @pytest.fixture
 def source(tmp_path):
-    def make(seed):
+    def make(seed, untrained=()):
         path = tmp_path / f"source{seed}" / "encoder.safetensors"
         made = scratch(SMALL, seed)
-        model_files.save(made.encoder, path, {**made.metadata, "template": "phantom"}, made.history)
+        about = {**made.metadata, "template": "phantom", "untrained": untrained}
+        model_files.save(made.encoder, path, about, made.history)
         return path
 
     return make
@@ -43,8 +45,9 @@ def scan(tmp_path):
     return [tmp_path / "image.npy"], [tmp_path / "labels.npy"]
 
 
-def tuned(encoder, scans, *draws, device="auto", **changes):
-    return list(finetune(encoder, *scans, draws, replace(SETTINGS, **changes), device=device))
+def tuned(encoder, scans, *draws, device="auto", decoder_path=None, **changes):
+    settings = replace(SETTINGS, **changes)
+    return list(finetune(encoder, *scans, draws, settings, decoder_path=decoder_path, device=device))
 
 
 def observe(monkeypatch, look):
@@ -69,6 +72,37 @@ def test_training_starts_from_the_encoder_of_the_source_and_the_same_decoder_for
     decoders = [{name: t for name, t in start.items() if name.startswith("decoder.")} for start in starts]
     assert decoders[0]
     assert all(torch.equal(decoders[0][name], decoders[1][name]) for name in decoders[0])
+
+
+def test_what_is_untrained_starts_anew_with_each_draw_and_the_same_for_every_source(source, scan, monkeypatch):
+    starts = []
+    observe(monkeypatch, lambda model, _: starts.append(model.encoder.conv1.weight.detach().clone()))
+    for path in (source(1, ["conv1.weight"]), source(2, ["conv1.weight"])):
+        tuned(path, scan, TrainingSet([0], 9), TrainingSet([0], 10))
+    assert not torch.equal(starts[0], starts[1])
+    assert torch.equal(starts[0], starts[2])
+    assert torch.equal(starts[1], starts[3])
+    given = model_files.read_state(source(1))["conv1.weight"]
+    assert not any(torch.equal(start, given) for start in starts)
+
+
+def test_of_a_whole_network_all_that_fits_is_transferred(scan, tmp_path, monkeypatch):
+    starts = []
+    observe(monkeypatch, lambda model, _: starts.append({n: t.clone() for n, t in model.state_dict().items()}))
+    unet = small.architecture(decoder="unet")
+    made = scratch(unet, 1)
+    path = tmp_path / "encoder.safetensors"
+    model_files.save(made.encoder, path, {**made.metadata, "untrained": []}, made.history)
+    trained = unet.make_decoder(5, 3)
+    model_files.save_weights(trained, tmp_path / "decoder.safetensors")
+    tuned(path, scan, TrainingSet([0], 9), architecture=unet, decoder_path=tmp_path / "decoder.safetensors")
+    tuned(path, scan, TrainingSet([0], 9), architecture=unet)
+    whole, encoder = starts
+    for name, tensor in trained.state_dict().items():
+        if name.startswith("scores."):  # five classes do not fit two
+            assert torch.equal(whole[f"decoder.{name}"], encoder[f"decoder.{name}"])
+        else:
+            assert torch.equal(whole[f"decoder.{name}"], tensor)
 
 
 def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, scan, monkeypatch):

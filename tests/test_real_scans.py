@@ -9,6 +9,7 @@ from oracle import Oracle
 from settings_of import ANTS_LABELS, LABEL_MAP, REGISTRATION, ROOT
 
 from headstart import images
+from headstart.consistency import label_values
 from headstart.datasets.intake import read_t1
 from headstart.images import Volume
 from headstart.label import ants
@@ -17,7 +18,6 @@ from headstart.metrics import overlap
 from headstart.predict import segment
 from headstart.register import brain_extraction
 from headstart.register.affine import register, target_labels
-from headstart.settings import label_values
 from headstart.slices import cut
 from headstart.template import atlases, template
 from headstart.template.atlases import NEUROMORPHOMETRICS

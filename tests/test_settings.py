@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headstart import settings
+from headstart import consistency, settings
 from headstart.datasets.layouts import LAYOUTS
 from headstart.job import UserError
 
@@ -260,7 +260,7 @@ def test_two_classes_may_not_share_a_label():
 
 
 def test_label_values_are_numbers_and_ranges():
-    assert settings.label_values([4, "100-103", "7"]) == [4, 100, 101, 102, 103, 7]
+    assert consistency.label_values([4, "100-103", "7"]) == [4, 100, 101, 102, 103, 7]
 
 
 def test_the_labelling_network_is_off_until_a_study_says_how_many_scans_it_is_trained_on():

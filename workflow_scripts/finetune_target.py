@@ -2,33 +2,39 @@ import dataclasses
 
 import torch
 
-from headstart import finetune, job
+from headstart import finetune, job, tune
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
+from headstart.training.augment import augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.trainer import TrainingSettings
+from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
+    training = TrainingSettings(**params.training)
+    if files.tuning:
+        training = dataclasses.replace(training, learning_rate=tune.chosen(files.tuning[0]))
     settings = finetune.FinetuneSettings(
         architecture=Architecture.of(params.network),
-        training=TrainingSettings(**params.training),
+        training=training,
         classes=params.classes,
         expects=params.expects,
+        augment=augmentation(params.augment) if params.augment else None,
         runs_per_gpu=params.runs_per_gpu,
         resident_gb=params.resident_gb,
     )
     scans = sorted(set().union(*params.scans))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
+    decoder = files.decoder or None
     training_sets, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
         training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)
         metadata.append(finetune.metadata(settings, training_set, images, labels, params.about))
-        identity = identity_of(metadata[-1], params.code, job.sha256(files.encoder))
+        identity = identity_of(metadata[-1], params.code, job.sha256(files.encoder), decoder and job.sha256(decoder))
         training_sets.append(dataclasses.replace(training_set, checkpoint=Checkpoint(state, identity, params.minutes)))
-    tuned = finetune.finetune(files.encoder, images, labels, training_sets, settings)
+    tuned = finetune.finetune(files.encoder, images, labels, training_sets, settings, decoder_path=decoder)
     for (model, history), about, path in zip(tuned, metadata, snakemake.output.models, strict=True):
         model_files.save(model, path, about, history)
     for training_set in training_sets:

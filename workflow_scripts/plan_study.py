@@ -5,7 +5,7 @@ import torch
 from headstart import job
 from headstart.networks.architectures import Architecture
 from headstart.training import speed
-from headstart.training.trainer import TrainingSettings
+from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     params = snakemake.params

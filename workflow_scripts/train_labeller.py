@@ -4,7 +4,7 @@ from headstart import job, labeller
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.trainer import TrainingSettings
+from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params

@@ -95,3 +95,43 @@ def test_test_sets_are_not_pretrained_on_and_targets_have_labels():
     many = {f"{n:02d}": Scan("b", f"{n:02d}", f"p{n}", Path("a")) for n in range(9)}
     with pytest.raises(UserError, match="no labels for 00, 01, 02, 03, 04 and 4 more; add them, exclude these scans"):
         splits.check_usable(config, {"a": others, "b": many}, drawn)
+
+
+def tuned(cohort, test, sizes=(2,), draws=2):
+    """The draws on which rates are tried for a target with three resamples of each size."""
+    drawn = [draw("t", cohort, test, size, resample, 1) for size in sizes for resample in (1, 2, 3)]
+    return splits.draw_tuning("t", cohort, drawn, sizes, draws, 1), set(drawn[0].test)
+
+
+@given(st.integers(4, 16), st.integers(1, 3), st.data())
+def test_learning_rates_are_tried_on_people_of_no_test_set(people, test, data):
+    persons = data.draw(st.lists(st.integers(0, people - 1), min_size=people, max_size=people))
+    cohort = scans(people, persons)
+    of = {scan.subject: scan.person for scan in cohort}
+    try:
+        draws, tests = tuned(cohort, test, sizes=(1,))
+    except UserError:
+        return
+    tested = {of[subject] for subject in tests}
+    for drawn in draws:
+        assert drawn.train
+        assert drawn.test
+        assert not {of[subject] for subject in drawn.train} & {of[subject] for subject in drawn.test}
+        assert not {of[subject] for subject in drawn.train + drawn.test} & tested
+
+
+def test_learning_rates_are_tried_on_training_sets_of_the_middle_size_and_up_to_four_others():
+    draws, _ = tuned(scans(20), 8, sizes=(1, 3, 9))
+    assert [len(drawn.train) for drawn in draws] == [3, 3]
+    assert [len(drawn.test) for drawn in draws] == [4, 4]
+    assert draws[0] != draws[1]
+
+
+def test_of_few_scans_one_is_left_to_validate_on():
+    draws, _ = tuned(scans(7), 4, sizes=(3,))
+    assert [(len(drawn.train), len(drawn.test)) for drawn in draws] == [(2, 1), (2, 1)]
+
+
+def test_learning_rates_cannot_be_tried_on_one_person():
+    with pytest.raises(UserError, match="on participants of no test set, of which there are 1;"):
+        tuned(scans(5), 4, sizes=(1,))

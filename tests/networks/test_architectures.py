@@ -8,15 +8,9 @@ import torch
 from torch import nn
 
 import headstart
-from headstart.networks.architectures import (
-    Architecture,
-    ClassificationHead,
-    Classifier,
-    Decoder,
-    Discriminator,
-    Encoder,
-    Segmenter,
-)
+from headstart.networks.architectures import Architecture, Classifier, Segmenter
+from headstart.networks.decoders import ClassificationHead, Decoder, Discriminator
+from headstart.networks.trunks import Encoder
 
 # The decoder's channels in config.yaml.
 WIDTHS = (256, 128, 64, 64, 32, 32, 16, 16, 16)
@@ -239,4 +233,45 @@ def test_training_and_evaluation_need_no_imaging_library():
 
 def test_an_architecture_is_read_from_the_settings_of_a_study():
     network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": [8] * 9, "normalisation": "none"}
-    assert Architecture.of(network) == Architecture("resnet18", 2, (8,) * 9, "none")
+    unet = Architecture.of({**network, "decoder": "unet", "unet_widths": [4] * 5})
+    assert unet == Architecture("resnet18", "unet", 2, (8,) * 9, "none", (4,) * 5)
+
+
+def test_models_without_a_decoder_in_their_metadata_have_that_of_the_paper():
+    network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": [8] * 9, "normalisation": "none"}
+    assert Architecture.of(network).decoder == "paper"
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_unet_takes_all_maps_of_its_trunk(name):
+    model = small.architecture(encoder=name, decoder="unet").make_segmenter(3, 1)
+    scores = model(torch.rand(2, 1, 64, 96))
+    assert scores.shape == (2, 3, 64, 96)
+    scores.square().mean().backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not silent
+
+
+def test_a_unet_without_skips_sees_nothing_but_the_last_map():
+    architecture = small.architecture(decoder="unet")
+    decoder = architecture.make_decoder(1, 1, skips=False).eval()
+    maps = architecture.make_encoder(1).eval()(torch.rand(1, 1, 64, 64))
+    others = [torch.rand_like(each) for each in maps[:-1]]
+    assert torch.equal(decoder(maps), decoder([*others, maps[-1]]))
+    assert not torch.equal(decoder(maps), decoder([*maps[:-1], torch.rand_like(maps[-1])]))
+
+
+def test_a_unet_with_skips_sees_the_image_itself():
+    architecture = small.architecture(decoder="unet")
+    decoder = architecture.make_decoder(1, 1).eval()
+    maps = architecture.make_encoder(1).eval()(torch.rand(1, 1, 64, 64))
+    assert not torch.equal(decoder(maps), decoder([torch.rand_like(maps[0]), *maps[1:]]))
+
+
+def test_a_unet_without_skips_shares_the_layers_between_them_with_one_that_has_some():
+    architecture = small.architecture(decoder="unet")
+    with_skips, without = (architecture.make_decoder(2, 1, skips=skips).state_dict() for skips in (True, False))
+    assert with_skips.keys() == without.keys()
+    fitting = [name for name in without if without[name].shape == with_skips[name].shape]
+    assert "ups.0.upsample.deconv.weight" in fitting
+    assert "ups.0.convs.conv_0.conv.weight" not in fitting

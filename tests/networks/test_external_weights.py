@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from headstart.job import UserError
-from headstart.networks.architectures import Encoder
 from headstart.networks.external_weights import load_trunk
+from headstart.networks.trunks import Encoder
 
 
 def encoder(name="resnet50"):

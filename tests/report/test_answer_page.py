@@ -61,7 +61,7 @@ def summary_of(target):
     ]  # fmt: skip
 
 
-def page_of(*targets, sentences=None, shown=None, study=None):
+def page_of(*targets, sentences=None, shown=None, study=None, learning=0):
     """The page of a study with these targets."""
     about = {
         "name": "tiny",
@@ -78,7 +78,13 @@ def page_of(*targets, sentences=None, shown=None, study=None):
     verdict = pd.DataFrame({"target": targets, "metric": "dice", "sentence": sentences})
     summary = pd.DataFrame([row for name in targets for row in summary_of(name)])
     rows = [row for name in targets for row in shown_of(name)]
-    return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown)
+    trainings = pd.DataFrame({"target": targets, "judged": 6, "still_learning": learning})
+    return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown, trainings)
+
+
+def test_fine_tunings_that_were_still_learning_are_counted_on_the_page():
+    assert "6 of 18 fine-tunings were still learning at the end" in page_of("stroke", "ms", "anatomy", learning=2)
+    assert "Short trainings" not in page_of("stroke")
 
 
 def test_every_target_has_its_sentence_its_figure_and_its_design():

@@ -18,14 +18,14 @@ from headstart import job
 from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.training import feed
-from headstart.training.augment import Augment
+from headstart.training.augment import PhotoAugment
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.loop import train, train_together
 from headstart.training.tasks import AutoEncoding, Segmentation
 from headstart.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-SETTINGS = small.training(3, batch_size=3, precision="float32")
+SETTINGS = small.training(3, batch_size=3, warm_up=0.5, norms="reestimated", precision="float32")
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,8 @@ def trainer(kind, checkpoint=None):
     targets = labels if kind == "segmentation" else None
     model = small_model(2 if kind == "segmentation" else 1)
     slices = feed.load(images, targets, CPU, resident_gb=None)
-    augment = Augment(degrees=10, scale=0.0, mirror=True)
+    photos = PhotoAugment(degrees=10, scale=0.0, mirror=True)
+    augment = photos if kind == "autoencoding" else small.augmentation()
     return Trainer(model, slices, task, SETTINGS, 3, augment=augment, validation=lambda _: 0.5, checkpoint=checkpoint)
 
 

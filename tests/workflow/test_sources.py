@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from headstart.job import read_json
-from headstart.networks.architectures import Encoder
+from headstart.networks.trunks import Encoder
 
 pytestmark = pytest.mark.workflow
 

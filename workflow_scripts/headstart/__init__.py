@@ -8,12 +8,12 @@ stages of the pipeline, in this order, and of what they share. Data flows one wa
 3. ``label``: tissues and deep structures without manual labels; ``labeller``: a network trained on them
 4. ``slices``: axial slices in memory-mapped arrays
 5. ``pretrain``: one encoder per source
-6. ``finetune``: a model of each source for each target, set size and resample
+6. ``finetune``: a model of each source for each target, set size and resample; ``tune``: the learning rate of each
 7. ``evaluate``: scores, statistics and the verdict
 8. ``report``: figures, tables and text for readers
 
-Shared: ``job`` (logging, errors, atomic writes), ``seeds``, ``settings`` (the configuration), ``images``, ``version``,
-``metrics``, ``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``. Outside the pipeline:
-``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a rule's script in a
-debugger).
+Shared: ``job`` (logging, errors, atomic writes), ``seeds``, ``settings`` and ``consistency`` (the configuration),
+``images``, ``version``, ``metrics``, ``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``.
+Outside the pipeline: ``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a
+rule's script in a debugger).
 """

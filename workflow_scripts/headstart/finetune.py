@@ -1,4 +1,4 @@
-"""Fine-tuning: a source's encoder and a new decoder, trained together on labelled scans of a target."""
+"""Fine-tuning: a source's encoder and a decoder, trained together on labelled scans of a target."""
 
 import functools
 import os
@@ -7,17 +7,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from headstart.job import logger
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.seeds import seed_for
 from headstart.slices import store
 from headstart.training import feed
+from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.devices import choose_device
 from headstart.training.loop import train_together
 from headstart.training.losses import median_frequency_weights
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Segmentation
-from headstart.training.trainer import Trainer, TrainingSettings
+from headstart.training.trainer import Trainer
 
 Paths = Sequence[store.Slices]
 
@@ -40,14 +43,16 @@ class FinetuneSettings:
     """How a source is fine-tuned on a target.
 
     ``classes``: names in the order of their values, the background (0) first; ``expects``: what the encoder's
-    ``model.json`` must say (template, voxel size, size), besides what follows from the architecture; ``runs_per_gpu``:
-    trainings that run at once on a GPU; ``resident_gb``: see :func:`headstart.training.feed.load`.
+    ``model.json`` must say (template, voxel size, size), besides what follows from the architecture; ``augment``:
+    None for none; ``runs_per_gpu``: trainings that run at once on a GPU; ``resident_gb``: see
+    :func:`headstart.training.feed.load`.
     """
 
     architecture: Architecture
     training: TrainingSettings
     classes: Sequence[str]
     expects: Mapping
+    augment: Augmentation | None
     runs_per_gpu: int
     resident_gb: float | None
 
@@ -59,6 +64,7 @@ def finetune(
     training_sets: Sequence[TrainingSet],
     settings: FinetuneSettings,
     *,
+    decoder_path: str | os.PathLike | None = None,
     device: str = "auto",
 ) -> Iterator[tuple[Segmenter, list[dict]]]:
     """Fine-tune a source's encoder on each draw of scans (paper, section 4.3).
@@ -68,7 +74,8 @@ def finetune(
     Parameters
     ----------
     encoder_path
-        The encoder's weights, with ``model.json`` beside them.
+        The encoder's weights, with ``model.json`` beside them. What this lists as ``untrained`` is drawn from the seed
+        of each training set: ``scratch`` has a random start of its own each time.
     image_paths, label_paths
         Slices and labels of all scans that occur in a training set, in the same order
         (:mod:`headstart.slices.store`); they are loaded once.
@@ -76,6 +83,9 @@ def finetune(
         The training sets.
     settings
         Network, training and classes.
+    decoder_path
+        Weights of the decoder that was pre-trained with the encoder, of which those are taken that fit; None for a new
+        decoder.
     device
         See :func:`headstart.training.devices.choose_device`.
 
@@ -91,19 +101,23 @@ def finetune(
         If the encoder was not made for this study.
     """
     architecture = settings.architecture
-    required = {"encoder": architecture.encoder, "latent_channels": architecture.latent_channels, **settings.expects}
+    required = {**architecture.encoder_metadata, **settings.expects}
     images, labels = store.join_pairs(image_paths, label_paths)
     chosen = choose_device(device)
     slices = feed.load(images, labels, chosen, settings.resident_gb)
 
     def start(training_set: TrainingSet) -> Trainer:
         encoder = architecture.make_encoder(seed_for(training_set.seed, "encoder"))
-        model_files.load_state(encoder, encoder_path, required)
+        model_files.load_state(encoder, encoder_path, required, trained_only=True)
         rows = np.concatenate([images.rows(position) for position in training_set.scans])
         task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
+        if decoder_path is not None:
+            loaded = model_files.load_matching(model.decoder, decoder_path)
+            logger.info("%d of %d tensors of the decoder are pre-trained", len(loaded), len(model.decoder.state_dict()))
         seed = seed_for(training_set.seed, "train")
-        return Trainer(model, slices, task, settings.training, seed, rows=rows, checkpoint=training_set.checkpoint)
+        options = {"rows": rows, "augment": settings.augment, "checkpoint": training_set.checkpoint}
+        return Trainer(model, slices, task, settings.training, seed, **options)
 
     starts = [functools.partial(start, training_set) for training_set in training_sets]
     for trainer in train_together(starts, chosen, settings.training, settings.runs_per_gpu):
@@ -123,6 +137,7 @@ def metadata(
         "kind": "segmentation",
         "classes": list(settings.classes),
         "training": asdict(settings.training),
+        "augment": settings.augment and asdict(settings.augment),
         "network": asdict(settings.architecture),
         "seed": training_set.seed,
         "data_sha256": store.fingerprint(data),

@@ -18,15 +18,15 @@ from headstart.images import Volume
 from headstart.label.labels import Labels
 from headstart.metrics import overlap
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture, Labeller
+from headstart.networks.architectures import Architecture, Segmenter
 from headstart.seeds import seed_for
 from headstart.slices import cut, store
 from headstart.template.template import STRUCTURES, TISSUES
 from headstart.training import feed, loop, losses
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.devices import choose_device
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Task
-from headstart.training.trainer import TrainingSettings
 from headstart.version import __version__
 
 PathLike = str | os.PathLike
@@ -113,7 +113,7 @@ def train(
     *,
     checkpoint: Checkpoint | None = None,
     device: str = "auto",
-) -> tuple[Labeller, list[dict]]:
+) -> tuple[Segmenter, list[dict]]:
     """Train a labeller on registered scans and their labels.
 
     Parameters
@@ -186,7 +186,7 @@ def label(
     expects
         What ``model.json`` must say (template, voxel size, size), besides the encoder.
     precision
-        See :class:`headstart.training.trainer.TrainingSettings`.
+        See :class:`headstart.training.settings.TrainingSettings`.
     device
         See :func:`headstart.training.devices.choose_device`.
 

@@ -4,7 +4,7 @@ All of them are written by :func:`save`.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,17 +13,19 @@ from torch import nn
 
 from headstart.job import UserError, atomic, logger
 from headstart.networks import external_weights, model_card, model_files
-from headstart.networks.architectures import Architecture, Encoder, count_parameters
+from headstart.networks.architectures import Architecture, Segmenter, count_parameters
+from headstart.networks.trunks import Trunk
 from headstart.seeds import generator, seed_for
 from headstart.slices import store
 from headstart.training import distributed, feed
-from headstart.training.augment import Augment
+from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device, choose_precision
 from headstart.training.loop import predict, train
 from headstart.training.losses import median_frequency_weights
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
-from headstart.training.trainer import DivergedError, TrainingSettings
+from headstart.training.trainer import DivergedError
 
 Paths = Sequence[store.Slices]
 
@@ -73,24 +75,29 @@ class PretrainSettings:
     training: TrainingSettings
     seed: int
     held_out: int
-    augment: Augment | None
+    augment: Augmentation | None
     origin: str
     resident_gb: float | None
 
 
 @dataclass(frozen=True)
 class Source:
-    """An encoder (on the CPU), what ``model.json`` says of it, its history, and examples of its outputs."""
+    """An encoder (on the CPU), what ``model.json`` says of it, its history, and examples of its outputs.
 
-    encoder: Encoder
+    ``decoder``: what followed it, if that is part of a segmentation network; None for a classification head.
+    """
+
+    encoder: Trunk
     metadata: Mapping
+    decoder: nn.Module | None = None
     history: Sequence[Mapping] = ()
     examples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def scratch(architecture: Architecture, seed: int) -> Source:
-    """The baseline: an encoder as it was initialised."""
-    return Source(architecture.make_encoder(seed_for(seed, "encoder")), _metadata("scratch", architecture, seed))
+    """The baseline: an encoder as it was initialised; each fine-tuning draws a random start of its own."""
+    encoder = architecture.make_encoder(seed_for(seed, "encoder"))
+    return Source(encoder, _metadata("scratch", architecture, seed, untrained=encoder.state_dict()))
 
 
 def from_file(path: str | os.PathLike, sha256: str | None, architecture: Architecture, seed: int) -> Source:
@@ -102,7 +109,8 @@ def from_file(path: str | os.PathLike, sha256: str | None, architecture: Archite
     loaded = asdict(external_weights.load_trunk(encoder, path, sha256))
     for how, names in loaded.items():
         logger.info("%s: %d tensors%s", how, len(names), f" ({', '.join(names[:8])})" if 0 < len(names) < 400 else "")
-    return Source(encoder, _metadata("file", architecture, seed) | {"file": Path(path).name, "tensors": loaded})
+    metadata = _metadata("file", architecture, seed, untrained=loaded["missing"])
+    return Source(encoder, metadata | {"file": Path(path).name, "tensors": loaded})
 
 
 def pretrain(
@@ -176,7 +184,8 @@ def pretrain(
         "training": asdict(training) | {"precision": choose_precision(training.precision, chosen)},
     }
     examples = _examples(model, task, *(unseen if held_out else (images, targets)), **options)
-    return Source(encoder.cpu(), metadata, history, examples)
+    decoder = model.decoder.cpu() if isinstance(model, Segmenter) else None
+    return Source(encoder.cpu(), metadata, decoder, history, examples)
 
 
 def run(description: Mapping, device: str = "auto") -> None:
@@ -192,14 +201,13 @@ def run(description: Mapping, device: str = "auto") -> None:
         [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]]
         for kind in ("images", "targets")
     )
-    augment = description["augment"]
     settings = PretrainSettings(
         spec=SourceTaskSpec(**description["spec"]),
         architecture=Architecture.of(description["network"]),
         training=TrainingSettings(**description["training"]),
         seed=description["seed"],
         held_out=description["held_out"],
-        augment=Augment(**augment) if augment else None,
+        augment=augmentation(description["augment"]) if description["augment"] else None,
         origin=description["origin"],
         resident_gb=description["resident_gb"],
     )
@@ -224,10 +232,13 @@ def run(description: Mapping, device: str = "auto") -> None:
 def save(source: Source, path: str | os.PathLike, name: str, expects: Mapping) -> None:
     """Write an encoder with its ``model.json``, ``training.tsv``, ``examples.npz`` and ``README.md`` beside it.
 
+    The weights of its decoder are in ``decoder.safetensors``, which is empty if there is none.
+
     ``name``: that of the source; ``expects``: the input for which the study's weights are made.
     """
     metadata = {**source.metadata, "source": name, **expects}
     model_files.save(source.encoder, path, metadata, source.history)
+    model_files.save_weights(source.decoder, Path(path).with_name("decoder.safetensors"))
     with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **source.examples)
     model_card.write(Path(path).with_name("README.md"), metadata, source.history)
@@ -271,11 +282,12 @@ def _examples(
     return found if targets is None else found | {"targets": targets[chosen]}
 
 
-def _metadata(kind: str, architecture: Architecture, seed: int) -> dict:
+def _metadata(kind: str, architecture: Architecture, seed: int, untrained: Iterable[str] = ()) -> dict:
+    """What ``model.json`` says of every encoder; ``untrained``: names of the tensors that are random."""
     return {
         "kind": kind,
-        "encoder": architecture.encoder,
-        "latent_channels": architecture.latent_channels,
+        **architecture.encoder_metadata,
+        "untrained": list(untrained),
         "intensities": "[0, 1]",
         "seed": seed,
         "versions": model_files.versions(),

@@ -12,8 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart import job, stand_ins
-from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS, is_natural
+from headstart import consistency, job, stand_ins
+from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS
 from headstart.job import UserError
 
 # Keys of earlier versions, and what each is called now.
@@ -51,7 +51,7 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     config = _merge(base, study or {})
     _validate(config, rules)
     config = _complete(config, rules, rules)
-    _check_references(config)
+    consistency.check(config)
     return _choose_natural_datasets(config)
 
 
@@ -59,15 +59,6 @@ def of_project(root: str | os.PathLike, study: str | os.PathLike | None = None) 
     """:func:`resolve` for the project in the folder ``root`` and the file of a study; without it, the default study."""
     changes = yaml.safe_load(Path(study).read_text(encoding="utf-8")) if study else None
     return resolve(Path(root, "config.yaml"), Path(root, "rules/schemas/config.schema.yaml"), changes)
-
-
-def label_values(listed: list[int | str]) -> list[int]:
-    """Expand the label values of a class: integers, and ranges such as ``"100-207"`` with both ends included."""
-    values = []
-    for item in listed:
-        first, _, last = str(item).partition("-")
-        values.extend(range(int(first), int(last or first) + 1))
-    return values
 
 
 def data_folder(config: Mapping) -> str | None:
@@ -234,35 +225,6 @@ def _path(written: str, place: str) -> str:
             "variables, quotes, file: or a drive (~ stands for your home folder)."
         )
     return path
-
-
-def _check_references(config: Mapping) -> None:
-    """Check what the schema cannot: names of datasets exist, no label is in two classes, the slice size suits."""
-    datasets = config["datasets"]
-    users = {f"targets.{name}": target["dataset"] for name, target in config["targets"].items()}
-    users["pretrain"] = config["pretrain"]["dataset"]
-    for user, dataset in users.items():
-        if dataset not in datasets:
-            near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
-            raise UserError(f"{user}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
-        if is_natural(datasets[dataset]):
-            raise UserError(f"{user}.dataset is {dataset!r}, which holds natural images; name a dataset of scans.")
-    owners: dict[str, str] = {}
-    for name, target in config["targets"].items():
-        if owners.setdefault(target["dataset"], name) != name:
-            raise UserError(
-                f"targets.{name} and targets.{owners[target['dataset']]} share the dataset {target['dataset']!r}; "
-                "give each a dataset entry of its own (both may name the same folder)."
-            )
-        for title, listed in target["classes"].items():
-            if empty := [item for item in listed if not label_values([item])]:
-                raise UserError(f"targets.{name}.classes.{title}: {empty[0]!r} is empty; give the lower end first.")
-        values = [v for listed in target["classes"].values() for v in label_values(listed)]
-        doubled = sorted({v for v in values if values.count(v) > 1})
-        if doubled:
-            raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
-    if config["slice"]["size"] % 32:
-        raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 
 
 def _choose_natural_datasets(config: dict) -> dict:

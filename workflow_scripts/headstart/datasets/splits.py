@@ -11,6 +11,9 @@ from headstart.datasets.scan import Scan, shown
 from headstart.job import UserError
 from headstart.seeds import generator
 
+# Scans on which a learning rate is validated, at most.
+MOST_HELD_OUT = 4
+
 
 @dataclass(frozen=True)
 class Split:
@@ -72,6 +75,33 @@ def draw(
     train = tuple(sorted(pool[i] for i in chosen))
     unused = set(scan.subject for scan in scans) - set(train) - tested
     return Split(train, tuple(sorted(tested)), tuple(sorted(unused)))
+
+
+def draw_tuning(
+    target: str, scans: Sequence[Scan], splits: Sequence[Split], sizes: Sequence[int], draws: int, seed: int
+) -> list[Split]:
+    """Training and validation sets (``test``) on which learning rates are tried, from scans that no test set has.
+
+    ``scans``: those of the target's dataset; ``splits``: all of the target, with training sets of these ``sizes``. The
+    training sets have the middle one of the sizes, as far as there are scans; validation sets have up to four scans.
+    Raises :class:`UserError` if fewer than two participants are left.
+    """
+    tested = {scan.person for scan in scans if any(scan.subject in split.test for split in splits)}
+    pool = [scan for scan in scans if scan.person not in tested]
+    persons = len({scan.person for scan in pool})
+    if persons < 2:
+        raise UserError(
+            f"finetune.learning_rates tries rates for targets.{target} on participants of no test set, of which there "
+            f"are {persons}; give one rate, or test on fewer scans."
+        )
+    size = sorted(sizes)[(len(sizes) - 1) // 2]
+    held_out = max(1, min(MOST_HELD_OUT, persons - size))
+    split = [draw(f"{target} tuning", pool, held_out, 1, number, seed, split="redrawn") for number in range(draws)]
+    least = min(len(each.train) + len(each.unused) for each in split)
+    return [
+        draw(f"{target} tuning", pool, held_out, min(size, least), number, seed, split="redrawn")
+        for number in range(draws)
+    ]
 
 
 def draw_labeller_split(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:

@@ -10,7 +10,7 @@ from headstart.evaluate.scores import score_scan
 from headstart.job import atomic
 from headstart.metrics import lesions
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture, Segmenter
+from headstart.networks.architectures import Architecture
 from headstart.slices import store
 from headstart.training.loop import predict
 
@@ -56,7 +56,7 @@ def score_model(
     UserError
         If the weights were made for another architecture or other classes.
     """
-    model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(class_names), seed=0))
+    model = architecture.make_segmenter(len(class_names), seed=0)
     model_files.load_state(model, model_path, {"classes": list(class_names)})
     tables, predictions = [], {}
     for scan, (image_path, label_path) in scans.items():

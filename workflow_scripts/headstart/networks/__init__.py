@@ -1,6 +1,7 @@
 """The networks and their files.
 
-- ``architectures``: encoder, decoder, discriminator, classification head and labeller
+- ``trunks``: encoders; ``decoders``: decoders, discriminator and classification heads
+- ``architectures``: the networks that a study makes of them
 - ``model_files``: weights as safetensors, with metadata that describes them
 - ``model_card``: the page that describes an encoder to other projects
 - ``weight_files``: tensors by name from a file, whichever format it has

@@ -13,7 +13,7 @@ import torch
 
 from headstart import job, stand_ins
 from headstart.job import UserError
-from headstart.networks.architectures import RESNETS, Encoder
+from headstart.networks.trunks import RESNETS, Trunk
 from headstart.networks.weight_files import read_state, shown
 
 # Torchvision's layers that have tensors, by their place among the children of its ResNet, and that of its classifier.
@@ -41,7 +41,7 @@ class Loaded:
     unused: tuple[str, ...]
 
 
-def load_trunk(encoder: Encoder, path: str | os.PathLike, sha256: str | None) -> Loaded:
+def load_trunk(encoder: Trunk, path: str | os.PathLike, sha256: str | None) -> Loaded:
     """Load a whole trunk from safetensors or a torch file into ``encoder``.
 
     A first convolution of three (RGB) channels is summed over them, so that a grey image gives what it would give in

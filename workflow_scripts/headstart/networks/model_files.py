@@ -14,7 +14,7 @@ from headstart.job import UserError, atomic, read_json, sha256, write_json, writ
 from headstart.networks.weight_files import read_state, shown
 from headstart.version import __version__
 
-HISTORY = ("epoch", "learning_rate", "loss", "validation")
+HISTORY = ("epoch", "learning_rate", "loss", "validation", "fall")
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,31 @@ def save(model: nn.Module, path: str | os.PathLike, metadata: Mapping, history: 
     write_json(path.with_name("model.json"), {**metadata, "weights_sha256": sha256(path)})
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write a model's weights without metadata."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def save_weights(model: nn.Module | None, path: str | os.PathLike) -> None:
+    """Write a model's weights without metadata; None has none."""
+    held = {} if model is None else model.state_dict()
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in held.items()}
     with atomic(path) as partial:
         save_file(state, partial)
 
 
-def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None) -> LoadReport:
+def load_state(
+    model: nn.Module, path: str | os.PathLike, expect: Mapping | None = None, *, trained_only: bool = False
+) -> LoadReport:
     """Load all weights by name into ``model``.
 
     ``expect``: values that keys of ``model.json`` must have for this study (template, voxel size, size, encoder); with
-    None there need be no ``model.json``. Raises :class:`UserError`, before anything is loaded, naming the key and both
+    None there need be no ``model.json``. ``trained_only``: leave the tensors as they are that ``model.json`` lists as
+    ``untrained``. Raises :class:`UserError`, before anything is loaded, naming the key and both
     values where one differs or is missing, for a file other than the one that ``model.json`` describes, and for
     weights that do not fit the network.
     """
     if expect is not None:
         _check_metadata(Path(path), expect)
     state = read_state(path)
+    if trained_only:
+        own = model.state_dict()
+        state |= {name: own[name].clone() for name in read_json(Path(path).with_name("model.json"))["untrained"]}
     report = _compare(model.state_dict(), state)
     for what in ("mismatched", "unexpected", "missing"):
         names = getattr(report, what)
@@ -71,6 +78,16 @@ def load_state(model: nn.Module, path: str | os.PathLike, expect: Mapping | None
             )
     model.load_state_dict(state)
     return report
+
+
+def load_matching(model: nn.Module, path: str | os.PathLike) -> list[str]:
+    """Load the weights whose name and shape ``model`` has too; returns their names."""
+    own = model.state_dict()
+    matching = {
+        name: tensor for name, tensor in read_state(path).items() if name in own and tensor.shape == own[name].shape
+    }
+    model.load_state_dict(matching, strict=False)
+    return list(matching)
 
 
 def versions() -> dict[str, str]:

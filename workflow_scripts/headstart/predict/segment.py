@@ -67,8 +67,7 @@ def load(weights: PathLike, metadata: Mapping) -> Segmenter:
     ``metadata``: see :func:`headstart.predict.request.read_metadata`. Raises the :class:`UserError` of
     :func:`headstart.networks.model_files.load_state`.
     """
-    architecture = Architecture.of(metadata["network"])
-    model = Segmenter(architecture.make_encoder(seed=0), architecture.make_decoder(len(metadata["classes"]), seed=0))
+    model = Architecture.of(metadata["network"]).make_segmenter(len(metadata["classes"]), seed=0)
     model_files.load_state(model, weights, metadata)
     return model
 

@@ -30,7 +30,9 @@ TEMPLATE = Path(__file__).with_name("answer_page.html.jinja")
 _WIDTH, _HEIGHT_OF_SOURCE, _HEIGHT_OF_AXIS, _LEAST_HEIGHT = 8.6, 0.21, 0.64, 1.4
 
 
-def page(study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd.DataFrame) -> str:
+def page(
+    study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd.DataFrame, trainings: pd.DataFrame
+) -> str:
     """The page as HTML.
 
     Parameters
@@ -45,6 +47,8 @@ def page(study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd
         The study's tables of these names.
     shown
         The numbers of the verdict figure, from :func:`headstart.report.verdict_figure.numbers`.
+    trainings
+        The study's table of this name.
     """
     template = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -58,6 +62,7 @@ def page(study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd
         compared=_compared(study),
         synthetic=synthetic_note(study["datasets"]),
         answers=answers,
+        learning=learning_note(trainings),
         baseline=BASELINE,
         different=DIFFERENT,
         no_difference=NO_DIFFERENCE,
@@ -75,6 +80,18 @@ def synthetic_note(datasets: Mapping[str, Mapping]) -> str | None:
         return "All scans and images of this study are synthetic. Its results say nothing about real scans."
     are = "is synthetic" if len(names) == 1 else "are synthetic"
     return f"{listed(names)} {are}. Results that depend on synthetic data say nothing about real scans."
+
+
+def learning_note(trainings: pd.DataFrame) -> str | None:
+    """The warning about fine-tunings that had not ended learning; None if there were none, or none was judged."""
+    learning, judged = int(trainings["still_learning"].sum()), int(trainings["judged"].sum())
+    if not learning:
+        return None
+    were = "was" if learning == 1 else "were"
+    return (
+        f"{learning} of {count(judged, 'fine-tuning')} {were} still learning at the end (tables/trainings.tsv). With "
+        "more steps, differences between sources may change or vanish."
+    )
 
 
 def _compared(study: Mapping) -> str:

@@ -193,6 +193,7 @@ def _finetuning(config: Mapping, compared: Sequence[str], participants: pd.DataF
     runs = sum(len(target["sizes"]) * target["resamples"] for target in targets)
     return {
         "targets": targets,
+        "whole": [f"*{source}*" for source in compared if config["pretrain"]["transfer"].get(source) == "all"],
         "networks": len(compared) * runs,
         "drawn": not all(target["all_others"] for target in targets),
         "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],

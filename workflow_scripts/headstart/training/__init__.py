@@ -2,10 +2,10 @@
 
 What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs::
 
-    for epoch in range(settings.epochs):
-        optimisers.learning_rate = settings.rate(epoch)
+    for epoch in range(epochs):
         batches = permutation(N, seed_for(seed, "epoch", epoch)).split(settings.batch_size)
         for step, rows in enumerate(batches):
+            optimisers.set_rate(settings.rate(step of the training))
             images, targets = augment(*slices[rows], seed_for(seed, "step", epoch, step))
             with autocast(device, precision):
                 output = model(images)                  # (B, 1, H, W) -> (B, C, H, W) or (B, C)
@@ -13,14 +13,19 @@ What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs
             optimiser.zero_grad(); loss.backward(); optimiser.step()
             task.after_step(output, images)             # auto-encoding: one step of the discriminator
             if checkpoint.due(): checkpoint.write(state)
+        if settings.norms == "reestimated":             # before a validation, and at the end
+            update_bn(slices, model)
         history.append((epoch, rate, mean(loss), validation(model.eval()), task.epoch_metrics()))
 
 Modules, from the outside in:
 
 - ``loop``: trains one or several networks; inference
 - ``trainer``: the training of one network, step by step
+- ``settings``: its length and learning rates; ``optimisers``: Adam for the parts of a network; ``plateau``: whether it
+  had ended learning
 - ``tasks``: what a network is trained to do; ``losses``: the loss functions
-- ``feed``: slices in the device's memory, or streamed from disk; ``augment``: random changes of slices
+- ``feed``: slices in the device's memory, or streamed from disk
+- ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
 - ``devices``: device, precision and determinism; ``cuda_graphs``: a training step as CUDA graphs
 - ``distributed``: one training in several processes, one per GPU
 - ``checkpoint``: the state of a training that was interrupted

@@ -1,14 +1,108 @@
-"""Random augmentation of slices during training, on the device: rotation, scaling, mirroring."""
+"""Random augmentation of slices during training, in batches on the device.
 
-from dataclasses import dataclass
+``Augment`` is for slices of scans, ``PhotoAugment`` for natural images; :func:`augmentation` makes either from a
+study's settings. Both are called with images (B, 1, H, W) float32 in [0, 1], targets, and a generator on the CPU,
+seeded for the step; label maps (B, H, W) change with their images, other targets are returned unchanged. The same seed
+gives the same bytes on one kind of device, with any number of threads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import torch
-from torch.nn import functional
+
+from headstart.training import intensity
+from headstart.training.warp import ELASTIC_POINTS, affines, warp
+
+Targets = torch.Tensor | None
+
+# Changes of intensities, in the order in which they are applied: contrast of tissues, coil, resolution, noise.
+_INTENSITY = {
+    "inverted_gamma": intensity.inverted_gamma,
+    "gamma": intensity.gamma,
+    "brightness": intensity.brightness,
+    "contrast": intensity.contrast,
+    "bias": intensity.bias,
+    "blur": intensity.blur,
+    "low_resolution": intensity.low_resolution,
+    "noise": intensity.noise,
+}
+_SPATIAL = ("rotation", "scale", "shear", "elastic")
+# The value of each kind that changes nothing: 1 for factors and exponents, 0 for the others.
+_FACTORS = ("scale", "inverted_gamma", "gamma", "brightness", "contrast", "low_resolution")
+_NEUTRAL = {name: float(name in _FACTORS) for name in (*_SPATIAL, *_INTENSITY)}
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How often a change happens to a slice, and how strong it is then: evenly distributed from ``low`` to ``high``."""
+
+    probability: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Limits of the random change of each slice, which is drawn again each time the slice is seen.
+    """Random changes of slices of scans, drawn again each time a slice is seen, for each slice and kind separately.
+
+    ``rotation``: degrees; ``scale``: factor of the head's size; ``shear``: degrees; ``elastic``: largest shift of a
+    control point, as a fraction of the side (:func:`headstart.training.warp.warp`); ``mirror``: mirror left to right
+    with probability 1/2. ``gamma``: exponent, and for the negative ``inverted_gamma``; ``brightness``: factor;
+    ``contrast``: factor of differences from the mean; ``bias``: see :func:`headstart.training.intensity.bias`;
+    ``blur``: standard deviation in pixels; ``low_resolution``: fraction of rows and of columns that are kept;
+    ``noise``: standard deviation, of intensities in [0, 1].
+
+    A kind with probability 0, or whose value changes nothing (0 degrees, factor 1), leaves a slice as it is, to the
+    byte.
+    """
+
+    rotation: Chance
+    scale: Chance
+    shear: Chance
+    elastic: Chance
+    mirror: bool
+    gamma: Chance
+    inverted_gamma: Chance
+    brightness: Chance
+    contrast: Chance
+    bias: Chance
+    blur: Chance
+    low_resolution: Chance
+    noise: Chance
+
+    def __call__(
+        self, images: torch.Tensor, targets: Targets, generator: torch.Generator
+    ) -> tuple[torch.Tensor, Targets]:
+        """Change images (B, 1, H, W) and, with them, label maps (B, H, W); see the module."""
+        count = len(images)
+        # All is drawn, needed or not: what a kind does to a slice does not depend on the settings of the others.
+        happens, amount = torch.rand(2, len(_NEUTRAL), count, generator=generator)
+        mirrored = torch.rand(count, generator=generator) < 0.5
+        shifts = 2 * torch.rand(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=generator) - 1
+        field = 2 * torch.rand(count, 1, intensity.BIAS_POINTS, intensity.BIAS_POINTS, generator=generator) - 1
+        seed = int(torch.randint(2**31, (), generator=generator))
+        values = {
+            name: _values(getattr(self, name), neutral, *drawn)
+            for (name, neutral), *drawn in zip(_NEUTRAL.items(), happens, amount, strict=True)
+        }
+        images, targets = _moved(images, targets, values, shifts)
+        if self.mirror:
+            images = _mirrored(images, mirrored)
+            targets = _mirrored(targets, mirrored) if _are_maps(targets) else targets
+        for name, change in _INTENSITY.items():
+            rows = (values[name] != _NEUTRAL[name]).nonzero()[:, 0]
+            if len(rows):
+                extra = {"bias": (field[rows],), "noise": (seed,)}.get(name, ())
+                there = rows.to(images.device)
+                changed = change(images[there], values[name][rows], *extra).clamp(0, 1)
+                images = images.index_copy(0, there, changed)
+        return images, targets
+
+
+@dataclass(frozen=True)
+class PhotoAugment:
+    """Limits of the random change of each natural image, which is drawn again each time the image is seen.
 
     ``degrees``: largest rotation in either direction; ``scale``: largest relative change of size; ``mirror``: mirror
     left to right with probability 1/2. Beyond the border the image is reflected.
@@ -19,21 +113,16 @@ class Augment:
     mirror: bool
 
     def __call__(
-        self, images: torch.Tensor, targets: torch.Tensor | None, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Change images (B, 1, H, W) and, with them, label maps (B, H, W); other targets are returned unchanged.
-
-        ``generator``, on the CPU, draws for each slice separately.
-        """
-        grid = functional.affine_grid(
-            self._affines(len(images), generator).to(images.device), list(images.shape), align_corners=False
-        )
-        if targets is not None and targets.ndim == 3:
-            targets = _sample(targets[:, None].float(), grid, "nearest")[:, 0].to(targets.dtype)
-        return _sample(images, grid, "bilinear"), targets
+        self, images: torch.Tensor, targets: Targets, generator: torch.Generator
+    ) -> tuple[torch.Tensor, Targets]:
+        """Change images (B, 1, H, W) and, with them, label maps (B, H, W); see the module."""
+        affine = self._affines(len(images), generator)
+        labels = targets if _are_maps(targets) else None
+        images, labels = warp(images, labels, affine, padding="reflection")
+        return images, targets if labels is None else labels
 
     def _affines(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Affines from changed to original slices, (count, 2, 3) in units of half a side."""
+        """Affines from changed to original images, (count, 2, 3) in units of half a side."""
         turn, size, side = torch.rand(3, count, generator=generator)
         angle = torch.deg2rad((2 * turn - 1) * self.degrees)
         size = 1 + (2 * size - 1) * self.scale
@@ -45,6 +134,46 @@ class Augment:
         return torch.stack(rows, dim=1) * size[:, None, None]
 
 
-def _sample(maps: torch.Tensor, grid: torch.Tensor, mode: str) -> torch.Tensor:
-    """Maps (B, 1, H, W) interpolated at the positions of ``grid``."""
-    return functional.grid_sample(maps, grid, mode=mode, padding_mode="reflection", align_corners=False)
+Augmentation = Augment | PhotoAugment
+
+
+def augmentation(settings: Mapping) -> Augmentation:
+    """The augmentation for the settings of a study, which have the fields of one of the two classes."""
+    if settings.keys() == {field.name for field in fields(PhotoAugment)}:
+        return PhotoAugment(**settings)
+    chances = {name: Chance(**value) for name, value in settings.items() if name != "mirror"}
+    return Augment(**chances, mirror=settings["mirror"])
+
+
+def _values(chance: Chance, neutral: float, happens: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
+    """The value of a kind of change for each slice (B,), from two numbers in [0, 1) for each."""
+    drawn = chance.low + (chance.high - chance.low) * amount
+    return torch.where(happens < chance.probability, drawn, neutral)
+
+
+def _moved(
+    images: torch.Tensor, targets: Targets, values: Mapping[str, torch.Tensor], shifts: torch.Tensor
+) -> tuple[torch.Tensor, Targets]:
+    """Slices after their spatial changes. Those without any are not sampled, and keep their bytes."""
+    rows = torch.stack([values[name] != _NEUTRAL[name] for name in _SPATIAL]).any(0).nonzero()[:, 0]
+    if not len(rows):
+        return images, targets
+    rotation, scale, shear, elastic = (values[name][rows] for name in _SPATIAL)
+    there = rows.to(images.device)
+    labels = targets[there] if _are_maps(targets) else None
+    moved, labels = warp(
+        images[there], labels, affines(rotation, scale, shear), shifts[rows] * elastic[:, None, None, None]
+    )
+    images = images.index_copy(0, there, moved.clamp(0, 1))
+    return images, targets if labels is None else targets.index_copy(0, there, labels)
+
+
+def _mirrored(maps: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Images (B, 1, H, W) or label maps (B, H, W), of which some, (B,) bool on the CPU, are mirrored left to right."""
+    which = which.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
+    return torch.where(which, maps.flip(-1), maps)
+
+
+def _are_maps(targets: Targets) -> bool:
+    """Whether targets are label maps, which change with their images."""
+    return targets is not None and targets.ndim == 3

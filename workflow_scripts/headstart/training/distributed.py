@@ -86,8 +86,9 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         with torch.no_grad():
             self.num_batches_tracked += 1
             unbiased = variance * sums[-1] / (sums[-1] - 1)
-            self.running_mean.lerp_(middle, self.momentum)
-            self.running_var.lerp_(unbiased, self.momentum)
+            momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+            self.running_mean.lerp_(middle, momentum)
+            self.running_var.lerp_(unbiased, momentum)
         scale = (self.weight * (variance + self.eps).rsqrt()).view(wide)
         return (centred * scale + self.bias.view(wide)).to(maps.dtype)
 

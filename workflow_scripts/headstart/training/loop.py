@@ -9,8 +9,9 @@ from torch import nn
 
 from headstart.training import feed
 from headstart.training.devices import autocast, choose_device, choose_precision, deterministic_mode
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Task
-from headstart.training.trainer import Trainer, TrainingSettings
+from headstart.training.trainer import Trainer
 
 _ENDED = object()
 
@@ -73,7 +74,7 @@ def predict(
         Turns outputs (B, ...) on the device into predictions, see :meth:`headstart.training.tasks.Task.postprocess`.
         Without it a prediction is the most likely class of each pixel, the smaller one in case of a tie.
     precision
-        See :class:`headstart.training.trainer.TrainingSettings`.
+        See :class:`headstart.training.settings.TrainingSettings`.
     batch_size
         Slices at once.
     device

@@ -13,8 +13,9 @@ import torch
 from headstart.networks.architectures import Architecture
 from headstart.training import feed
 from headstart.training.devices import choose_device, choose_precision, deterministic_mode
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Segmentation
-from headstart.training.trainer import Trainer, TrainingSettings
+from headstart.training.trainer import Trainer
 
 # Batches of noise: an epoch is long enough for its end to cost as small a share as in a study.
 _BATCHES = 16

@@ -12,7 +12,8 @@ from torch import nn
 from typing_extensions import override
 
 from headstart.metrics import overlap
-from headstart.networks.architectures import Architecture, Classifier, Encoder, Segmenter
+from headstart.networks.architectures import Architecture, Classifier, Segmenter
+from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
 from headstart.training import distributed, losses
 
@@ -69,7 +70,7 @@ class SourceTask(Task):
     """A task for the pre-training of an encoder."""
 
     @abstractmethod
-    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> nn.Module:
+    def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> nn.Module:
         """The encoder followed by the task's own part, initialised from ``seed``, for slices of ``size`` x ``size``."""
 
 
@@ -87,7 +88,7 @@ class Segmentation(SourceTask):
         self.first = first
 
     @override
-    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> Segmenter:
+    def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> Segmenter:
         return Segmenter(encoder, architecture.make_decoder(len(self.weights), seed_for(seed, "decoder")))
 
     @override
@@ -128,8 +129,9 @@ class AutoEncoding(SourceTask):
         self.discriminator = architecture.make_discriminator(seed_for(seed, "discriminator"))
 
     @override
-    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> Segmenter:
-        return Segmenter(encoder, architecture.make_decoder(1, seed_for(seed, "decoder")))
+    def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> Segmenter:
+        # With skip connections it would copy the image, and its encoder would learn nothing.
+        return Segmenter(encoder, architecture.make_decoder(1, seed_for(seed, "decoder"), skips=False))
 
     @override
     def prepare(
@@ -137,7 +139,7 @@ class AutoEncoding(SourceTask):
     ) -> list[torch.optim.Optimizer]:
         self.discriminator.to(device, memory_format=torch.channels_last).train()
         self._wrapped = distributed.wrap_ddp(self.discriminator)
-        self._optimiser = optimiser(self.discriminator.parameters())
+        self._optimiser = optimiser([{"params": list(self.discriminator.parameters())}])
         self._sums = {name: torch.zeros((), dtype=torch.float64, device=device) for name in ("steps", *_GAN_METRICS)}
         return [self._optimiser]
 
@@ -211,7 +213,7 @@ class Classification(SourceTask):
         self.activation = activation
 
     @override
-    def network(self, encoder: Encoder, architecture: Architecture, size: int, seed: int) -> Classifier:
+    def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> Classifier:
         return Classifier(encoder, architecture.make_head(len(self.classes), size, seed_for(seed, "head")))
 
     @override

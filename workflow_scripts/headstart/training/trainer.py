@@ -1,50 +1,30 @@
 """The training of one network, step by step: the same for every network and task, and the same bytes for one seed."""
 
 import copy
-import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from headstart.job import UserError, logger
 from headstart.networks.architectures import count_parameters
 from headstart.seeds import seed_for
-from headstart.training import distributed
-from headstart.training.augment import Augment
+from headstart.training import distributed, optimisers, plateau
+from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.cuda_graphs import Graphs
 from headstart.training.devices import autocast, choose_precision
 from headstart.training.feed import Feed
+from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Task
 
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a network is trained (paper, section 4.3, which names neither optimiser nor precision).
-
-    ``decay_after``: fraction of the epochs after which the learning rate is multiplied by ``decay_factor``.
-    ``precision``: "float32", "tf32" (on a GPU), "bfloat16" (automatic mixed precision) or "auto", see
-    :func:`headstart.training.devices.choose_precision`. ``deterministic``: the same bytes each time on a GPU too, see
-    :func:`headstart.training.devices.deterministic_mode`.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    decay_after: float
-    decay_factor: float
-    precision: str
-    deterministic: bool
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 0."""
-        return self.learning_rate * (self.decay_factor if epoch >= self.decay_after * self.epochs else 1)
+# Slices from which the statistics of batch norm are estimated again, at most: Wu and Johnson 2021 (section 3) find no
+# gain from more than 10^3 to 10^4.
+_NORM_SLICES = 10_000
 
 
 class DivergedError(UserError):
@@ -65,7 +45,7 @@ class Trainer:
     task
         Defines loss and score.
     settings
-        Epochs, batch size, learning rates and precision.
+        Length, batch size, learning rates, norms and precision.
     seed
         Determines the order of the slices in each epoch and all randomness of each step.
     rows
@@ -80,13 +60,15 @@ class Trainer:
     Attributes
     ----------
     history
-        One row per epoch with ``epoch`` (from 1), ``learning_rate``, ``loss`` (mean over slices), ``validation`` and
-        the task's own metrics. All of it follows from the seed; speed and remaining time go to the log only.
+        One row per epoch with ``epoch`` (from 1), ``learning_rate`` (of its last step), ``loss`` (mean over slices),
+        ``validation``, ``fall`` (:func:`headstart.training.plateau.fall`) and the task's own metrics. All of it
+        follows from the seed; speed and remaining time go to the log only.
 
     Notes
     -----
-    Every epoch visits every slice once, in an order drawn from the seed and the number of the epoch alone. A last
-    batch too small for batch norm, or for the processes that share it, is merged with the batch before it.
+    Every epoch visits every slice once, in an order drawn from the seed and the number of the epoch alone; a training
+    of a given number of steps ends within its last epoch. A last batch too small for batch norm, or for the processes
+    that share it, is merged with the batch before it.
     """
 
     def __init__(
@@ -99,7 +81,7 @@ class Trainer:
         *,
         rows: np.ndarray | None = None,
         validation: Callable[[nn.Module], float] | None = None,
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model, self.history = model, []
@@ -112,8 +94,11 @@ class Trainer:
         on_gpu = self._device.type == "cuda"
         model.to(self._device, memory_format=torch.channels_last)
         self._network = distributed.wrap_ddp(model)
-        adam = _adam(settings, self._device)
-        self._optimiser = adam(model.parameters())
+        adam = optimisers.adam(settings, self._device)
+        self._steps_per_epoch = len(_batches(len(self._rows), settings.batch_size, seed))
+        self._total = settings.total_steps(self._steps_per_epoch)
+        self._epochs = -(-self._total // self._steps_per_epoch)
+        self._optimiser = adam(optimisers.parameter_groups(model, settings.encoder_factor))
         self._optimisers = [self._optimiser, *task.prepare(self._device, adam)]
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._batches_done = 0  # of the current epoch
@@ -136,35 +121,32 @@ class Trainer:
         self._started, self._epochs_before = time.monotonic(), len(self.history)
         if self._stream:
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        while len(self.history) < self._settings.epochs:
+        while len(self.history) < self._epochs:
             yield from self._epoch(len(self.history))
-        if self._writes_state and self._epochs_before < self._settings.epochs:
+        if self._writes_state and self._epochs_before < self._epochs:
             self._checkpoint.write({"history": self.history, "model": self.model.state_dict()})
 
     def _epoch(self, epoch: int) -> Iterator[None]:
         with torch.cuda.stream(self._stream):
-            self._begin_epoch(epoch)
+            self._begin_epoch()
+        first = epoch * self._steps_per_epoch
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "epoch", epoch))
-        batches = [self._rows[batch] for batch in order]
+        batches = [self._rows[batch] for batch in order[: self._total - first]]
         fed = self._slices.batches(map(distributed.local_shard, batches[self._batches_done :]))
         for number in range(self._batches_done, len(batches)):
             with torch.cuda.stream(self._stream):
                 images, targets = self._augmented(*next(fed), seed_for(self._seed, "step", epoch, number))
+                optimisers.set_rate(self._optimisers, self._settings.rate(first + number, self._steps_per_epoch))
                 self._run_step(images, targets, len(batches[number]))
             self._batches_done = number + 1
             if self._writes_state and self._checkpoint.due():
                 self._checkpoint.write(self._state())
             yield
         with torch.cuda.stream(self._stream):
-            self._end_epoch(epoch)
+            self._end_epoch(epoch, first + len(batches) - 1, sum(map(len, batches)))
 
-    def _begin_epoch(self, epoch: int) -> None:
+    def _begin_epoch(self) -> None:
         self.model.train()
-        for group in itertools.chain.from_iterable(optimiser.param_groups for optimiser in self._optimisers):
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(self._settings.rate(epoch))
-            else:
-                group["lr"] = self._settings.rate(epoch)
         if not self._batches_done:
             self._last_good = copy.deepcopy(self.model.state_dict())
             self._loss.zero_()
@@ -187,19 +169,36 @@ class Trainer:
         self._task.after_step(output, images)
         self._loss.add_(loss.detach() * slices)  # stays on the device: reading it would wait for every batch
 
-    def _end_epoch(self, epoch: int) -> None:
-        loss = distributed.average(self._loss).item() / len(self._rows)
+    def _end_epoch(self, epoch: int, last_step: int, slices: int) -> None:
+        """Add the row of an epoch that ended with this step and saw this many slices."""
+        loss = distributed.average(self._loss).item() / slices
         if not np.isfinite(loss):
             self.model.load_state_dict(self._last_good)
             raise DivergedError(
                 f"training diverged in epoch {epoch + 1} (the loss is {loss}); lower learning_rate, now "
                 f"{self._settings.learning_rate:g}."
             )
-        row = {"epoch": epoch + 1, "learning_rate": self._settings.rate(epoch), "loss": loss}
-        self.history.append(row | {"validation": self._validated()} | self._task.epoch_metrics())
+        if self._settings.norms == "reestimated" and (self._validation or epoch + 1 == self._epochs):
+            self._reestimate_norms()
+        rate = self._settings.rate(last_step, self._steps_per_epoch)
+        row = {"epoch": epoch + 1, "learning_rate": rate, "loss": loss, "validation": self._validated()}
+        losses = [*(earlier["loss"] for earlier in self.history), loss]
+        self.history.append(row | {"fall": plateau.fall(losses)} | self._task.epoch_metrics())
         self._batches_done = 0
         elapsed = time.monotonic() - self._started
-        _log_epoch(self.history[-1], self._settings.epochs, len(self._rows), elapsed, self._epochs_before)
+        _log_epoch(self.history[-1], self._epochs, slices, elapsed, self._epochs_before)
+
+    def _reestimate_norms(self) -> None:
+        """Replace the statistics of batch norm by means over batches of the training slices (precise batch norm).
+
+        The running averages of a training of few steps still hold their start (mean 0, variance 1) and describe weights
+        that have changed since (Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3).
+        """
+        order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "norms"))
+        most = -(-_NORM_SLICES // self._settings.batch_size)
+        shards = (distributed.local_shard(self._rows[batch]) for batch in order[:most])
+        with autocast(self._device, self._precision):
+            update_bn((images for images, _ in self._slices.batches(shards)), self.model)
 
     def _validated(self) -> float | None:
         if self._validation is None or distributed.rank() > 0:
@@ -238,15 +237,6 @@ class Trainer:
             for name, tensor in self._task.state().items():
                 tensor.copy_(kept["task"][name])
             self._loss.copy_(kept["loss"])
-
-
-def _adam(settings: TrainingSettings, device: torch.device) -> Callable[..., torch.optim.Optimizer]:
-    """Makes an optimiser for parameters. In a CUDA graph the rate must be on the GPU, where it can be changed."""
-    on_gpu = device.type == "cuda"
-    rate = torch.tensor(settings.learning_rate, device=device) if on_gpu else settings.learning_rate
-    return functools.partial(
-        torch.optim.Adam, lr=rate, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu
-    )
 
 
 def _batches(slices: int, batch_size: int, seed: int) -> list[torch.Tensor]:

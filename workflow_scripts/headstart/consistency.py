@@ -1,0 +1,77 @@
+"""What a JSON schema cannot check: whether the parts of a study's configuration fit one another."""
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from headstart.datasets.natural import is_natural
+from headstart.job import UserError
+
+# A class that lies on one side, by its name.
+_SIDE = re.compile(r"(?<![a-z])(left|right|[lr]h)(?![a-z])|^[lr][_. -]|[_. -][lr]$", re.IGNORECASE)
+# Random changes whose strength may be negative, and those whose strength cannot be 0.
+_SIGNED = ("rotation", "shear")
+_POSITIVE = ("scale", "gamma", "inverted_gamma", "blur", "low_resolution")
+
+
+def label_values(listed: list[int | str]) -> list[int]:
+    """Expand the label values of a class: integers, and ranges such as ``"100-207"`` with both ends included."""
+    values = []
+    for item in listed:
+        first, _, last = str(item).partition("-")
+        values.extend(range(int(first), int(last or first) + 1))
+    return values
+
+
+def check(config: Mapping) -> None:
+    """Raise :class:`UserError` unless datasets and sources that are named exist, classes share no label, and so on."""
+    datasets = config["datasets"]
+    users = {f"targets.{name}": target["dataset"] for name, target in config["targets"].items()}
+    users["pretrain"] = config["pretrain"]["dataset"]
+    for user, dataset in users.items():
+        if dataset not in datasets:
+            near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
+            raise UserError(f"{user}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
+        if is_natural(datasets[dataset]):
+            raise UserError(f"{user}.dataset is {dataset!r}, which holds natural images; name a dataset of scans.")
+    owners: dict[str, str] = {}
+    for name, target in config["targets"].items():
+        if owners.setdefault(target["dataset"], name) != name:
+            raise UserError(
+                f"targets.{name} and targets.{owners[target['dataset']]} share the dataset {target['dataset']!r}; "
+                "give each a dataset entry of its own (both may name the same folder)."
+            )
+        if (target["epochs"] is None) == (target["steps"] is None):
+            raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
+        mirrored = config["finetune"]["augment"] and config["finetune"]["augment"]["mirror"]
+        if mirrored and (sided := [title for title in target["classes"] if _SIDE.search(title)]):
+            raise UserError(
+                f"targets.{name}.classes has {sided[0]!r}, which mirroring would put on the other side; set "
+                "finetune.augment.mirror to false."
+            )
+        for title, listed in target["classes"].items():
+            if empty := [item for item in listed if not label_values([item])]:
+                raise UserError(f"targets.{name}.classes.{title}: {empty[0]!r} is empty; give the lower end first.")
+        values = [v for listed in target["classes"].values() for v in label_values(listed)]
+        doubled = sorted({v for v in values if values.count(v) > 1})
+        if doubled:
+            raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
+    _check_augmentation(config["finetune"]["augment"] or {})
+    for source in config["pretrain"]["transfer"]:
+        if source not in config["pretrain"]["sources"]:
+            raise UserError(f"pretrain.transfer names {source!r}, which pretrain.sources lacks; correct or remove it.")
+    if config["slice"]["size"] % 32:
+        raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
+
+
+def _check_augmentation(kinds: Mapping) -> None:
+    """Raise :class:`UserError` for limits of a random change that are in the wrong order or cannot be meant."""
+    for kind, chance in kinds.items():
+        if kind == "mirror":
+            continue
+        key = f"finetune.augment.{kind}"
+        if chance["low"] > chance["high"]:
+            raise UserError(f"{key}: low is {chance['low']} and high is {chance['high']}; exchange them.")
+        if kind not in _SIGNED and chance["low"] < 0 or kind in _POSITIVE and not chance["low"]:
+            least = "more than 0" if kind in _POSITIVE else "0 or more"
+            raise UserError(f"{key}.low is {chance['low']}; it must be {least}.")

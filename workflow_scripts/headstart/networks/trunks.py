@@ -1,0 +1,87 @@
+"""Encoders: a ResNet with the maps of its stages, and the paper's encoder to a small latent map (section 3.3.1).
+
+Every trunk has ``channels`` and ``maps``, which is all that a decoder asks of it. Shapes are (B, C, H, W), float32.
+Slices have one channel; H and W are multiples of 32.
+"""
+
+import torch
+from monai.networks.nets.resnet import ResNet
+from torch import nn
+
+# Type of block, blocks per stage (He 2016, table 1) and channels of the last stage.
+RESNETS = {
+    "resnet18": ("basic", [2, 2, 2, 2], 512),
+    "resnet34": ("basic", [3, 4, 6, 3], 512),
+    "resnet50": ("bottleneck", [3, 4, 6, 3], 2048),
+    "resnet101": ("bottleneck", [3, 4, 23, 3], 2048),
+}
+STRIDE = 32
+
+
+def stage_channels(name: str) -> tuple[int, ...]:
+    """Channels of the maps of a ResNet's stem and four layers, stem first."""
+    return (64, *(RESNETS[name][2] // part for part in (8, 4, 2, 1)))
+
+
+class Trunk(ResNet):
+    """A ResNet without its fully connected layer, for one input channel; parameters are named as in torchvision.
+
+    At 256 x 256: image (B, 1, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
+    (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), where e is 4 for resnet50 and resnet101, 1
+    for resnet18 and resnet34. ``channels``: those of stem and layers, stem first.
+    """
+
+    def __init__(self, name: str) -> None:
+        block, blocks, _ = RESNETS[name]
+        super().__init__(
+            block,
+            blocks,
+            [64, 128, 256, 512],
+            spatial_dims=2,
+            n_input_channels=1,
+            conv1_t_stride=2,  # MONAI's default of 1 doubles every map
+            feed_forward=False,
+            bias_downsample=False,
+        )
+        self.channels = stage_channels(name)
+
+    def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The maps of stem and layers: (B, 1, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
+        if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
+            raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
+        found = [self.act(self.bn1(self.conv1(images)))]
+        current = self.maxpool(found[0])
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            current = layer(current)
+            found.append(current)
+        return found
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The images and their :meth:`maps`: what a decoder with skip connections takes, largest first."""
+        return [images, *self.maps(images)]
+
+
+class Encoder(Trunk):
+    """A trunk with a transposed convolution in place of its fully connected layer (paper, section 3.3.1).
+
+    The names of the transposed convolution's parameters begin with ``compress``; the others are those of a torchvision
+    ResNet. As in Taskonomy's encoder, batch norm and ReLU follow: (B, latent_channels, 16, 16) at 256 x 256.
+    """
+
+    def __init__(self, name: str, latent_channels: int) -> None:
+        super().__init__(name)
+        self.compress = nn.Sequential(
+            nn.ConvTranspose2d(
+                self.channels[-1], latent_channels, 3, stride=2, padding=1, output_padding=1, bias=False
+            ),
+            nn.BatchNorm2d(latent_channels),
+            nn.ReLU(),
+        )
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        """The trunk's last map: (B, 1, H, W) -> (B, 2048 or 512, H/32, W/32)."""
+        return self.maps(images)[-1]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The latent map: (B, 1, H, W) -> (B, latent_channels, H/16, W/16)."""
+        return self.compress(self.forward_features(images))

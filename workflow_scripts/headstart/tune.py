@@ -1,0 +1,82 @@
+"""The learning rate of each source's fine-tuning, chosen on scans that no test set has.
+
+Every source has the same number of tries, on the same scans and seeds, so that none is handicapped by a learning rate
+that suits another. The choice is made once per target, before any model is evaluated.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from headstart.finetune import FinetuneSettings, Paths, TrainingSet, finetune
+from headstart.job import UserError, read_table
+from headstart.slices import store
+from headstart.training.loop import predict
+from headstart.training.tasks import Segmentation
+
+
+def tries(
+    encoder_path: str | os.PathLike,
+    image_paths: Paths,
+    label_paths: Paths,
+    draws: Sequence[tuple[TrainingSet, Sequence[int]]],
+    learning_rates: Sequence[float],
+    settings: FinetuneSettings,
+    *,
+    decoder_path: str | os.PathLike | None = None,
+    device: str = "auto",
+) -> Iterator[dict]:
+    """Fine-tune a source with each learning rate on each draw, and score it on the draw's validation scans.
+
+    Parameters
+    ----------
+    encoder_path, image_paths, label_paths, decoder_path, device
+        See :func:`headstart.finetune.finetune`.
+    draws
+        Pairs of a training set and the positions of its validation scans.
+    learning_rates
+        The rates to try, in place of that of ``settings``.
+    settings
+        See :class:`headstart.finetune.FinetuneSettings`.
+
+    Yields
+    ------
+    dict
+        learning_rate, draw (from 1) and score: the mean IoU over the classes, of all validation slices together.
+    """
+    task = Segmentation(np.ones(len(settings.classes)))
+    for rate in learning_rates:
+        training = replace(settings.training, learning_rate=rate)
+        tuned = finetune(
+            encoder_path,
+            image_paths,
+            label_paths,
+            [training_set for training_set, _ in draws],
+            replace(settings, training=training),
+            decoder_path=decoder_path,
+            device=device,
+        )
+        for number, ((model, _), (_, held_out)) in enumerate(zip(tuned, draws, strict=True), start=1):
+            images, truth = store.gather_pairs(*([paths[i] for i in held_out] for paths in (image_paths, label_paths)))
+            found = predict(model, images, precision=training.precision, device=device)
+            yield {"learning_rate": rate, "draw": number, "score": task.score(found, images, truth)}
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean score of each learning rate, with ``chosen`` true for the best; of equal ones for the lowest.
+
+    ``rows``: those of :func:`tries`. Raises :class:`UserError` if no score is a number.
+    """
+    means = rows.groupby("learning_rate", as_index=False)["score"].mean()
+    if means["score"].isna().all():
+        raise UserError("no validation scan has a class of the target; lower finetune.learning_rates to one.")
+    return means.assign(chosen=means.index == means["score"].idxmax())
+
+
+def chosen(path: str | os.PathLike) -> float:
+    """The learning rate that was chosen, from a table of :func:`summary`."""
+    table = read_table(path)
+    return float(table.loc[table["chosen"], "learning_rate"].item())
