@@ -7,8 +7,8 @@ from headstart.networks import model_files
 
 METADATA = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
 HISTORY = [
-    {"epoch": 1, "learning_rate": 1e-4, "loss": 1 / 3, "validation": None},
-    {"epoch": 2, "learning_rate": 1e-5, "loss": 0.25, "validation": 0.5},
+    {"epoch": 1, "learning_rate": 1e-4, "loss": 1 / 3, "validation": None, "fall": None},
+    {"epoch": 2, "learning_rate": 1e-5, "loss": 0.25, "validation": 0.5, "fall": 0.125},
 ]
 
 
@@ -44,14 +44,14 @@ def test_metadata_and_history_are_written_beside_the_weights(saved):
     assert {key: metadata[key] for key in METADATA} == METADATA
     assert len(metadata["weights_sha256"]) == 64
     lines = saved.with_name("training.tsv").read_text().splitlines()
-    assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation"
-    assert lines[1] == "1\t0.0001\t0.3333333333333333\t"
-    assert lines[2] == "2\t1e-05\t0.25\t0.5"
+    assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation\tfall"
+    assert lines[1] == "1\t0.0001\t0.3333333333333333\t\t"
+    assert lines[2] == "2\t1e-05\t0.25\t0.5\t0.125"
 
 
 def test_an_untrained_network_has_an_empty_history(tmp_path):
     model_files.save(network(), tmp_path / "encoder.safetensors", METADATA)
-    assert (tmp_path / "training.tsv").read_text() == "epoch\tlearning_rate\tloss\tvalidation\n"
+    assert (tmp_path / "training.tsv").read_text() == "epoch\tlearning_rate\tloss\tvalidation\tfall\n"
 
 
 @pytest.mark.parametrize(
