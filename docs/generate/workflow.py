@@ -61,6 +61,7 @@ OTHERS = {
     "natural images of the layouts `taskonomy` and `imagenet`": ["list_pictures"],
     "`label.backend: fsl`": ["label_scan_fsl"],
     "`label.learn`": ["train_labeller", "label_scan_network", "compare_labeller", "tabulate_labeller"],
+    "several `finetune.learning_rates`": ["tabulate_tuning"],
     "the layout `taskonomy`": ["slice_rooms"],
     "the layout `imagenet`": ["slice_objects"],
 }

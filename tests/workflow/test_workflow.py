@@ -24,8 +24,8 @@ pytestmark = pytest.mark.workflow
 
 # What is made of finished evaluations: seconds of work.
 ANSWER = {
-    "tabulate_scores", "tabulate_detection", "compare_sources", "draw_verdict", "draw_domains", "draw_scores",
-    "draw_examples", "describe_study", "write_answer", "write_provenance",
+    "tabulate_trainings", "tabulate_scores", "tabulate_detection", "compare_sources", "draw_verdict", "draw_domains",
+    "draw_scores", "draw_examples", "describe_study", "write_answer", "write_provenance",
 }  # fmt: skip
 
 
