@@ -10,7 +10,8 @@
 # make bench         time and memory of each stage of a finished study
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-augmentation
-#                   cost of evaluation, scheduling, training and augmentation; no data needed
+#                    cost of evaluation, scheduling, training and augmentation; no data needed
+# make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
 #                    examples go to results/bad-inputs
@@ -18,6 +19,7 @@
 
 PYTHON ?= python3
 CORES ?= all
+WORKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?=
@@ -105,6 +107,12 @@ bench: setup
 
 bench-augmentation bench-faults bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
+
+bench-head-start: setup
+	$(SNAKEMAKE) --configfile studies/oasis.yaml -- slice
+	$(SNAKEMAKE) --configfile studies/phantoms.yaml -- slice
+	$(BIN)/python benchmarks/head_start.py --workers $(WORKERS)
+	$(BIN)/python benchmarks/head_start_table.py
 
 bench-%: setup
 	$(BIN)/python benchmarks/$*.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"

@@ -1,0 +1,89 @@
+"""Mean scores of benchmarks/head_start.py, and gains over scratch, with 95 % confidence intervals.
+
+    python benchmarks/head_start_table.py
+
+A gain is the difference to ``scratch`` with the same network, set size, length of training and augmentation, paired by
+test scan and training set. Intervals are bootstrapped over both (headstart.evaluate.bootstrap). ``falling``: fraction
+of the trainings whose loss still fell by more than 5 % at their end. Overwrites benchmarks/head_start.tsv.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+from headstart.evaluate import bootstrap  # noqa: E402
+from headstart.training import plateau  # noqa: E402
+
+DRAWS = 10_000
+SEED = 2022
+NAME = (
+    r"(?P<target>\w+)/(?P<network>\w+)/(?P<source>[^/]+)/"
+    r"size-(?P<scans>\d+)_steps-(?P<steps>\d+)_(?P<augmentation>\w+)"
+)
+CONDITION = ["target", "network", "steps", "augmentation", "scans"]
+
+
+def scores(path: Path) -> pd.DataFrame:
+    """One row for each test scan of each fine-tuning."""
+    table = pd.read_csv(path, sep="\t", dtype={"scan": str})
+    return table.join(table["name"].str.extract(NAME).astype({"scans": int, "steps": int}))
+
+
+def cells(of_source: pd.DataFrame) -> pd.DataFrame:
+    """Scores of a source, training sets by test scans."""
+    return of_source.pivot(index="draw", columns="scan", values="score")
+
+
+def estimates(condition: pd.DataFrame) -> list[dict]:
+    """The rows of the sources that share a condition."""
+    tables = {source: cells(rows) for source, rows in condition.groupby("source")}
+    baseline = tables.get("scratch")
+    return [
+        {
+            "source": source,
+            "learning_rate": rows["rate"].iloc[0],
+            "training_sets": len(tables[source]),
+            "test_scans": tables[source].shape[1],
+            **named("score", tables[source], 0, 1),
+            **(named("gain", difference(tables[source], baseline), -1, 1) if known(source, baseline) else {}),
+            "device": rows["device"].iloc[0],
+            "falling": (rows.groupby("draw")["fall"].first() > plateau.STILL_LEARNING).mean(),
+        }
+        for source, rows in condition.groupby("source")
+    ]
+
+
+def known(source: str, baseline: pd.DataFrame | None) -> bool:
+    return source != "scratch" and baseline is not None
+
+
+def difference(table: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """Differences on the training sets that both have."""
+    shared = table.index.intersection(baseline.index)
+    return table.loc[shared] - baseline.loc[shared]
+
+
+def named(what: str, table: pd.DataFrame, least: float, most: float) -> dict[str, float]:
+    """The mean of a table of training sets by test scans, with its interval, which ends at these limits."""
+    totals = table.to_numpy()[None]
+    counts = np.ones_like(totals)
+    by_set, by_scan = (bootstrap.weights(DRAWS, units, SEED + axis) for axis, units in enumerate(table.shape))
+    drawn = bootstrap.bootstrap_means(totals, counts, by_set, by_scan)[:, 0]
+    found = bootstrap.interval(bootstrap.mean_score(totals, counts)[0], drawn, least, most)
+    return {what: found.estimate, f"{what}_low": found.low, f"{what}_high": found.high}
+
+
+if __name__ == "__main__":
+    rows = scores(ROOT / "results/head_start/scores.tsv")
+    found = [
+        dict(zip(CONDITION, condition, strict=True)) | row
+        for condition, group in rows.groupby(CONDITION)
+        for row in estimates(group)
+    ]
+    table = pd.DataFrame(found).sort_values(["target", "network", "steps", "augmentation", "source", "scans"])
+    print(table.to_string(index=False, float_format="%.3f"))
+    table.to_csv(Path(__file__).with_name("head_start.tsv"), sep="\t", index=False, float_format="%.4g", na_rep="n/a")
