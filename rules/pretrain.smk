@@ -92,7 +92,7 @@ rule pretrain_source:
         sha256=config["pretrain"]["weights"]["sha256"],
         subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if uses_scans(wildcards.source) else [],
         held_out=config["pretrain"]["held_out"],
-        augment=lambda wildcards: config["pretrain"]["augment"] if uses_images(wildcards.source) else None,
+        augment=lambda wildcards: config["pretrain"]["augment"].get(wildcards.source),
         # Where row 0 of a slice is: rows run from posterior to anterior in scans, from top to bottom in natural images.
         origin=lambda wildcards: "upper" if uses_images(wildcards.source) else "lower",
         expects=expected_input(),

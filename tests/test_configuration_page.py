@@ -20,7 +20,8 @@ def keys_of(rule, path=""):
         rule = {**SCHEMA["$defs"][rule["$ref"].rpartition("/")[2]], **rule}
     if path:
         yield path, rule
-    for option in rule.get("anyOf", []):
+    # `else` has the keys of another key.
+    for option in [*rule.get("anyOf", []), *([rule["then"]] if "then" in rule else [])]:
         yield from ((key, inner) for key, inner in keys_of(option, path) if key != path)
     for name, inner in rule.get("properties", {}).items():
         yield from keys_of(inner, f"{path}.{name}" if path else name)

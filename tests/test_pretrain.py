@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from headstart import pretrain
 from headstart.job import UserError, read_json
 from headstart.pretrain import PretrainSettings, SourceTaskSpec, hold_out, scratch
 from headstart.slices import store
+from headstart.training.checkpoint import Checkpoint
+from headstart.training.tasks import AutoEncoding, Classification, Segmentation
 from headstart.training.trainer import DivergedError
 
 SMALL = small.architecture()
@@ -37,14 +39,14 @@ def scans(tmp_path):
     return found
 
 
-def pretrained(scans, kind, training=TRAINING, held_out=0):
+def pretrained(scans, kind, training=TRAINING, held_out=0, augment=None):
     settings = PretrainSettings(
         spec=SPECS[kind],
         architecture=SMALL,
         training=training,
         seed=1,
         held_out=held_out,
-        augment=None,
+        augment=augment,
         origin="lower",
         resident_gb=None,
     )
@@ -148,6 +150,73 @@ def test_divergence_keeps_the_encoder_of_the_last_good_epoch(scans, monkeypatch)
         pretrained(scans, "segmentation", replace(TRAINING, decay_after=1))
     kept, good = stopped.value.encoder.state_dict(), after_one.encoder.state_dict()
     assert all(torch.equal(kept[name], good[name]) for name in good)
+
+
+CLASSES = {"segmentation": Segmentation, "autoencoding": AutoEncoding, "classification": Classification}
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_a_source_is_trained_on_its_augmented_slices(scans, kind, monkeypatch):
+    """Label maps follow; what classification recognises stays; auto-encoding restores the slice as it was changed."""
+    seen, loss = [], CLASSES[kind].loss
+
+    def recorded(task, output, images, targets):
+        seen.append((images, targets))
+        return loss(task, output, images, targets)
+
+    monkeypatch.setattr(CLASSES[kind], "loss", recorded)
+    plain, changed = (pretrained(scans, kind, augment=augment) for augment in (None, small.augmentation()))
+    assert not torch.equal(plain.encoder.conv1.weight, changed.encoder.conv1.weight)
+    assert (plain.metadata["augment"], changed.metadata["augment"]["mirror"]) == (None, True)
+    (images, targets), (other_images, other_targets) = seen[0], seen[len(seen) // 2]
+    assert not torch.equal(images, other_images)
+    if kind == "autoencoding":
+        assert other_targets is None
+    else:
+        assert torch.equal(targets, other_targets) == (kind == "classification")
+
+
+def test_a_source_with_augmentation_that_was_stopped_ends_in_the_same_bytes(scans, tmp_path, monkeypatch):
+    chance = {"probability": 0.5, "low": 0.7, "high": 1.4}
+
+    def run(folder, **changes):
+        description = {
+            "images": list(map(str, scans["images"])),
+            "targets": list(map(str, scans["segmentation"])),
+            "spec": asdict(TISSUES),
+            "network": asdict(SMALL),
+            "training": asdict(TRAINING),
+            "seed": 1,
+            "held_out": 1,
+            "augment": {"scale": chance, "gamma": chance, "mirror": True},
+            "origin": "lower",
+            "resident_gb": None,
+            "state": str(tmp_path / folder / "state"),
+            "minutes": 0,
+            "identity": "one",
+            "encoder": str(tmp_path / folder / "encoder.safetensors"),
+            "source": "t1-segmentation",
+            "expects": {"size": [32, 32]},
+        }
+        pretrain.run(description | changes, "cpu")
+        names = ("encoder.safetensors", "decoder.safetensors", "model.json", "training.tsv")
+        return [(tmp_path / folder / name).read_bytes() for name in names]
+
+    whole = run("whole")
+    assert run("plain", augment=None)[0] != whole[0]
+    written, write = [], Checkpoint.write
+
+    def stopping(checkpoint, state):
+        write(checkpoint, state)
+        written.append(1)
+        if len(written) == 3:  # of four steps
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(Checkpoint, "write", stopping)
+        run("stopped")
+    assert (tmp_path / "stopped/state").exists()
+    assert run("stopped") == whole
 
 
 def test_scratch_is_the_encoder_that_training_starts_from():

@@ -60,7 +60,9 @@ class Reference:
 
     def nested_rows(self, key: str, rule: Mapping, defaults: Mapping) -> Iterator[tuple[str, ...]]:
         """The rows of the keys within a key, at every depth."""
-        for part in (rule, *map(self.resolved, rule.get("anyOf", ()))):
+        # What `else` allows are keys that another key's rows describe.
+        others = [*rule.get("anyOf", ()), *([rule["then"]] if "then" in rule else [])]
+        for part in (rule, *map(self.resolved, others)):
             for name, inner in part.get("properties", {}).items():
                 required = name in part.get("required", ())
                 yield from self.rows(f"{key}.{name}", inner, defaults.get(name, NOT_SET), required)

@@ -206,17 +206,57 @@ def test_methods_leave_out_what_the_sources_do_not_use(configured):
     assert "Labels for pre-training" not in scans
 
 
-def test_methods_describe_a_labelling_network_and_augmentation(configured):
+def test_methods_describe_a_labelling_network(configured):
     config = configured(
-        label={"learn": {"scans": 3, "held_out": 1, "epochs": 20}},
-        pretrain={"augment": {"degrees": 10, "scale": 0.1, "mirror": True}, "epochs": 1, "held_out": 0},
+        label={"learn": {"scans": 3, "held_out": 1, "epochs": 20}}, pretrain={"epochs": 1, "held_out": 0}
     )
     text = text_of(config, ["t1-segmentation", "natural-segmentation"])
     assert "3 randomly drawn scans of *cohort* were labelled in this way. A U-Net [Ronneberger2015]_" in text
     assert "measured on 1 further scan." in text
-    assert "random rotation (up to ± 10°), scaling (up to ± 10 %) and left-right mirroring; T1-weighted" in text
-    assert "for 1 epoch." in text
+    assert "for 1 epoch. No data augmentation was used." in text
     assert "held out to monitor" not in text
+
+
+PHOTOS = {"degrees": 10, "scale": 0.1, "mirror": True}
+
+
+def test_methods_describe_the_augmentation_of_each_source(configured):
+    never, often = ({"probability": p, "low": -5, "high": 7.5} for p in (0, 0.5))
+    augment = {
+        "natural-segmentation": PHOTOS,
+        "natural-autoencoding": PHOTOS,
+        "t1-segmentation": {"rotation": often, "shear": never, "mirror": False},
+        "t1-classification": {"shear": never, "mirror": False},
+    }
+    config = configured(pretrain={"augment": augment, "epochs": 1})
+    text = text_of(config, ["scratch", *augment, "t1-autoencoding"])
+    at_random = "slices were augmented at random each time they were seen, by"
+    for said in (
+        f"For *natural-segmentation* and *natural-autoencoding*, {at_random} rotation (up to ± 10°), scaling (up to "
+        "± 10 %) and left-right mirroring (probability 0.5). ",
+        f"For *t1-segmentation*, {at_random} rotation (−5 to 7.5°; probability 0.5). ",
+        "For *t1-autoencoding* and *t1-classification*, no data augmentation was used. ",
+        "the same for all sources, apart from the augmentation of pre-training.",
+    ):
+        assert said in text, said
+    assert "*scratch*, no data augmentation" not in text
+    alike = text_of(config, ["scratch", "natural-segmentation", "natural-autoencoding"])
+    assert "no data augmentation was used" not in alike
+    assert "the same for all sources." in alike
+
+
+def test_methods_describe_the_augmentation_of_fine_tuning(configured):
+    config = configured()
+    text = text_of(config, ["scratch"])
+    assert (
+        "For every source, slices were augmented at random each time they were seen in fine-tuning, by rotation" in text
+    )
+    kinds = config["finetune"]["augment"].keys() - {"mirror"}
+    assert len(re.findall(r"[(;][^(;]*; probability 0\.\d+\)", text)) == len(kinds)
+    assert "left-right mirroring (probability 0.5)." in text
+    without = text_of(configured(finetune={"augment": None}), ["scratch"])
+    assert "No data augmentation was used in fine-tuning." in without
+    assert "augmented" not in without
 
 
 def test_methods_describe_the_splits(configured):

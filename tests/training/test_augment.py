@@ -124,6 +124,17 @@ def test_the_settings_of_natural_images_draw_the_bytes_they_always_did():
     assert seen.double().mean().item() == pytest.approx(0.49878020262, abs=1e-7)
 
 
+def test_kinds_that_settings_do_not_name_never_happen():
+    images, labels = blocks()
+    low, high = KINDS["gamma"][1:]
+    some = augmentation({"gamma": {"probability": 1.0, "low": low, "high": high}})
+    seen, kept = some(images, labels, seeded())
+    expected, _ = only("gamma")(images, labels, seeded())
+    assert torch.equal(seen, expected)
+    assert not torch.equal(seen, images)
+    assert torch.equal(kept, labels)
+
+
 def test_settings_of_scans_make_their_augmentation():
     settings = {name: {"probability": 0.5, "low": low, "high": high} for name, (_, low, high) in KINDS.items()}
     assert augmentation(settings | {"mirror": True}) == everything()

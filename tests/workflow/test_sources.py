@@ -21,7 +21,13 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
     study["datasets"]["scenes"] = {"layout": "scenes", "pictures": 24}
     study["slice"]["images_per_file"] = 12
     study["pretrain"]["sources"] = ["scratch", *TRAINED, "imagenet-classification"]
-    study["pretrain"]["augment"] = {"degrees": 10, "scale": 0.1, "mirror": True}
+    photos = {"degrees": 10, "scale": 0.1, "mirror": True}
+    scans = {"rotation": {"probability": 0.5, "low": -10, "high": 10}, "mirror": True}
+    study["pretrain"]["augment"] = {
+        "natural-segmentation": photos,
+        "natural-classification": scans,
+        "t1-segmentation": scans,
+    }
     path = bare_project.folder / "eight.yaml"
     path.write_text(yaml.safe_dump(study))
     drawn = [f"results/tiny/figures/pretraining_{source}.png" for source in TRAINED]
@@ -34,9 +40,13 @@ def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare
     assert "no weights are given" in table.loc["imagenet-classification", "left_out"]
     assert table["left_out"].notna().sum() == 1
     assert not (bare_project.results / "pretrain/imagenet-classification").exists()
-    for source in TRAINED:  # scans are never mirrored
+    for source in TRAINED:  # each has its own augmentation
         metadata = read_json(bare_project.results / f"pretrain/{source}/model.json")
-        assert metadata["augment"] == (study["pretrain"]["augment"] if source.startswith("natural") else None)
+        if given := study["pretrain"]["augment"].get(source):
+            assert {kind: metadata["augment"][kind] for kind in given} == given
+            assert not any(metadata["augment"][kind]["probability"] for kind in metadata["augment"].keys() - given)
+        else:
+            assert metadata["augment"] is None
         assert 0 < metadata["parameters"]["encoder"] < metadata["parameters"]["network"]
 
     torch.save(Encoder("resnet18", latent_channels=4).state_dict(), bare_project.folder / "weights.pth")

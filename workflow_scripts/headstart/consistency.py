@@ -12,6 +12,8 @@ _SIDE = re.compile(r"(?<![a-z])(left|right|[lr]h)(?![a-z])|^[lr][_. -]|[_. -][lr
 # Random changes whose strength may be negative, and those whose strength cannot be 0.
 _SIGNED = ("rotation", "shear")
 _POSITIVE = ("scale", "gamma", "inverted_gamma", "blur", "low_resolution")
+# Sources some of whose classes lie on one side, see headstart.slices.cut.PRESENCE_NAMES.
+_SIDED_SOURCES = ("t1-classification",)
 
 
 def label_values(listed: list[int | str]) -> list[int]:
@@ -56,7 +58,8 @@ def check(config: Mapping) -> None:
         doubled = sorted({v for v in values if values.count(v) > 1})
         if doubled:
             raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
-    _check_augmentation(config["finetune"]["augment"] or {})
+    _check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
+    _check_sources_augmentation(config["pretrain"])
     for source in config["pretrain"]["transfer"]:
         if source not in config["pretrain"]["sources"]:
             raise UserError(f"pretrain.transfer names {source!r}, which pretrain.sources lacks; correct or remove it.")
@@ -64,12 +67,31 @@ def check(config: Mapping) -> None:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 
 
-def _check_augmentation(kinds: Mapping) -> None:
-    """Raise :class:`UserError` for limits of a random change that are in the wrong order or cannot be meant."""
+def _check_sources_augmentation(pretrain: Mapping) -> None:
+    """Raise :class:`UserError` unless each source that has an augmentation is trained here and can have this one."""
+    for source, kinds in pretrain["augment"].items():
+        key, domain = f"pretrain.augment.{source}", source.partition("-")[0]
+        if source not in pretrain["sources"]:
+            raise UserError(f"pretrain.augment names {source!r}, which pretrain.sources lacks; correct or remove it.")
+        if domain not in ("t1", "natural"):
+            raise UserError(f"pretrain.augment names {source!r}, which is not trained here; remove it.")
+        if kinds.get("mirror") and source in _SIDED_SOURCES:
+            raise UserError(f"{key}.mirror would exchange left and right structures; set it to false.")
+        if "degrees" not in kinds:
+            _check_augmentation(key, kinds)
+        elif domain != "natural":
+            raise UserError(f"{key}.degrees is for natural images; write {key}.rotation, as in finetune.augment.")
+
+
+def _check_augmentation(place: str, kinds: Mapping) -> None:
+    """Raise :class:`UserError` for limits of a random change that are in the wrong order or cannot be meant.
+
+    ``place``: the key of the augmentation.
+    """
     for kind, chance in kinds.items():
         if kind == "mirror":
             continue
-        key = f"finetune.augment.{kind}"
+        key = f"{place}.{kind}"
         if chance["low"] > chance["high"]:
             raise UserError(f"{key}: low is {chance['low']} and high is {chance['high']}; exchange them.")
         if kind not in _SIGNED and chance["low"] < 0 or kind in _POSITIVE and not chance["low"]:

@@ -48,6 +48,7 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     base = yaml.safe_load(Path(defaults).read_text(encoding="utf-8"))
     _check_names(study or {})
     _check_renamed(study or {})
+    _check_augmentation_by_source(study or {})
     config = _merge(base, study or {})
     _validate(config, rules)
     config = _complete(config, rules, rules)
@@ -137,6 +138,24 @@ def _check_renamed(study: Mapping) -> None:
         section, key = old.split(".")
         if isinstance(study.get(section), Mapping) and key in study[section]:
             raise UserError(f"configuration key {old} is now {new}; rename it.")
+
+
+def _check_augmentation_by_source(study: Mapping) -> None:
+    """Raise a :class:`UserError` for the augmentation of an earlier version: one for all sources, or null."""
+    pretrain = study.get("pretrain")
+    if not isinstance(pretrain, Mapping) or "augment" not in pretrain:
+        return
+    given = pretrain["augment"]
+    if given is None:
+        raise UserError("configuration key pretrain.augment names sources now; write {} for none.")
+    if isinstance(given, Mapping) and "degrees" in given:
+        one = yaml.safe_dump(
+            {"natural-segmentation": dict(given)}, default_flow_style=True, sort_keys=False, width=1000
+        )
+        raise UserError(
+            f"configuration key pretrain.augment.degrees is now pretrain.augment.<source>.degrees; name each source, "
+            f"as in augment: {one.strip()}."
+        )
 
 
 def _merge(base: Mapping, study: Mapping, path: tuple[str, ...] = ()) -> dict:

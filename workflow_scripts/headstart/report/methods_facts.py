@@ -7,7 +7,7 @@ import pandas as pd
 
 from headstart.datasets import natural
 from headstart.evaluate.significance import ALPHA
-from headstart.report import sources
+from headstart.report import methods_augmentation, sources
 from headstart.report.html import listed, plain
 from headstart.report.wording import count, either, emphasised, grouped, number
 from headstart.slices import cut
@@ -141,6 +141,11 @@ def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.Data
     trained = [source for source in compared if sources.domain_of(source) in ("equal", "unequal")]
     tasks = {source.rpartition("-")[2] for source in trained}
     material, held_out = _material(config, compared, participants)
+    augmented, not_augmented = methods_augmentation.of_sources(pretrain["augment"], sources.in_order(trained))
+    epochs = _epochs(pretrain["epochs"], bool(_t1_dataset(config, compared)), _image_datasets(config, compared))
+    differing = ["the number of epochs"] if " and " in epochs else []
+    # One group of sources with the same augmentation, or none.
+    differing += ["the augmentation"] if len(augmented) + bool(not_augmented) > 1 else []
     return {
         "sources": sources.in_order(compared),
         "source_dataset": pretrain["dataset"],
@@ -150,10 +155,12 @@ def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.Data
         "trained": bool(trained),
         "autoencodes": "autoencoding" in tasks,
         "heads": "classification" in tasks,
-        "epochs": _epochs(pretrain["epochs"], bool(_t1_dataset(config, compared)), _image_datasets(config, compared)),
+        "epochs": epochs,
+        "differing": differing,
         "material": material,
         "held_out": held_out,
-        "augment": pretrain["augment"] if _image_datasets(config, compared) else None,
+        "augmented": augmented,
+        "not_augmented": not_augmented,
     }
 
 
@@ -194,6 +201,7 @@ def _finetuning(config: Mapping, compared: Sequence[str], participants: pd.DataF
     return {
         "targets": targets,
         "whole": [f"*{source}*" for source in compared if config["pretrain"]["transfer"].get(source) == "all"],
+        "changes": methods_augmentation.changes(config["finetune"]["augment"]),
         "networks": len(compared) * runs,
         "drawn": not all(target["all_others"] for target in targets),
         "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],

@@ -1,7 +1,7 @@
 """Random augmentation of slices during training, in batches on the device.
 
-``Augment`` is for slices of scans, ``PhotoAugment`` for natural images; :func:`augmentation` makes either from a
-study's settings. Both are called with images (B, 1, H, W) float32 in [0, 1], targets, and a generator on the CPU,
+``Augment`` is for any slices, ``PhotoAugment`` for natural images; :func:`augmentation` makes either from a study's
+settings. Both are called with images (B, 1, H, W) float32 in [0, 1], targets, and a generator on the CPU,
 seeded for the step; label maps (B, H, W) change with their images, other targets are returned unchanged. The same seed
 gives the same bytes on one kind of device, with any number of threads.
 """
@@ -42,9 +42,12 @@ class Chance:
     high: float
 
 
+_NEVER = Chance(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of slices of scans, drawn again each time a slice is seen, for each slice and kind separately.
+    """Random changes of slices, drawn again each time a slice is seen, for each slice and kind separately.
 
     ``rotation``: degrees; ``scale``: factor of the head's size; ``shear``: degrees; ``elastic``: largest shift of a
     control point, as a fraction of the side (:func:`headstart.training.warp.warp`); ``mirror``: mirror left to right
@@ -138,11 +141,11 @@ Augmentation = Augment | PhotoAugment
 
 
 def augmentation(settings: Mapping) -> Augmentation:
-    """The augmentation for the settings of a study, which have the fields of one of the two classes."""
+    """The augmentation for the settings of a study: those of natural images, or kinds, of which others never happen."""
     if settings.keys() == {field.name for field in fields(PhotoAugment)}:
         return PhotoAugment(**settings)
-    chances = {name: Chance(**value) for name, value in settings.items() if name != "mirror"}
-    return Augment(**chances, mirror=settings["mirror"])
+    chances = {name: Chance(**settings[name]) if name in settings else _NEVER for name in _NEUTRAL}
+    return Augment(**chances, mirror=settings.get("mirror", False))
 
 
 def _values(chance: Chance, neutral: float, happens: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
