@@ -15,28 +15,30 @@ def training_slices(source):
 
 
 def finetuning_slices(target, size):
-    """Number of slices that all resamples of a target and set size are trained on, each time one is seen."""
+    """Number of slices that one fine-tuning on this many scans of a target is trained on, each time one is seen."""
+    slices = size * slices_per_scan(target["dataset"])
     if target["steps"]:
-        return target["resamples"] * target["steps"] * config["training"]["batch_size"]
-    return target["resamples"] * target["epochs"] * size * slices_per_scan(target["dataset"])
+        # The last batch of an epoch is smaller than the others: what counts is the mean.
+        return round(target["steps"] * slices / -(-slices // config["training"]["batch_size"]))
+    return target["epochs"] * slices
 
 
 def trainings_to_do():
-    """One row per pre-training, and one per source, target and set size of the fine-tunings."""
+    """One row for each pre-training, for a source's tried learning rates on a target, and for its set sizes there."""
     rows = [
         {"stage": "pretrain", "source": source, "jobs": 1, "images": training_slices(source) * source_epochs(source)}
         for source in SOURCES
         if training_dataset(source)
     ]
     for name, target in TARGETS.items():
-        for size in target["sizes"]:
-            row = {
-                "stage": "finetune",
-                "target": name,
-                "size": size,
-                "jobs": 1,
-                "images": finetuning_slices(target, size),
-            }
+        works = []
+        if name in TUNING:
+            rates, size = len(config["finetune"]["learning_rates"]), len(TUNING[name][0].train)
+            works.append(("tune", size, rates * len(TUNING[name])))
+        works += [("finetune", size, target["resamples"]) for size in target["sizes"]]
+        for stage, size, trainings in works:
+            images = trainings * finetuning_slices(target, size)
+            row = {"stage": stage, "target": name, "size": size, "jobs": 1, "images": images}
             rows += [{**row, "source": source} for source in SOURCES]
     columns = ("stage", "target", "source", "size", "jobs", "images")
     return [{column: row.get(column, "") for column in columns} for row in rows]

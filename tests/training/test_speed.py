@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import small
 
+from headstart.networks.decoders import Decoder, UNetDecoder
 from headstart.training import speed
 
 
@@ -25,6 +26,15 @@ def test_the_speed_follows_from_the_duration_of_the_steps(monkeypatch):
     # The process's age after its first step, less the duration of that step.
     assert found["start_s"] == pytest.approx(10 - 6 / 3)
     assert found["host_mib"] == 512
+
+
+@pytest.mark.parametrize(("decoder", "kind"), [("unet", UNetDecoder), ("paper", Decoder)])
+def test_the_steps_that_are_measured_are_those_of_the_studys_network(decoder, kind, monkeypatch):
+    trained, trainer = [], speed.Trainer
+    monkeypatch.setattr(speed, "Trainer", lambda model, *rest: trained.append(model) or trainer(model, *rest))
+    settings = small.training(1, batch_size=2, precision="float32")
+    speed.measure(small.architecture(decoder=decoder), 32, 2, settings, runs_per_gpu=1, seconds=0, device="cpu")
+    assert [type(model.decoder) for model in trained] == [kind]
 
 
 def test_hours_worked_by_hand():

@@ -1,0 +1,62 @@
+"""What `snakemake plan` counts, worked by hand for the tiny study."""
+
+import json
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+
+# Slices of a scan on the template's grid of 4 mm, none of them discarded.
+SLICES = 48
+# Rates and draws on which they are tried.
+RATES, DRAWS = [0.01, 0.001, 0.0001], 2
+
+
+def counted(project, **changes):
+    """The rows that are counted for the tiny study with these ``changes`` of its sections."""
+    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    study["targets"]["stroke"] |= changes.pop("target", {})
+    (project.folder / "changed.yaml").write_text(yaml.safe_dump(study | changes))
+    snakefile = project.folder / "Snakefile"
+    written = snakefile.read_text()
+    # What the rule is given, without the measurement that it begins with.
+    snakefile.write_text(f"{written}\nimport json\nPath('rows.json').write_text(json.dumps(trainings_to_do()))\n")
+    assert project.to_run("plan", study="changed.yaml") == {"plan": 1}
+    snakefile.write_text(written)
+    rows = json.loads((project.folder / "rows.json").read_text())
+    return {tuple(row[key] for key in ("stage", "target", "source", "size")): row for row in rows}
+
+
+def images_of(rows):
+    """The slices of each row, all of which are of one job."""
+    assert {row["jobs"] for row in rows.values()} == {1}
+    return {key: row["images"] for key, row in rows.items()}
+
+
+def test_a_study_of_one_rate_is_counted_by_epochs(bare_project):
+    assert images_of(counted(bare_project)) == {
+        ("pretrain", "", "t1-segmentation", ""): 2 * SLICES,  # one of three scans is held out
+        ("finetune", "stroke", "scratch", 1): SLICES,
+        ("finetune", "stroke", "scratch", 2): 2 * SLICES,
+        ("finetune", "stroke", "t1-segmentation", 1): SLICES,
+        ("finetune", "stroke", "t1-segmentation", 2): 2 * SLICES,
+    }
+
+
+def test_the_tries_of_several_rates_are_rows_of_their_own(bare_project):
+    """Each source is tried with three rates on two draws, of one scan for two set sizes: six fine-tunings in a job."""
+    plain = images_of(counted(bare_project))
+    tried = images_of(counted(bare_project, finetune={"learning_rates": RATES, "draws": DRAWS}))
+    tries = {("tune", "stroke", source, 1): 6 * SLICES for source in ("scratch", "t1-segmentation")}
+    assert tried == plain | tries
+
+
+def test_a_target_of_steps_costs_these_steps_whatever_its_sets_hold(bare_project):
+    """48 slices in batches of 10 are five batches, of 9.6 slices in the mean; 96 are ten, likewise."""
+    target = {"epochs": None, "steps": 100, "resamples": 3}
+    finetune = {"learning_rates": RATES, "draws": DRAWS}
+    found = images_of(counted(bare_project, target=target, finetune=finetune, training={"batch_size": 10}))
+    for source in ("scratch", "t1-segmentation"):
+        assert found["finetune", "stroke", source, 1] == found["finetune", "stroke", source, 2] == 3 * 960
+        assert found["tune", "stroke", source, 1] == 6 * 960
