@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,14 +189,16 @@ def test_a_full_disk_is_reported_and_the_older_state_is_intact(tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_a_resumed_training_logs_it(tmp_path, caplog):
+@pytest.mark.parametrize("length", [{"epochs": 3}, {"epochs": None, "steps": 6}], ids=["epochs", "steps"])
+def test_a_resumed_training_logs_it(length, tmp_path, caplog):
     slices = small.resident(*slices_and_labels())
     checkpoint = Checkpoint(tmp_path / "state", "one", 0)
     task = Segmentation(np.ones(2))
     model = small_model(2)
-    train(model, slices, task, SETTINGS, 1, checkpoint=checkpoint)
+    settings = replace(SETTINGS, **length)
+    train(model, slices, task, settings, 1, checkpoint=checkpoint)
     with caplog.at_level("INFO", logger="headstart"):
-        assert len(train(model, slices, task, SETTINGS, 1, checkpoint=checkpoint)) == 3
+        assert len(train(model, slices, task, settings, 1, checkpoint=checkpoint)) == 3
     assert "resuming after epoch 3 of 3" in caplog.text
     checkpoint.remove()
     assert not checkpoint.path.exists()

@@ -229,7 +229,7 @@ class Trainer:
         """Continue from the state of a training that was interrupted, or that had ended."""
         self.history = kept["history"]
         self.model.load_state_dict(kept["model"])
-        logger.info("resuming after epoch %d of %d", len(self.history), self._settings.epochs)
+        logger.info("resuming after epoch %d of %d", len(self.history), self._epochs)
         if "batches_done" in kept:
             self._batches_done, self._last_good = kept["batches_done"], kept["last_good"]
             for optimiser, state in zip(self._optimisers, kept["optimisers"], strict=True):
