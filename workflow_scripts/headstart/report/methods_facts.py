@@ -143,9 +143,11 @@ def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.Data
     material, held_out = _material(config, compared, participants)
     augmented, not_augmented = methods_augmentation.of_sources(pretrain["augment"], sources.in_order(trained))
     epochs = _epochs(pretrain["epochs"], bool(_t1_dataset(config, compared)), _image_datasets(config, compared))
-    differing = ["the number of epochs"] if " and " in epochs else []
-    # One group of sources with the same augmentation, or none.
-    differing += ["the augmentation"] if len(augmented) + bool(not_augmented) > 1 else []
+    differences = {
+        "the number of epochs of pre-training": " and " in epochs,
+        "the augmentation of pre-training": len(augmented) + bool(not_augmented) > 1,
+        "the learning rate of fine-tuning": len(config["finetune"]["learning_rates"]) > 1,
+    }
     return {
         "sources": sources.in_order(compared),
         "source_dataset": pretrain["dataset"],
@@ -156,7 +158,7 @@ def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.Data
         "autoencodes": "autoencoding" in tasks,
         "heads": "classification" in tasks,
         "epochs": epochs,
-        "differing": differing,
+        "differing": [name for name, differs in differences.items() if differs],
         "material": material,
         "held_out": held_out,
         "augmented": augmented,
@@ -202,6 +204,9 @@ def _finetuning(config: Mapping, compared: Sequence[str], participants: pd.DataF
         "targets": targets,
         "whole": [f"*{source}*" for source in compared if config["pretrain"]["transfer"].get(source) == "all"],
         "changes": methods_augmentation.changes(config["finetune"]["augment"]),
+        "rates": [number(rate) for rate in config["finetune"]["learning_rates"]],
+        "tuning_draws": config["finetune"]["draws"],
+        "encoder_factor": config["finetune"]["encoder_factor"],
         "networks": len(compared) * runs,
         "drawn": not all(target["all_others"] for target in targets),
         "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],
