@@ -18,7 +18,7 @@ STUDIES = ["config.yaml", "studies/paper.yaml", "studies/oasis.yaml"]
 # Scans and people of the datasets that are not phantoms.
 KNOWN = {
     "studies/paper.yaml": {"bahc": (2001, 2001), "stroke": (304, 304), "ms": (30, 30), "anatomy": (35, 30)},
-    "studies/oasis.yaml": {"cohort": (6, 6), "anatomy": (9, 9)},
+    "studies/oasis.yaml": {"cohort": (8, 8), "anatomy": (15, 15)},
 }
 # Words and phrases that no journal would print.
 QUAINT = re.compile(
@@ -284,9 +284,9 @@ def test_methods_describe_the_splits(configured):
     text = text_of(config, ["scratch"], study=study, people=8)
     assert "on 1 and 2 labelled scans, with 1 training set of each size." in text
     assert "comprised at least 3 scans, drawn at random by participant and redrawn for each resample." in text
-    target |= {"resamples": 4, "sizes": [6], "split": "fixed"}
+    target |= {"resamples": 4, "sizes": [12], "split": "fixed"}
     text = text_of(config, ["scratch"], study=study)
-    assert "all 6 scans that were not in the test set, 4 times (resamples) with different initial weights" in text
+    assert "all 12 scans that were not in the test set, 4 times (resamples) with different initial weights" in text
 
 
 def test_methods_describe_participants_of_whom_little_is_known(configured):
