@@ -60,9 +60,11 @@ def check(config: Mapping) -> None:
             raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
     _check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
     _check_sources_augmentation(config["pretrain"])
-    for source in config["pretrain"]["transfer"]:
+    for source, how in config["pretrain"]["transfer"].items():
         if source not in config["pretrain"]["sources"]:
             raise UserError(f"pretrain.transfer names {source!r}, which pretrain.sources lacks; correct or remove it.")
+        if how == "all" and (source == "scratch" or source.endswith("-classification")):
+            raise UserError(f"pretrain.transfer.{source} is all, but this source has no decoder; set it to encoder.")
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 

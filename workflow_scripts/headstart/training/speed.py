@@ -38,7 +38,7 @@ def measure(
     architecture, size, classes
         The network, the side of its slices in pixels, and its number of classes.
     settings
-        Those of the study's trainings; ``epochs`` is ignored.
+        Those of the study's trainings; their length is ignored.
     runs_per_gpu
         Networks that train at once on a GPU; on the CPU there is one.
     seconds
@@ -60,7 +60,7 @@ def measure(
     shape = (settings.batch_size, size, size)
     batch = rng.integers(0, 65536, shape, np.uint16), rng.integers(0, classes, shape, np.uint8)
     noise = [np.tile(part, (_BATCHES, 1, 1)) for part in batch]
-    endless = dataclasses.replace(settings, epochs=1_000_000)
+    endless = dataclasses.replace(settings, epochs=1_000_000, steps=None)
     with deterministic_mode(chosen, precision, settings.deterministic):
         slices = feed.Resident(*noise, chosen)
         running = [_after_first_step(architecture, size, classes, slices, endless, seed) for seed in range(runs)]

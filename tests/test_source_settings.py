@@ -1,4 +1,4 @@
-"""What a study may say of augmentation in pre-training, and what it is told otherwise."""
+"""What a study may say of the augmentation and transfer of its sources, and what it is told otherwise."""
 
 import re
 
@@ -80,3 +80,16 @@ def test_an_augmentation_that_cannot_be_meant_is_one_sentence(study, sentence):
 def test_the_structures_of_classification_have_sides_and_the_tissues_of_segmentation_have_none():
     assert any(name.startswith("left ") for name in PRESENCE_NAMES)
     assert not re.search("left|right", " ".join(TISSUES.values()), re.I)
+
+
+@pytest.mark.parametrize("source", ["scratch", "t1-classification"])
+def test_a_source_without_a_decoder_cannot_be_transferred_whole(source):
+    assert resolve({"pretrain": {"transfer": {source: "encoder", "t1-segmentation": "all"}}})
+    sentence = f"pretrain.transfer.{source} is all, but this source has no decoder; set it to encoder."
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        resolve({"pretrain": {"transfer": {source: "all"}}})
+
+
+def test_the_transfer_of_a_source_that_is_not_compared_is_refused():
+    with pytest.raises(UserError, match="pretrain.transfer names 't1-tissue', which pretrain.sources lacks"):
+        resolve({"pretrain": {"transfer": {"t1-tissue": "all"}}})
