@@ -5,7 +5,7 @@ import re
 import pytest
 from settings_of import ROOT
 
-from headstart import settings
+from headstart import consistency, settings
 from headstart.job import UserError
 from headstart.slices.cut import PRESENCE_NAMES
 from headstart.template.template import TISSUES
@@ -93,3 +93,21 @@ def test_a_source_without_a_decoder_cannot_be_transferred_whole(source):
 def test_the_transfer_of_a_source_that_is_not_compared_is_refused():
     with pytest.raises(UserError, match="pretrain.transfer names 't1-tissue', which pretrain.sources lacks"):
         resolve({"pretrain": {"transfer": {"t1-tissue": "all"}}})
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "left hippocampus", "LeftHippocampus", "hippocampusLeft", "hippocampus (L)", "Ctx_R_precentral", "hipp_l_head",
+        "L", "lh", "ctx-rh-insula", "Lt. putamen", "lefthemisphere", "R_Amygdala", "RightThalamus", "Caudate.right",
+    ],
+)  # fmt: skip
+def test_a_class_with_a_side_is_known_by_its_name(title):
+    assert consistency.has_side(title)
+
+
+@pytest.mark.parametrize(
+    "title", ["lesion", "white matter", "brain stem", "CSF", "GM", "cerebellum", "alright", "T1 lesion", "red nucleus"]
+)
+def test_a_class_without_a_side_may_be_mirrored(title):
+    assert not consistency.has_side(title)

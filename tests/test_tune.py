@@ -48,6 +48,19 @@ def test_the_rate_that_learns_is_chosen_over_one_that_does_not(scans):
     assert table["chosen"].tolist() == [False, True]
 
 
+def test_a_rate_that_diverges_loses_and_the_others_are_tried(scans):
+    draws = [(TrainingSet([0, 1], 1), [2]), (TrainingSet([1, 2], 2), [0])]
+    rows = pd.DataFrame(tune.tries(*scans, draws, [float("inf"), 3e-3], SETTINGS, device="cpu"))
+    assert rows["learning_rate"].tolist() == [float("inf"), 3e-3, 3e-3]
+    assert rows["score"].isna().tolist() == [True, False, False]
+    assert tune.summary(rows)["chosen"].tolist() == [True, False]  # in ascending order
+
+
+def test_a_rate_that_diverges_on_one_draw_is_not_chosen_for_the_score_of_another():
+    rows = pd.DataFrame({"learning_rate": [0.1, 0.1, 0.01, 0.01], "score": [0.9, float("nan"), 0.2, 0.3]})
+    assert tune.summary(rows)["chosen"].tolist() == [True, False]
+
+
 def test_a_rate_has_the_mean_of_its_draws_and_of_equal_ones_the_lowest_is_chosen(tmp_path):
     rows = [(1e-2, 0.5), (1e-2, 0.5), (1e-3, 0.25), (1e-3, 0.75), (1e-4, 0.25), (1e-4, 0.0)]
     table = tune.summary(pd.DataFrame(rows, columns=["learning_rate", "score"]))
@@ -60,5 +73,5 @@ def test_a_rate_has_the_mean_of_its_draws_and_of_equal_ones_the_lowest_is_chosen
 
 def test_scans_without_any_class_give_no_choice():
     rows = pd.DataFrame({"learning_rate": [1e-3, 1e-4], "score": [np.nan, np.nan]})
-    with pytest.raises(UserError, match="lower finetune.learning_rates to one"):
+    with pytest.raises(UserError, match="no learning rate has a score: .*or give one"):
         tune.summary(rows)

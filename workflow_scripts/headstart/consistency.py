@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from headstart.datasets.natural import is_natural
 from headstart.job import UserError
 
-# A class that lies on one side, by its name.
-_SIDE = re.compile(r"(?<![a-z])(left|right|[lr]h)(?![a-z])|^[lr][_. -]|[_. -][lr]$", re.IGNORECASE)
+# Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
+_SIDES = re.compile(r"left.*|right.*|[lr][ht]?|.{3,}(left|right)", re.IGNORECASE)
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # Random changes whose strength may be negative, and those whose strength cannot be 0.
 _SIGNED = ("rotation", "shear")
 _POSITIVE = ("scale", "gamma", "inverted_gamma", "blur", "low_resolution")
 # Sources some of whose classes lie on one side, see headstart.slices.cut.PRESENCE_NAMES.
 _SIDED_SOURCES = ("t1-classification",)
+
+
+def has_side(title: str) -> bool:
+    """Whether a class lies on one side, by its name."""
+    return any(_SIDES.fullmatch(word) for word in _WORDS.findall(title))
 
 
 def label_values(listed: list[int | str]) -> list[int]:
@@ -46,7 +52,7 @@ def check(config: Mapping) -> None:
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
         mirrored = config["finetune"]["augment"] and config["finetune"]["augment"]["mirror"]
-        if mirrored and (sided := [title for title in target["classes"] if _SIDE.search(title)]):
+        if mirrored and (sided := [title for title in target["classes"] if has_side(title)]):
             raise UserError(
                 f"targets.{name}.classes has {sided[0]!r}, which mirroring would put on the other side; set "
                 "finetune.augment.mirror to false."

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from headstart.finetune import FinetuneSettings, Paths, TrainingSet, finetune
-from headstart.job import UserError, read_table
+from headstart.job import UserError, logger, read_table
 from headstart.slices import store
 from headstart.training.loop import predict
 from headstart.training.tasks import Segmentation
+from headstart.training.trainer import DivergedError
 
 
 def tries(
@@ -45,7 +46,8 @@ def tries(
     Yields
     ------
     dict
-        learning_rate, draw (from 1) and score: the mean IoU over the classes, of all validation slices together.
+        learning_rate, draw (from 1) and score: the mean IoU over the classes, of all validation slices together. It is
+        NaN for a draw whose training diverges; further draws are then not tried at this rate.
     """
     task = Segmentation(np.ones(len(settings.classes)))
     for rate in learning_rates:
@@ -59,7 +61,13 @@ def tries(
             decoder_path=decoder_path,
             device=device,
         )
-        for number, ((model, _), (_, held_out)) in enumerate(zip(tuned, draws, strict=True), start=1):
+        for number, (_, held_out) in enumerate(draws, start=1):
+            try:
+                model, _ = next(tuned)
+            except DivergedError as error:
+                logger.warning("learning rate %g, draw %d: %s", rate, number, error)
+                yield {"learning_rate": rate, "draw": number, "score": float("nan")}
+                break
             images, truth = store.gather_pairs(*([paths[i] for i in held_out] for paths in (image_paths, label_paths)))
             found = predict(model, images, precision=training.precision, device=device)
             yield {"learning_rate": rate, "draw": number, "score": task.score(found, images, truth)}
@@ -68,11 +76,15 @@ def tries(
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """The mean score of each learning rate, with ``chosen`` true for the best; of equal ones for the lowest.
 
-    ``rows``: those of :func:`tries`. Raises :class:`UserError` if no score is a number.
+    ``rows``: those of :func:`tries`. A rate with a draw that diverged is not chosen. Raises :class:`UserError` if no
+    rate is left.
     """
-    means = rows.groupby("learning_rate", as_index=False)["score"].mean()
+    means = rows.groupby("learning_rate", as_index=False)["score"].agg(lambda scores: scores.mean(skipna=False))
     if means["score"].isna().all():
-        raise UserError("no validation scan has a class of the target; lower finetune.learning_rates to one.")
+        raise UserError(
+            "no learning rate has a score: trainings diverge, or validation scans lack the target; lower the rates of "
+            "finetune.learning_rates, or give one."
+        )
     return means.assign(chosen=means.index == means["score"].idxmax())
 
 
