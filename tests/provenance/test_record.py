@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SEEDS = {"study": 2022}
 SCHEMA = "rules/schemas/config.schema.yaml"
 MODULE = "workflow_scripts/headstart/slices/cut.py"
+OUTPUTS = ("tables/summary.tsv", "pretrain/scratch/encoder.safetensors", "pretrain/scratch/decoder.safetensors")
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def study(tmp_path, monkeypatch):
     job.write_table(results / "derivatives/rooms/pictures.tsv", natural.tabulate([picture]))
     job.write_table(results / "tables/summary.tsv", pd.DataFrame({"score": [0.5, 0.25]}))
     job.write_bytes(results / "pretrain/scratch/encoder.safetensors", bytes(1000))
+    job.write_bytes(results / "pretrain/scratch/decoder.safetensors", bytes(10))
     job.write_bytes(results / "slices/stroke/part-0000_T1w.npy", bytes(500))
     job.write_bytes(results / "slices/stroke/.partial-0-1-part-0001_T1w.npy", bytes(100))
     job.write_text(results / "logs/slice_target/stroke/part-0000.log", "at midnight")
@@ -68,7 +70,7 @@ def write(study):
         records=[results / "intake/part-0000.json"],
         others=[study.parent / "data/weights.pth"],
         image_tables={"rooms": results / "derivatives/rooms/pictures.tsv"},
-        outputs=[results / name for name in ("tables/summary.tsv", "pretrain/scratch/encoder.safetensors")],
+        outputs=[results / name for name in OUTPUTS],
     )
     return (results / "provenance.json").read_bytes()
 
@@ -89,7 +91,7 @@ def test_every_file_is_recorded_with_its_hash_relative_to_a_place(study):
     assert set(recorded["inputs"]) == {
         f"<data>/{name}" for name in ("weights.pth", "scans/a.img", "scans/a.hdr", "scans/a lesion.nii.gz")
     }
-    assert set(recorded["outputs"]) == {"<study>/tables/summary.tsv", "<study>/pretrain/scratch/encoder.safetensors"}
+    assert set(recorded["outputs"]) == {f"<study>/{name}" for name in OUTPUTS}
     assert set(recorded["intermediates"]) == {
         "<study>/slices/stroke/part-0000_T1w.npy", "<study>/pretrain/scratch/model.json"
     }  # fmt: skip
@@ -160,6 +162,7 @@ def append(text):
         ),
         ("results/small/tables/summary.tsv", Path.unlink, "<study>/tables/summary.tsv: missing"),
         ("results/small/pretrain/scratch/encoder.safetensors", flip, "<study>/pretrain/.*encoder.safetensors: changed"),
+        ("results/small/pretrain/scratch/decoder.safetensors", flip, "<study>/pretrain/.*decoder.safetensors: changed"),
         ("results/small/slices/stroke/part-0000_T1w.npy", flip, "<study>/slices/stroke/part-0000_T1w.npy: changed"),
         ("../data/scans/a.img", flip, "<data>/scans/a.img: changed"),
         ("../data/scans/a.hdr", flip, "<data>/scans/a.hdr: changed"),
