@@ -11,51 +11,53 @@ worker trains the draws of a run at once. Writes results/head_start/{tuning,scor
 """
 
 import argparse
-import csv
 import multiprocessing
 import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import yaml
-from head_start_runs import SOURCES, TARGETS, TISSUE_CLASSES, Run, Target, tiers
+from head_start_runs import SOURCES, TARGETS, TISSUE_CLASSES, Run, tiers
+from real_scans import default_study
 from torch import nn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
-from headstart import finetune, images, pretrain, seeds, tune  # noqa: E402
+from headstart import finetune, images, pretrain, seeds, settings, tune  # noqa: E402
 from headstart.datasets import natural  # noqa: E402
 from headstart.metrics.overlap import counts  # noqa: E402
 from headstart.networks import model_files  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
 from headstart.slices import cut, store  # noqa: E402
 from headstart.template.template import STRUCTURES  # noqa: E402
-from headstart.training.augment import augmentation  # noqa: E402
+from headstart.training.augment import Augmentation, augmentation  # noqa: E402
 from headstart.training.loop import predict  # noqa: E402
 from headstart.training.settings import TrainingSettings  # noqa: E402
 
 SEED = 2022
 OUT = ROOT / "results/head_start"
 RATES = (3e-4, 1e-3, 3e-3)
-SIZE = 96
 # Updates of each pre-training, and scans that are held out of it.
 PRETRAINING_STEPS, HELD_OUT = 1000, 1
 
 
-@cache
-def config() -> dict:
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+def study(name: str) -> dict:
+    """The configuration of one of the two studies."""
+    return settings.of_project(ROOT, ROOT / f"studies/{name}.yaml")
 
 
 def architecture(network: str) -> Architecture:
-    return Architecture.of(config()["network"] | {"encoder": "resnet18", "decoder": network})
+    return Architecture.of(default_study()["network"] | {"encoder": "resnet18", "decoder": network})
+
+
+def preset(augmented: bool) -> Augmentation | None:
+    """The default study's augmentation, or none."""
+    return augmentation(default_study()["finetune"]["augment"]) if augmented else None
 
 
 def training(steps: int, rate: float) -> TrainingSettings:
@@ -80,16 +82,25 @@ def scans(study: str, dataset: str, kind: str) -> dict[str, store.Slices]:
     return dict(zip(subjects, store.find(index, paths, subjects), strict=True))
 
 
+def pairs(target: str) -> dict[str, tuple[store.Slices, store.Slices]]:
+    """Slices and labels of each scan of a target."""
+    entry = TARGETS[target]
+    found, labels = (scans(entry.study, entry.dataset, kind) for kind in ("T1w", "desc-target_dseg"))
+    return {subject: (found[subject], labels[subject]) for subject in found}
+
+
 def write_dense_labels() -> None:
     """Slices with tissues and, over them, the structures of the cohort: one label map of both."""
     (tissue,) = files("oasis", "cohort", "desc-tissue_dseg")
     values = {value: len(TISSUE_CLASSES) + number for number, value in enumerate(STRUCTURES)}
     lookup = np.array([values.get(value, 0) for value in range(256)], np.uint8)
+    config = study("oasis")
+    size, discard_mm = config["slice"]["size"], config["datasets"]["cohort"]["discard_mm"]
     parts = []
     for subject in scans("oasis", "cohort", "T1w"):
         folder = ROOT / f"results/oasis/derivatives/cohort/sub-{subject}/anat"
         (path,) = folder.glob("*_desc-subcortical_dseg.nii.gz")
-        parts.append(cut.cut(images.read(path, np.uint8), SIZE, {"top": 11, "bottom": 50}))
+        parts.append(cut.cut(images.read(path, np.uint8), size, discard_mm))
     structures = lookup[np.concatenate(parts)]
     dense = np.where(structures > 0, structures, store.read(tissue))
     store.write_labels(tissue.with_name(tissue.name.replace("tissue", "dense")), dense)
@@ -103,57 +114,57 @@ def pretrained(job: tuple[str, str]) -> list[dict]:
     """Pre-train a source; the random start is a source too."""
     network, name = job
     path = encoder_path(network, name)
-    if path.exists():
-        return []
-    if name == "scratch":
-        made = pretrain.scratch(architecture(network), SEED)
-    else:
-        source = SOURCES[name]
-        if source.dataset == "pictures":
-            images, labels = (files(source.study, source.dataset, kind) for kind in ("image", "dseg"))
-            entry = yaml.safe_load((ROOT / "studies/oasis.yaml").read_text(encoding="utf-8"))["datasets"]["pictures"]
-            classes = tuple(natural.label_names(entry))
-        else:
-            kinds = [kind for kind in ("T1w", source.targets) if kind]
-            images, labels = ([*scans(source.study, source.dataset, kind).values()] for kind in (*kinds, "T1w")[:2])
-            classes = source.classes
-        settings = pretrain.PretrainSettings(
-            spec=pretrain.SourceTaskSpec(source.task, classes, source.first),
-            architecture=architecture(network),
-            training=training(PRETRAINING_STEPS, 1e-3),
-            seed=seeds.seed_for(SEED, "pretrain"),
-            held_out=HELD_OUT,
-            augment=augmentation(config()["finetune"]["augment"]) if source.augmented else None,
-            origin="lower",
-            resident_gb=4,
-        )
-        made = pretrain.pretrain(images, labels if source.targets else [], settings)
-    pretrain.save(made, path, name, {"size": [SIZE, SIZE]})
+    if not path.exists():
+        made = pretrain.scratch(architecture(network), SEED) if name == "scratch" else trained(network, name)
+        pretrain.save(made, path, name, {"size": [study("oasis")["slice"]["size"]] * 2})
     return []
 
 
+def trained(network: str, name: str) -> pretrain.Source:
+    """A source after its training."""
+    source = SOURCES[name]
+    if source.dataset == "pictures":
+        inputs, targets = (files(source.study, source.dataset, kind) for kind in ("image", source.targets))
+        classes = tuple(natural.label_names(study(source.study)["datasets"][source.dataset]))
+    else:
+        inputs, targets = (
+            list(scans(source.study, source.dataset, kind).values()) if kind else [] for kind in ("T1w", source.targets)
+        )
+        classes = source.classes
+    how = pretrain.PretrainSettings(
+        spec=pretrain.SourceTaskSpec(source.task, classes, source.first),
+        architecture=architecture(network),
+        training=training(PRETRAINING_STEPS, 1e-3),
+        seed=seeds.seed_for(SEED, "pretrain"),
+        held_out=HELD_OUT,
+        augment=preset(source.augmented),
+        origin="lower",
+        resident_gb=4,
+    )
+    return pretrain.pretrain(inputs, targets, how)
+
+
 def finetuning(run: Run, rate: float) -> tuple:
-    """Arguments of a fine-tuning, and the scans of its target: encoder, images, labels, settings, decoder."""
-    target = TARGETS[run.target]
-    encoder = encoder_path(run.network, run.source)
-    settings = finetune.FinetuneSettings(
+    """What a fine-tuning takes: encoder, images and labels of the pool, settings, and decoder."""
+    encoder, of_scan, (pool, _) = encoder_path(run.network, run.source), pairs(run.target), people(run.target)
+    inputs, labels = zip(*(of_scan[subject] for subject in pool), strict=True)
+    how = finetune.FinetuneSettings(
         architecture=architecture(run.network),
         training=training(run.steps, rate),
-        classes=["background", *target.classes],
+        classes=["background", *TARGETS[run.target].classes],
         expects={},
-        augment=augmentation(config()["finetune"]["augment"]) if run.augmented else None,
+        augment=preset(run.augmented),
         runs_per_gpu=run.draws,
         resident_gb=4,
     )
     whole = run.transfer == "all" and run.source != "scratch"
-    return encoder, settings, encoder.with_name("decoder.safetensors") if whole else None
+    return encoder, inputs, labels, how, encoder.with_name("decoder.safetensors") if whole else None
 
 
 def people(target: str) -> tuple[list[str], list[str]]:
     """Scans of the pool and of the test set."""
-    entry = TARGETS[target]
-    subjects = sorted(scans(entry.study, entry.dataset, "T1w"))
-    pool = list(entry.pool) or subjects[:8]
+    subjects = sorted(pairs(target))
+    pool = list(TARGETS[target].pool) or subjects[:8]
     return pool, [subject for subject in subjects if subject not in pool]
 
 
@@ -165,47 +176,40 @@ def draw(target: str, size: int, number: int) -> list[int]:
 
 def tuned(job: Run) -> list[dict]:
     """Scores of each learning rate on two training sets of two scans, each with four others to validate on."""
-    entry, (pool, _) = TARGETS[job.target], people(job.target)
-    found = [scans(entry.study, entry.dataset, kind) for kind in ("T1w", "desc-target_dseg")]
-    images, labels = ([each[subject] for subject in pool] for each in found)
-    encoder, settings, decoder = finetuning(job, RATES[0])
+    encoder, inputs, labels, how, decoder = finetuning(job, RATES[0])
     draws = []
     for number in range(job.draws):
-        order = seeds.generator(SEED, "head start tuning", job.target, number).permutation(len(pool)).tolist()
+        order = seeds.generator(SEED, "head start tuning", job.target, number).permutation(len(inputs)).tolist()
         seed = seeds.seed_for(SEED, "head start tuning", job.target, str(number))
         draws.append((finetune.TrainingSet(sorted(order[: job.size]), seed), sorted(order[job.size : job.size + 4])))
-    rows = tune.tries(encoder, images, labels, draws, RATES, settings, decoder_path=decoder)
+    rows = tune.tries(encoder, inputs, labels, draws, RATES, how, decoder_path=decoder)
     return [{"start": job.start, **row} for row in rows]
 
 
 def scored(job: tuple[Run, float]) -> list[dict]:
     """Scores of each test scan after each fine-tuning of a run."""
     run, rate = job
-    entry, (pool, tested) = TARGETS[run.target], people(run.target)
-    images, labels = (scans(entry.study, entry.dataset, kind) for kind in ("T1w", "desc-target_dseg"))
-    encoder, settings, decoder = finetuning(run, rate)
+    encoder, inputs, labels, how, decoder = finetuning(run, rate)
     sets = [
         finetune.TrainingSet(
             draw(run.target, run.size, number), seeds.seed_for(SEED, "finetune", run.target, str(run.size), str(number))
         )
         for number in range(run.draws)
     ]
-    given = ([each[subject] for subject in pool] for each in (images, labels))
-    tuned_models = finetune.finetune(encoder, *given, sets, settings, decoder_path=decoder)
     rows = []
-    for number, (model, history) in enumerate(tuned_models):
+    models = finetune.finetune(encoder, inputs, labels, sets, how, decoder_path=decoder)
+    for number, (model, history) in enumerate(models):
         about = {"name": run.name, "rate": rate, "draw": number, "fall": history[-1]["fall"]}
-        rows += scores(about, model, entry, tested, images, labels)
+        rows += scores(about, model, run.target)
     return rows
 
 
-def scores(
-    about: dict, model: nn.Module, entry: Target, tested: list[str], images: dict, labels: dict
-) -> Iterator[dict]:
+def scores(about: dict, model: nn.Module, target: str) -> Iterator[dict]:
     """A row for each test scan, with its score over the volume: mean IoU of all classes, or Dice of the lesions."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
+    entry, of_scan, (_, tested) = TARGETS[target], pairs(target), people(target)
     for subject in tested:
-        seen, truth = store.gather_pairs([images[subject]], [labels[subject]])
+        seen, truth = map(store.read, of_scan[subject])
         found = counts(predict(model, seen, precision="auto"), truth, len(entry.classes) + 1).over_volume()
         score = found.iou("skip") if entry.metric == "iou" else found.dice("skip")[:, 1:]
         yield {**about, "scan": subject, "score": float(np.nanmean(score)), "device": device}
@@ -214,14 +218,12 @@ def scores(
 def unlabelled(job: tuple[str, str]) -> list[dict]:
     """Scores of a source whose classes are the target's, without any labelled scan."""
     network, source = job
-    entry, (_, tested) = TARGETS["anatomy"], people("anatomy")
-    images, labels = (scans(entry.study, entry.dataset, kind) for kind in ("T1w", "desc-target_dseg"))
     path = encoder_path(network, source)
-    model = architecture(network).make_segmenter(len(entry.classes) + 1, seed=0)
+    model = architecture(network).make_segmenter(len(TARGETS["anatomy"].classes) + 1, seed=0)
     model_files.load_state(model.encoder, path)
     model_files.load_state(model.decoder, path.with_name("decoder.safetensors"))
     about = {"name": unlabelled_name(job), "rate": 0, "draw": 0, "fall": float("nan")}
-    return list(scores(about, model, entry, tested, images, labels))
+    return list(scores(about, model, "anatomy"))
 
 
 def unlabelled_name(job: tuple[str, str]) -> str:
@@ -240,26 +242,21 @@ def at_work(pool: ProcessPoolExecutor, function, jobs: Iterable, table: Path, wo
             return
         ended, running = wait(running, return_when=FIRST_COMPLETED)
         for future in ended:
-            rows = future.result()
-            if rows:
-                new = not table.exists()
-                with table.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, rows[0].keys(), delimiter="\t", lineterminator="\n")
-                    if new:
-                        writer.writeheader()
-                    writer.writerows(rows)
-                first = next(iter(rows[0].values()))
-                print(f"{time.strftime('%H:%M:%S')} {first} {np.mean([row['score'] for row in rows]):.3f}", flush=True)
+            rows = pd.DataFrame(future.result())
+            if len(rows):
+                rows.to_csv(table, sep="\t", mode="a", index=False, header=not table.exists())
+                print(f"{time.strftime('%H:%M:%S')} {rows.iloc[0, 0]} {rows['score'].mean():.3f}", flush=True)
 
 
 def kept(table: Path, column: str) -> set[str]:
     return set(pd.read_csv(table, sep="\t")[column]) if table.exists() else set()
 
 
-def best_rate(start: str) -> float:
-    rows = pd.read_csv(OUT / "tuning.tsv", sep="\t")
-    table = tune.summary(rows[rows["start"] == start])
-    return float(table.loc[table["chosen"], "learning_rate"].item())
+def best_rates(table: Path, starts: Iterable[str]) -> dict[str, float]:
+    """The learning rate of each start that was tuned."""
+    rows = pd.read_csv(table, sep="\t") if table.exists() else pd.DataFrame({"start": []})
+    tried = dict(list(rows.groupby("start")))
+    return {start: tune.best(tune.summary(tried[start])) for start in starts if start in tried}
 
 
 def main() -> None:
@@ -285,14 +282,13 @@ def compare(chosen: list[Run], pool: ProcessPoolExecutor, limits: dict) -> None:
     sources = list(dict.fromkeys((run.network, run.source) for run in chosen))
     tuning, found = OUT / "tuning.tsv", OUT / "scores.tsv"
     at_work(pool, pretrained, sources, found, **limits)
-    ready = [job for job in sources if job[1].startswith("phantom") and encoder_path(*job).exists()]
     done = kept(found, "name")
-    ready = [job for job in ready if unlabelled_name(job) not in done]
-    at_work(pool, unlabelled, ready, found, **limits)
+    phantoms = [job for job in sources if job[1].startswith("phantom") and encoder_path(*job).exists()]
+    at_work(pool, unlabelled, [job for job in phantoms if unlabelled_name(job) not in done], found, **limits)
     done = kept(tuning, "start")
     at_work(pool, tuned, [job for start, job in tries.items() if start not in done], tuning, **limits)
-    known, done = kept(tuning, "start"), kept(found, "name")
-    left = ((run, best_rate(run.start)) for run in chosen if run.start in known and run.name not in done)
+    rates, done = best_rates(tuning, tries), kept(found, "name")
+    left = ((run, rates[run.start]) for run in chosen if run.start in rates and run.name not in done)
     at_work(pool, scored, left, found, **limits)
 
 

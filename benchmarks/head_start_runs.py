@@ -22,7 +22,7 @@ NETWORKS = ("unet", "paper")
 
 @dataclass(frozen=True)
 class Target:
-    """A dataset of a study with its classes; ``pool``: the number of scans to train on, the others are tested on."""
+    """A dataset of a study with its classes; ``pool``: scans to train on (none named: the first eight), others test."""
 
     study: str
     dataset: str

@@ -41,7 +41,10 @@ def cells(of_source: pd.DataFrame) -> pd.DataFrame:
 def estimates(condition: pd.DataFrame) -> list[dict]:
     """The rows of the sources that share a condition."""
     tables = {source: cells(rows) for source, rows in condition.groupby("source")}
-    baseline = tables.get("scratch")
+    gains = {}
+    if "scratch" in tables:
+        others = tables.keys() - {"scratch"}
+        gains = {source: named("gain", difference(tables[source], tables["scratch"]), -1, 1) for source in others}
     return [
         {
             "source": source,
@@ -49,16 +52,12 @@ def estimates(condition: pd.DataFrame) -> list[dict]:
             "training_sets": len(tables[source]),
             "test_scans": tables[source].shape[1],
             **named("score", tables[source], 0, 1),
-            **(named("gain", difference(tables[source], baseline), -1, 1) if known(source, baseline) else {}),
+            **gains.get(source, {}),
             "device": rows["device"].iloc[0],
             "falling": (rows.groupby("draw")["fall"].first() > plateau.STILL_LEARNING).mean(),
         }
         for source, rows in condition.groupby("source")
     ]
-
-
-def known(source: str, baseline: pd.DataFrame | None) -> bool:
-    return source != "scratch" and baseline is not None
 
 
 def difference(table: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Small networks and short trainings with explicit settings; the workflow takes its settings from config.yaml."""
 
+from dataclasses import asdict
+
 from headstart.networks.architectures import Architecture
 from headstart.training import feed
 from headstart.training.augment import Augment, Chance
@@ -31,6 +33,28 @@ def training(epochs, batch_size, **changes):
         "deterministic": True,
     }
     return TrainingSettings(epochs=epochs, batch_size=batch_size, **settings | changes)
+
+
+def pretraining(folder, spec, images, targets, settings, source):
+    """A description of a pre-training, as :func:`headstart.pretrain.run` takes it, that writes into a folder."""
+    return {
+        "images": images,
+        "targets": targets,
+        "spec": spec,
+        "network": asdict(architecture()),
+        "training": asdict(settings),
+        "seed": 1,
+        "held_out": 1,
+        "augment": None,
+        "origin": "lower",
+        "resident_gb": None,
+        "state": str(folder / "state"),
+        "minutes": 0,
+        "identity": "one",
+        "encoder": str(folder / "encoder.safetensors"),
+        "source": source,
+        "expects": {"size": [32, 32]},
+    }
 
 
 def augmentation():

@@ -178,27 +178,12 @@ def test_a_source_is_trained_on_its_augmented_slices(scans, kind, monkeypatch):
 
 def test_a_source_with_augmentation_that_was_stopped_ends_in_the_same_bytes(scans, tmp_path, monkeypatch):
     chance = {"probability": 0.5, "low": 0.7, "high": 1.4}
+    augment = {"scale": chance, "gamma": chance, "mirror": True}
 
-    def run(folder, **changes):
-        description = {
-            "images": list(map(str, scans["images"])),
-            "targets": list(map(str, scans["segmentation"])),
-            "spec": asdict(TISSUES),
-            "network": asdict(SMALL),
-            "training": asdict(TRAINING),
-            "seed": 1,
-            "held_out": 1,
-            "augment": {"scale": chance, "gamma": chance, "mirror": True},
-            "origin": "lower",
-            "resident_gb": None,
-            "state": str(tmp_path / folder / "state"),
-            "minutes": 0,
-            "identity": "one",
-            "encoder": str(tmp_path / folder / "encoder.safetensors"),
-            "source": "t1-segmentation",
-            "expects": {"size": [32, 32]},
-        }
-        pretrain.run(description | changes, "cpu")
+    def run(folder, augment=augment):
+        paths = [list(map(str, scans[kind])) for kind in ("images", "segmentation")]
+        described = small.pretraining(tmp_path / folder, asdict(TISSUES), *paths, TRAINING, "t1-segmentation")
+        pretrain.run(described | {"augment": augment}, "cpu")
         names = ("encoder.safetensors", "decoder.safetensors", "model.json", "training.tsv")
         return [(tmp_path / folder / name).read_bytes() for name in names]
 

@@ -1,5 +1,4 @@
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,8 @@ from headstart.networks import model_files
 from headstart.slices import store
 from headstart.training import distributed
 
-NETWORK = asdict(small.architecture())
 # Batches of 4, 4 and 3 slices: two processes share them unequally at the end.
-TRAINING = asdict(small.training(2, batch_size=4, learning_rate=1e-5, precision="float32"))
+TRAINING = small.training(2, batch_size=4, learning_rate=1e-5, precision="float32")
 
 
 @pytest.fixture
@@ -33,25 +31,8 @@ def describe(tmp_path):
 
     def made(kind, folder, **changes):
         spec = {"kind": kind, "classes": ["a", "b", "c"] if kind == "segmentation" else []}
-        return {
-            "spec": spec,
-            "images": paths[0],
-            "targets": paths[1] if kind == "segmentation" else [],
-            "network": NETWORK,
-            "training": TRAINING,
-            "seed": 1,
-            "held_out": 1,
-            "augment": None,
-            "origin": "lower",
-            "resident_gb": None,
-            "state": str(tmp_path / folder / "state"),
-            "minutes": 0,
-            "identity": "one",
-            "encoder": str(tmp_path / folder / "encoder.safetensors"),
-            "source": kind,
-            "expects": {"size": [32, 32]},
-            **changes,
-        }
+        targets = paths[1] if kind == "segmentation" else []
+        return small.pretraining(tmp_path / folder, spec, paths[0], targets, TRAINING, kind) | changes
 
     return made
 

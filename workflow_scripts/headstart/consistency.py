@@ -65,22 +65,22 @@ def check(config: Mapping) -> None:
         if doubled:
             raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
     _check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
-    _check_sources_augmentation(config["pretrain"])
+    for key in ("augment", "transfer"):
+        for source in config["pretrain"][key]:
+            if source not in config["pretrain"]["sources"]:
+                raise UserError(f"pretrain.{key} names {source!r}, which pretrain.sources lacks; correct or remove it.")
+    _check_sources_augmentation(config["pretrain"]["augment"])
     for source, how in config["pretrain"]["transfer"].items():
-        if source not in config["pretrain"]["sources"]:
-            raise UserError(f"pretrain.transfer names {source!r}, which pretrain.sources lacks; correct or remove it.")
         if how == "all" and (source == "scratch" or source.endswith("-classification")):
             raise UserError(f"pretrain.transfer.{source} is all, but this source has no decoder; set it to encoder.")
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 
 
-def _check_sources_augmentation(pretrain: Mapping) -> None:
+def _check_sources_augmentation(augment: Mapping) -> None:
     """Raise :class:`UserError` unless each source that has an augmentation is trained here and can have this one."""
-    for source, kinds in pretrain["augment"].items():
+    for source, kinds in augment.items():
         key, domain = f"pretrain.augment.{source}", source.partition("-")[0]
-        if source not in pretrain["sources"]:
-            raise UserError(f"pretrain.augment names {source!r}, which pretrain.sources lacks; correct or remove it.")
         if domain not in ("t1", "natural"):
             raise UserError(f"pretrain.augment names {source!r}, which is not trained here; remove it.")
         if kinds.get("mirror") and source in _SIDED_SOURCES:

@@ -88,7 +88,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return means.assign(chosen=means.index == means["score"].idxmax())
 
 
-def chosen(path: str | os.PathLike) -> float:
-    """The learning rate that was chosen, from a table of :func:`summary`."""
-    table = read_table(path)
+def best(table: pd.DataFrame) -> float:
+    """The learning rate that a table of :func:`summary` has chosen."""
     return float(table.loc[table["chosen"], "learning_rate"].item())
+
+
+def chosen(path: str | os.PathLike) -> float:
+    """The learning rate that was chosen, from a file with a table of :func:`summary`."""
+    return best(read_table(path))
