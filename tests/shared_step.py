@@ -22,7 +22,8 @@ def save_gradients(description, device):
     model = task.network(architecture.make_encoder(1), architecture, 64, 1).double()
     model.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
     slices = feed.load(images, labels, torch.device(device), resident_gb=None)
-    trainer = Trainer(model, slices, task, small.training(1, batch_size=7, precision="float32"), 1)
+    augment = small.augmentation() if description["augmented"] else None
+    trainer = Trainer(model, slices, task, small.training(1, batch_size=7, precision="float32"), 1, augment=augment)
     next(trainer.run())
     if distributed.rank() == 0:
         gradients = {name: parameter.grad.contiguous() for name, parameter in model.named_parameters()}

@@ -37,12 +37,13 @@ def describe(tmp_path):
     return made
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("augmented", [False, True])
+def test_two_processes_have_the_gradients_of_one(tmp_path, monkeypatch, augmented):
     """In double precision, since a deep network with batch norm amplifies the rounding of float32."""
     monkeypatch.setenv("PYTHONPATH", str(Path(shared_step.__file__).parent))
     files = [tmp_path / name for name in ("alone.safetensors", "shared.safetensors")]
-    shared_step.save_gradients({"file": str(files[0])}, "cpu")
-    distributed.launch("shared_step", {"file": str(files[1])}, 2)
+    shared_step.save_gradients({"file": str(files[0]), "augmented": augmented}, "cpu")
+    distributed.launch("shared_step", {"file": str(files[1]), "augmented": augmented}, 2)
     alone, shared = map(model_files.read_state, files)
     assert list(alone) == list(shared)
     for name, gradient in alone.items():

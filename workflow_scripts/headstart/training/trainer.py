@@ -132,7 +132,9 @@ class Trainer:
         first = epoch * self._steps_per_epoch
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "epoch", epoch))
         batches = [self._rows[batch] for batch in order[: self._total - first]]
-        fed = self._slices.batches(map(distributed.local_shard, batches[self._batches_done :]))
+        # Augmentation is drawn for a whole batch, so that it does not depend on the number of processes.
+        left = batches[self._batches_done :]
+        fed = self._slices.batches(left if self._augment else map(distributed.local_shard, left))
         for number in range(self._batches_done, len(batches)):
             with torch.cuda.stream(self._stream):
                 images, targets = self._augmented(*next(fed), seed_for(self._seed, "step", epoch, number))
@@ -154,9 +156,15 @@ class Trainer:
     def _augmented(
         self, images: torch.Tensor, targets: torch.Tensor | None, seed: int
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """A batch after augmentation. All randomness of a step comes from its own seed, whatever ran before."""
+        """This process's share of a batch, augmented from the whole of it, or the share itself if nothing is augmented.
+
+        All randomness of a step comes from its own seed, whatever ran before.
+        """
         torch.manual_seed(seed)
-        return self._augment(images, targets, _generator(seed)) if self._augment else (images, targets)
+        if self._augment is None:
+            return images, targets
+        images, targets = self._augment(images, targets, _generator(seed))
+        return distributed.local_shard(images), targets if targets is None else distributed.local_shard(targets)
 
     def _step(self, images: torch.Tensor, targets: torch.Tensor | None, slices: int) -> None:
         """One optimiser step on this process's share of a batch; ``slices``: size of the whole batch."""
