@@ -7,7 +7,7 @@ import torch
 
 from headstart import finetune as module
 from headstart.finetune import FinetuneSettings, TrainingSet, finetune
-from headstart.job import UserError
+from headstart.job import UserError, sha256
 from headstart.networks import model_files
 from headstart.pretrain import scratch
 from headstart.slices import store
@@ -92,9 +92,9 @@ def test_of_a_whole_network_all_that_fits_is_transferred(scan, tmp_path, monkeyp
     unet = small.architecture(decoder="unet")
     made = scratch(unet, 1)
     path = tmp_path / "encoder.safetensors"
-    model_files.save(made.encoder, path, {**made.metadata, "untrained": []}, made.history)
     trained = unet.make_decoder(5, 3)
-    model_files.save_weights(trained, tmp_path / "decoder.safetensors")
+    about = {**made.metadata, "untrained": [], "classes": list("abcde")}
+    model_files.save(made.encoder, path, about, made.history, {"decoder.safetensors": trained})
     tuned(path, scan, TrainingSet([0], 9), architecture=unet, decoder_path=tmp_path / "decoder.safetensors")
     tuned(path, scan, TrainingSet([0], 9), architecture=unet)
     whole, encoder = starts
@@ -147,16 +147,17 @@ def test_a_source_made_for_another_study_is_refused(source, scan):
         tuned(source(1), scan, TrainingSet([0], 9), architecture=small.architecture(encoder="resnet34"))
 
 
-def test_metadata_describe_the_draw_and_what_a_prediction_needs(scan):
+def test_metadata_describe_the_draw_and_what_a_prediction_needs(source, scan):
     images, labels = (paths * 2 for paths in scan)
     about = {"source": "scratch", "target": "stroke", "discard_mm": {"top": 0, "bottom": 0}}
     settings = replace(SETTINGS, expects={"size": [32, 32]})
-    found = module.metadata(settings, TrainingSet([1], 9), images, labels, about)
+    found = module.metadata(settings, TrainingSet([1], 9), images, labels, [source(1)], about)
     assert found["kind"] == "segmentation"
     assert found["classes"] == ["background", "lesion"]
     assert found["training"]["epochs"] == 1
     assert found["network"]["encoder"] == "resnet18"
     assert found["seed"] == 9
     assert found["size"] == [32, 32]
+    assert found["start_sha256"] == {"encoder.safetensors": sha256(source(1))}
     assert found["data_sha256"] == store.fingerprint([images[1], labels[1]])
     assert {key: found[key] for key in about} == about

@@ -55,7 +55,7 @@ def test_each_source_may_have_an_augmentation_of_its_own():
         ),
         (
             augmented(natural_autoencoding={"noise": TURN}),
-            "pretrain.augment.natural-autoencoding.noise.low is -10; it must be 0 or more.",
+            "pretrain.augment.natural-autoencoding.noise.low is -10; give a value from 0 to 1.",
         ),
         (
             augmented(t1_segmentation={"rotatoin": TURN}),

@@ -28,11 +28,12 @@ with job.running(snakemake.rule, snakemake.log[0]):
     scans = sorted(set().union(*params.scans))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     decoder = files.decoder or None
+    start = [files.encoder, decoder] if decoder else [files.encoder]
     training_sets, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
         training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)
-        metadata.append(finetune.metadata(settings, training_set, images, labels, params.about))
-        identity = identity_of(metadata[-1], params.code, job.sha256(files.encoder), decoder and job.sha256(decoder))
+        metadata.append(finetune.metadata(settings, training_set, images, labels, start, params.about))
+        identity = identity_of(metadata[-1], params.code)
         training_sets.append(dataclasses.replace(training_set, checkpoint=Checkpoint(state, identity, params.minutes)))
     tuned = finetune.finetune(files.encoder, images, labels, training_sets, settings, decoder_path=decoder)
     for (model, history), about, path in zip(tuned, metadata, snakemake.output.models, strict=True):

@@ -1,8 +1,9 @@
 import pytest
+import small
 import torch
 from torch import nn
 
-from headstart.job import UserError, read_json
+from headstart.job import UserError, read_json, sha256
 from headstart.networks import model_files
 
 METADATA = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
@@ -42,7 +43,7 @@ def test_equal_weights_give_equal_files(tmp_path, saved):
 def test_metadata_and_history_are_written_beside_the_weights(saved):
     metadata = read_json(saved.with_name("model.json"))
     assert {key: metadata[key] for key in METADATA} == METADATA
-    assert len(metadata["weights_sha256"]) == 64
+    assert metadata["sha256"] == {"encoder.safetensors": sha256(saved)}
     lines = saved.with_name("training.tsv").read_text().splitlines()
     assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation\tfall"
     assert lines[1] == "1\t0.0001\t0.3333333333333333\t\t"
@@ -109,3 +110,56 @@ def test_torch_files_are_read_too(tmp_path):
 
 def test_versions_name_the_packages_that_compute():
     assert set(model_files.versions()) == {"headstart", "torch", "monai"}
+
+
+CLASSES = ["background", "lesion", "edema"]
+
+
+def transferred(folder, source, classes, target):
+    """Layers of ``source``, trained for ``classes``, that a target with CLASSES takes into ``target``."""
+    path = folder / "encoder.safetensors"
+    model_files.save(network(), path, {"classes": classes}, beside={"decoder.safetensors": source})
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    layers = model_files.load_layers(target, folder / "decoder.safetensors", CLASSES)
+    given = source.state_dict()
+    for name, tensor in target.state_dict().items():
+        taken = any(name.startswith(f"{layer}.") for layer in layers)
+        assert torch.equal(tensor, given[name] if taken else before[name]), name
+    return layers
+
+
+@pytest.mark.parametrize("kind", ["unet", "paper"])
+def test_every_tensor_of_a_decoder_belongs_to_one_layer(kind):
+    decoder = small.architecture(decoder=kind).make_decoder(3, 1)
+    for name in decoder.state_dict():
+        assert sum(name.startswith(f"{layer}.") for layer in decoder.layer_names) == 1, name
+
+
+@pytest.mark.parametrize("kind", ["unet", "paper"])
+def test_a_decoder_is_taken_whole_where_the_classes_are_the_same(tmp_path, kind):
+    source, target = (small.architecture(decoder=kind).make_decoder(3, seed) for seed in (1, 2))
+    assert transferred(tmp_path, source, CLASSES, target) == target.layer_names
+
+
+@pytest.mark.parametrize("kind", ["unet", "paper"])
+@pytest.mark.parametrize("classes", [["background", "edema", "lesion"], ["sky", "tree", "house"], []])
+def test_the_last_layer_is_not_taken_where_as_many_classes_are_others(tmp_path, kind, classes):
+    source, target = (small.architecture(decoder=kind).make_decoder(3, seed) for seed in (1, 2))
+    assert transferred(tmp_path, source, classes, target) == target.layer_names[:-1]
+
+
+def test_a_convolution_that_does_not_fit_leaves_its_norm_behind(tmp_path):
+    """Without skip connections the first convolution of each step has fewer inputs, while its norm has the same size."""
+    unet = small.architecture(decoder="unet")
+    source, target = unet.make_decoder(1, 1, skips=False), unet.make_decoder(3, 2)
+    parts = ("upsample", "convs.conv_1")
+    assert transferred(tmp_path, source, [], target) == [f"ups.{step}.{part}" for step in range(5) for part in parts]
+
+
+def test_a_decoder_of_another_training_is_refused(tmp_path):
+    decoder = small.architecture(decoder="unet").make_decoder(3, 1)
+    model_files.save(network(), tmp_path / "encoder.safetensors", {}, beside={"decoder.safetensors": decoder})
+    other = small.architecture(decoder="unet").make_decoder(3, 2)
+    model_files.save_weights(other, tmp_path / "decoder.safetensors")
+    with pytest.raises(UserError, match=r"decoder.safetensors is not the file that .*model.json describes; make or"):
+        model_files.load_layers(decoder, tmp_path / "decoder.safetensors", CLASSES)

@@ -161,7 +161,7 @@ def test_mask_sidecar_and_pictures_are_written_under_bids_names(monkeypatch, fol
     oracle, there = simulate(monkeypatch, truth, np.eye(4), METADATA)
     made = segment.segment(folder / "one.nii.gz", oracle, METADATA, MAPS, STOP, threads=1)
     segment.write(
-        made, tmp_path / "sub-one", "one", "m/model.safetensors", {**METADATA, "weights_sha256": "0" * 64}, there
+        made, tmp_path / "sub-one", "one", "m/model.safetensors", {**METADATA, "sha256": {"model.safetensors": "0" * 64}}, there
     )
     stem = tmp_path / "sub-one/anat/sub-one_desc-twoparts_dseg"
     mask = images.read(f"{stem}.nii.gz", None)

@@ -44,8 +44,9 @@ def study(tmp_path, monkeypatch):
     job.write_bytes(results / "slices/stroke/part-0000_T1w.npy", bytes(500))
     job.write_bytes(results / "slices/stroke/.partial-0-1-part-0001_T1w.npy", bytes(100))
     job.write_text(results / "logs/slice_target/stroke/part-0000.log", "at midnight")
-    sha256 = job.sha256(results / "pretrain/scratch/encoder.safetensors")
-    job.write_json(results / "pretrain/scratch/model.json", {"weights_sha256": sha256})
+    weights = ("encoder.safetensors", "decoder.safetensors")
+    hashes = {name: job.sha256(results / "pretrain/scratch" / name) for name in weights}
+    job.write_json(results / "pretrain/scratch/model.json", {"sha256": hashes})
     return root
 
 

@@ -58,7 +58,7 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
         assert set(np.unique(mask.data)) <= {0, 1}
         told = read_json(f"{stem}.json")
         assert told["Classes"] == {"0": "background", "1": "lesion"}
-        assert told["ModelSHA256"] == read_json(finished.folder / MODEL / "model.json")["weights_sha256"]
+        assert told["ModelSHA256"] == read_json(finished.folder / MODEL / "model.json")["sha256"]["model.safetensors"]
     assert {name: written(finished.results / name) for name in before} == before
     metadata = read_json(finished.folder / MODEL / "model.json")
     assert metadata["template"] == template.SPACE

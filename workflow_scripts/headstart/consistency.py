@@ -10,9 +10,22 @@ from headstart.job import UserError
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
 _SIDES = re.compile(r"left.*|right.*|[lr][ht]?|.{3,}(left|right)", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-# Random changes whose strength may be negative, and those whose strength cannot be 0.
-_SIGNED = ("rotation", "shear")
-_POSITIVE = ("scale", "gamma", "inverted_gamma", "blur", "low_resolution")
+# The weakest and strongest value of each random change that can be meant (headstart.training.augment.Augment). Control
+# points of the elastic deformation are an eighth of the side apart.
+_STRENGTHS = {
+    "rotation": (-180, 180),
+    "scale": (0.1, 10),
+    "shear": (-45, 45),
+    "elastic": (0, 0.1),
+    "inverted_gamma": (0.1, 10),
+    "gamma": (0.1, 10),
+    "brightness": (0, 10),
+    "contrast": (0, 10),
+    "bias": (0, 5),
+    "blur": (0.01, 20),
+    "low_resolution": (0.05, 1),
+    "noise": (0, 1),
+}
 # Sources some of whose classes lie on one side, see headstart.slices.cut.PRESENCE_NAMES.
 _SIDED_SOURCES = ("t1-classification",)
 
@@ -102,6 +115,7 @@ def _check_augmentation(place: str, kinds: Mapping) -> None:
         key = f"{place}.{kind}"
         if chance["low"] > chance["high"]:
             raise UserError(f"{key}: low is {chance['low']} and high is {chance['high']}; exchange them.")
-        if kind not in _SIGNED and chance["low"] < 0 or kind in _POSITIVE and not chance["low"]:
-            least = "more than 0" if kind in _POSITIVE else "0 or more"
-            raise UserError(f"{key}.low is {chance['low']}; it must be {least}.")
+        least, most = _STRENGTHS[kind]
+        for end, value in (("low", chance["low"]), ("high", chance["high"])):
+            if not least <= value <= most:
+                raise UserError(f"{key}.{end} is {value}; give a value from {least} to {most}.")

@@ -4,10 +4,11 @@ import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
-from headstart.job import logger
+from headstart.job import logger, sha256
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.seeds import seed_for
@@ -84,8 +85,8 @@ def finetune(
     settings
         Network, training and classes.
     decoder_path
-        Weights of the decoder that was pre-trained with the encoder, of which those are taken that fit; None for a new
-        decoder.
+        Weights of the decoder that was pre-trained with the encoder, of which the layers are taken that fit
+        (:func:`headstart.networks.model_files.load_layers`); None for a new decoder.
     device
         See :func:`headstart.training.devices.choose_device`.
 
@@ -113,8 +114,8 @@ def finetune(
         task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
         if decoder_path is not None:
-            loaded = model_files.load_matching(model.decoder, decoder_path)
-            logger.info("%d of %d tensors of the decoder are pre-trained", len(loaded), len(model.decoder.state_dict()))
+            loaded = model_files.load_layers(model.decoder, decoder_path, settings.classes)
+            logger.info("%d of %d layers of the decoder are pre-trained", len(loaded), len(model.decoder.layer_names))
         seed = seed_for(training_set.seed, "train")
         options = {"rows": rows, "augment": settings.augment, "checkpoint": training_set.checkpoint}
         return Trainer(model, slices, task, settings.training, seed, **options)
@@ -125,12 +126,18 @@ def finetune(
 
 
 def metadata(
-    settings: FinetuneSettings, training_set: TrainingSet, image_paths: Paths, label_paths: Paths, about: Mapping
+    settings: FinetuneSettings,
+    training_set: TrainingSet,
+    image_paths: Paths,
+    label_paths: Paths,
+    start: Sequence[str | os.PathLike],
+    about: Mapping,
 ) -> dict:
     """What ``model.json`` says of the model of one training set.
 
-    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``about``: further entries, such as the names of
-    source and target, and the preparation of the scans, which a prediction repeats.
+    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: the files of its pre-trained weights;
+    ``about``: further entries, such as the names of source and target, and the preparation of the scans, which a
+    prediction repeats.
     """
     data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]
     return {
@@ -140,6 +147,7 @@ def metadata(
         "augment": settings.augment and asdict(settings.augment),
         "network": asdict(settings.architecture),
         "seed": training_set.seed,
+        "start_sha256": {Path(file).name: sha256(file) for file in start},
         "data_sha256": store.fingerprint(data),
         "versions": model_files.versions(),
         **settings.expects,

@@ -237,8 +237,8 @@ def save(source: Source, path: str | os.PathLike, name: str, expects: Mapping) -
     ``name``: that of the source; ``expects``: the input for which the study's weights are made.
     """
     metadata = {**source.metadata, "source": name, **expects}
-    model_files.save(source.encoder, path, metadata, source.history)
-    model_files.save_weights(source.decoder, Path(path).with_name("decoder.safetensors"))
+    beside = {"decoder.safetensors": source.decoder}
+    model_files.save(source.encoder, path, metadata, source.history, beside)
     with atomic(Path(path).with_name("examples.npz")) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **source.examples)
     model_card.write(Path(path).with_name("README.md"), metadata, source.history)

@@ -44,6 +44,11 @@ class Decoder(nn.Module):
         layers[-1] = layers[-1][0]
         self.layers = nn.Sequential(*layers)
 
+    @property
+    def layer_names(self) -> list[str]:
+        """The modules that are transferred whole or not at all, in their order; the last one scores the classes."""
+        return [f"layers.{number}" for number in range(len(self.layers))]
+
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
         """Class scores before the softmax: (B, latent_channels, H/16, W/16) -> (B, C, H, W)."""
         return self.layers(latent)
@@ -70,6 +75,12 @@ class UNetDecoder(nn.Module):
             for step in zip(inputs, beside, widths, strict=False)
         )
         self.scores = nn.Conv2d(widths[-1], classes, 1)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The modules that are transferred whole or not at all, in their order; the last one scores the classes."""
+        parts = ("upsample", "convs.conv_0", "convs.conv_1")
+        return [*(f"ups.{step}.{part}" for step in range(len(self.ups)) for part in parts), "scores"]
 
     def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """Class scores before the softmax: image (B, 1, H, W) and maps of a trunk -> (B, C, H, W)."""

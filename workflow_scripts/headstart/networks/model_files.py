@@ -2,15 +2,17 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
+from headstart.networks.decoders import Decoder, UNetDecoder
 from headstart.networks.weight_files import read_state, shown
 from headstart.version import __version__
 
@@ -27,20 +29,30 @@ class LoadReport:
     unexpected: tuple[str, ...]
 
 
-def save(model: nn.Module, path: str | os.PathLike, metadata: Mapping, history: Iterable[Mapping] = ()) -> None:
+def save(
+    model: nn.Module,
+    path: str | os.PathLike,
+    metadata: Mapping,
+    history: Iterable[Mapping] = (),
+    beside: Mapping[str, nn.Module | None] = MappingProxyType({}),
+) -> None:
     """Write a model's weights to ``path``, and ``model.json`` and ``training.tsv`` beside it.
 
     ``metadata`` describes the model (kind, encoder, template, size, intensities, classes, seed, training data); the
-    SHA-256 of the weights is added to it. ``history``: the rows of :func:`headstart.training.loop.train`, none for a
-    network that was not trained. Equal weights give equal bytes: neither time nor machine is recorded.
+    ``sha256`` of each file of weights is added to it. ``history``: the rows of
+    :func:`headstart.training.loop.train`, none for a network that was not trained. ``beside``: further weights, by the
+    names of their files. Equal weights give equal bytes: neither time nor machine is recorded.
     """
     path = Path(path)
-    save_weights(model, path)
+    weights = {path.name: model, **beside}
+    for name, part in weights.items():
+        save_weights(part, path.with_name(name))
     history = list(history)
     columns = list(dict.fromkeys((*HISTORY, *(name for row in history for name in row))))
     rows = ["\t".join(columns), *("\t".join(map(_cell, map(row.get, columns))) for row in history)]
     write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
-    write_json(path.with_name("model.json"), {**metadata, "weights_sha256": sha256(path)})
+    hashes = {name: sha256(path.with_name(name)) for name in weights}
+    write_json(path.with_name("model.json"), {**metadata, "sha256": hashes})
 
 
 def save_weights(model: nn.Module | None, path: str | os.PathLike) -> None:
@@ -80,14 +92,25 @@ def load_state(
     return report
 
 
-def load_matching(model: nn.Module, path: str | os.PathLike) -> list[str]:
-    """Load the weights whose name and shape ``model`` has too; returns their names."""
-    own = model.state_dict()
-    matching = {
-        name: tensor for name, tensor in read_state(path).items() if name in own and tensor.shape == own[name].shape
-    }
-    model.load_state_dict(matching, strict=False)
-    return list(matching)
+def load_layers(decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes: Sequence[str]) -> list[str]:
+    """Load the layers of a pre-trained decoder that fit, each as a whole; returns their names.
+
+    The last layer is loaded only if the ``model.json`` beside the file names the same ``classes`` in the same order:
+    scores of others mean nothing here, though their number may be the same. Raises :class:`UserError` for a file other
+    than the one that ``model.json`` describes.
+    """
+    metadata = _check_metadata(Path(path), {})
+    given, own = read_state(path), decoder.state_dict()
+    *inner, scores = decoder.layer_names
+    state: dict[str, torch.Tensor] = {}
+    loaded = []
+    for layer in (*inner, scores) if metadata.get("classes") == list(classes) else inner:
+        wanted = {name: tensor for name, tensor in own.items() if name.startswith(f"{layer}.")}
+        if all(name in given and given[name].shape == tensor.shape for name, tensor in wanted.items()):
+            state |= {name: given[name] for name in wanted}
+            loaded.append(layer)
+    decoder.load_state_dict(state, strict=False)
+    return loaded
 
 
 def versions() -> dict[str, str]:
@@ -105,7 +128,8 @@ def _compare(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tenso
     )
 
 
-def _check_metadata(path: Path, expect: Mapping) -> None:
+def _check_metadata(path: Path, expect: Mapping) -> dict:
+    """The ``model.json`` beside a file of weights, which must have these values and the hash of the file."""
     beside = path.with_name("model.json")
     if not path.exists() or not beside.exists():
         gone = beside if path.exists() else path
@@ -117,8 +141,9 @@ def _check_metadata(path: Path, expect: Mapping) -> None:
                 f"{beside} says {key} is {metadata.get(key)!r} but this study needs {value!r}; use weights made for "
                 "it, or change the study."
             )
-    if metadata.get("weights_sha256") != sha256(path):
+    if metadata.get("sha256", {}).get(path.name) != sha256(path):
         raise UserError(f"{path} is not the file that {beside} describes; make or download both again.")
+    return metadata
 
 
 def _cell(value: float | None) -> str:

@@ -22,7 +22,7 @@ PATTERN = r"(?i)(?:sub-)?(?P<subject>[^/]+?)(?:_T1w)?\.nii(?:\.gz)?"
 # Keys of model.json that a prediction uses, besides kind and template.
 _NEEDED = (
     "classes", "discard_mm", "network", "percentiles", "register", "size", "source", "target", "training", "voxel_mm",
-    "weights_sha256",
+    "sha256",
 )  # fmt: skip
 # The end of the message for an empty dataset, and the same with the keys of the section predict.
 _EMPTY_DATASET = (" (layout flat); check folder and layout", "; check predict.folder and predict.pattern")

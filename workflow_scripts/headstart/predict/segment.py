@@ -173,7 +173,7 @@ def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
         "Repairs": record["repairs"],
         "Warnings": record["warnings"],
         "Model": str(Path(weights).parent),
-        "ModelSHA256": metadata["weights_sha256"],
+        "ModelSHA256": metadata["sha256"][Path(weights).name],
         "Target": metadata["target"],
         "Source": metadata["source"],
         "VoxelMM": metadata["voxel_mm"],

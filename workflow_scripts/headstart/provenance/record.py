@@ -235,9 +235,9 @@ def summarise_images(table: PathLike, places: Places) -> dict[str, int | str]:
 def output_checksum(output: PathLike) -> dict[str, int | str]:
     """``bytes`` and ``sha256`` of an output; for weights the hash that ``model.json`` recorded when they were made."""
     path = Path(output)
-    if path.suffix != ".safetensors" or path.stem == "decoder":  # model.json describes the encoder beside it
+    if path.suffix != ".safetensors":
         return job.checksum(path)
-    return {"bytes": path.stat().st_size, "sha256": job.read_json(path.with_name("model.json"))["weights_sha256"]}
+    return {"bytes": path.stat().st_size, "sha256": job.read_json(path.with_name("model.json"))["sha256"][path.name]}
 
 
 def _named(value: object, places: Places) -> object:
