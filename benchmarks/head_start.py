@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from headstart import finetune, images, pretrain, seeds, settings, tune  # noqa: E402
 from headstart.datasets import natural  # noqa: E402
-from headstart.metrics.overlap import counts  # noqa: E402
+from headstart.metrics.overlap import volume_score  # noqa: E402
 from headstart.networks import model_files  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
 from headstart.slices import cut, store  # noqa: E402
@@ -182,7 +182,8 @@ def tuned(job: Run) -> list[dict]:
         order = seeds.generator(SEED, "head start tuning", job.target, number).permutation(len(inputs)).tolist()
         seed = seeds.seed_for(SEED, "head start tuning", job.target, str(number))
         draws.append((finetune.TrainingSet(sorted(order[: job.size]), seed), sorted(order[job.size : job.size + 4])))
-    rows = tune.tries(encoder, inputs, labels, draws, RATES, how, decoder_path=decoder)
+    metric = TARGETS[job.target].metric
+    rows = tune.tries(encoder, inputs, labels, dict.fromkeys(RATES, draws), how, metric, decoder_path=decoder)
     return [{"start": job.start, **row} for row in rows]
 
 
@@ -210,9 +211,9 @@ def scores(about: dict, model: nn.Module, target: str) -> Iterator[dict]:
     entry, of_scan, (_, tested) = TARGETS[target], pairs(target), people(target)
     for subject in tested:
         seen, truth = map(store.read, of_scan[subject])
-        found = counts(predict(model, seen, precision="auto"), truth, len(entry.classes) + 1).over_volume()
-        score = found.iou("skip") if entry.metric == "iou" else found.dice("skip")[:, 1:]
-        yield {**about, "scan": subject, "score": float(np.nanmean(score)), "device": device}
+        found = predict(model, seen, precision="auto")
+        score = volume_score(found, truth, len(entry.classes) + 1, entry.metric, "skip")
+        yield {**about, "scan": subject, "score": score, "device": device}
 
 
 def unlabelled(job: tuple[str, str]) -> list[dict]:

@@ -33,7 +33,7 @@ class Target:
 
 TARGETS = {
     "anatomy": Target(
-        "oasis", "anatomy", tuple(ANATOMY), "iou", ("1000", "1001", "1002", "1006", "1008", "1009", "1011", "1013")
+        "oasis", "anatomy", tuple(ANATOMY), "miou", ("1000", "1001", "1002", "1006", "1008", "1009", "1011", "1013")
     ),
     "stroke": Target("phantoms", "stroke", ("lesion",), "dice"),
     "ms": Target("phantoms", "ms", ("lesion",), "dice"),

@@ -84,6 +84,15 @@ for name in TUNING:
             augment=config["finetune"]["augment"],
             training=finetuning_of(name),
             learning_rates=config["finetune"]["learning_rates"],
+            minutes=config["training"]["checkpoint_minutes"],
+            states=lambda wildcards: [
+                [
+                    f"{STATE}/tune/{{target}}/{{source}}/rate-{rate}_draw-{draw}.state".format(**wildcards)
+                    for draw, _ in enumerate(TUNING[wildcards.target], start=1)
+                ]
+                for rate in config["finetune"]["learning_rates"]
+            ],
+            metric=TARGETS[name]["metric"],
             classes=class_names(name),
             expects=expected_input(),
             train=scans_of_tuning(name, "train"),

@@ -58,6 +58,14 @@ def test_each_source_may_have_an_augmentation_of_its_own():
             "pretrain.augment.natural-autoencoding.noise.low is -10; give a value from 0 to 1.",
         ),
         (
+            augmented(t1_segmentation={"shear": TURN | {"high": 90}}),
+            "pretrain.augment.t1-segmentation.shear.high is 90; give a value from -45 to 45.",
+        ),
+        (
+            augmented(t1_segmentation={"low_resolution": TURN | {"low": 0.5, "high": 30}}),
+            "pretrain.augment.t1-segmentation.low_resolution.high is 30; give a value from 0.05 to 1.",
+        ),
+        (
             augmented(t1_segmentation={"rotatoin": TURN}),
             "pretrain.augment.t1-segmentation has no key 'rotatoin'; did you mean 'rotation'?",
         ),

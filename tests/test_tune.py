@@ -1,14 +1,17 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import small
 
-from headstart import job, tune
+from headstart import finetune, job, tune
 from headstart.finetune import FinetuneSettings, TrainingSet
 from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.pretrain import scratch
 from headstart.slices import store
+from headstart.training.trainer import Trainer
 
 SMALL = small.architecture(decoder="unet")
 SETTINGS = FinetuneSettings(
@@ -41,7 +44,7 @@ def scans(tmp_path):
 
 def test_the_rate_that_learns_is_chosen_over_one_that_does_not(scans):
     draws = [(TrainingSet([0, 1], 1), [2]), (TrainingSet([1, 2], 2), [0])]
-    rows = pd.DataFrame(tune.tries(*scans, draws, [1e-9, 3e-3], SETTINGS, device="cpu"))
+    rows = pd.DataFrame(tune.tries(*scans, {1e-9: draws, 3e-3: draws}, SETTINGS, "miou", device="cpu"))
     assert rows["learning_rate"].tolist() == [1e-9, 1e-9, 3e-3, 3e-3]
     assert rows["draw"].tolist() == [1, 2, 1, 2]
     table = tune.summary(rows)
@@ -50,7 +53,8 @@ def test_the_rate_that_learns_is_chosen_over_one_that_does_not(scans):
 
 def test_a_rate_that_diverges_loses_and_the_others_are_tried(scans):
     draws = [(TrainingSet([0, 1], 1), [2]), (TrainingSet([1, 2], 2), [0])]
-    rows = pd.DataFrame(tune.tries(*scans, draws, [float("inf"), 3e-3], SETTINGS, device="cpu"))
+    rates = dict.fromkeys([float("inf"), 3e-3], draws)
+    rows = pd.DataFrame(tune.tries(*scans, rates, SETTINGS, "miou", device="cpu"))
     assert rows["learning_rate"].tolist() == [float("inf"), 3e-3, 3e-3]
     assert rows["score"].isna().tolist() == [True, False, False]
     assert tune.summary(rows)["chosen"].tolist() == [True, False]  # in ascending order
@@ -71,7 +75,40 @@ def test_a_rate_has_the_mean_of_its_draws_and_of_equal_ones_the_lowest_is_chosen
     assert tune.chosen(tmp_path / "rates.tsv") == 1e-3
 
 
-def test_scans_without_any_class_give_no_choice():
+def test_a_rate_that_rightly_finds_nothing_wins_over_one_that_finds_something(scans, monkeypatch):
+    """The validation scan has no lesion, so that Dice is 0 or undefined."""
+    store.write_labels(scans[2][2], np.zeros((8, 32, 32), np.uint8))
+    found = iter([np.eye(32, dtype=np.uint8)[None].repeat(8, 0), np.zeros((8, 32, 32), np.uint8)])
+    monkeypatch.setattr(tune, "predict", lambda *_, **options: next(found))
+    rates = dict.fromkeys([1e-3, 3e-3], [(TrainingSet([0, 1], 1), [2])])
+    rows = pd.DataFrame(tune.tries(*scans, rates, SETTINGS, "dice", device="cpu"))
+    assert rows["score"].tolist() == [0, 1]
+
+
+def test_tries_that_were_stopped_go_on_and_end_in_the_same_scores(scans, tmp_path, monkeypatch):
+    steps = []
+    step = Trainer._step
+    monkeypatch.setattr(Trainer, "_step", lambda self, *batch: (steps.append(1), step(self, *batch)))
+
+    def rows(folder):
+        """Two rates on two draws, with a state of their own each."""
+        rates = {1e-3: [], 3e-3: []}
+        for (rate, draws), train in itertools.product(rates.items(), ([0, 1], [0])):
+            state = folder / f"{rate}_{len(train)}.state"
+            draws.append((finetune.resumable(TrainingSet(train, 1), {"rate": rate}, "code", state, 0), [2]))
+        return tune.tries(*scans, rates, SETTINGS, "miou", device="cpu")
+
+    whole = list(rows(tmp_path / "whole"))
+    assert len(steps) == 4 * 12
+    stopped = rows(tmp_path / "stopped")
+    assert [next(stopped) for _ in range(3)] == whole[:3]
+    stopped.close()
+    steps.clear()
+    assert list(rows(tmp_path / "stopped")) == whole
+    assert len(steps) == 12
+
+
+def test_a_study_in_which_every_rate_diverges_has_no_choice():
     rows = pd.DataFrame({"learning_rate": [1e-3, 1e-4], "score": [np.nan, np.nan]})
-    with pytest.raises(UserError, match="no learning rate has a score: .*or give one"):
+    with pytest.raises(UserError, match="trainings diverge at every learning rate of"):
         tune.summary(rows)

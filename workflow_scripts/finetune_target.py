@@ -7,7 +7,6 @@ from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
 from headstart.training.augment import augmentation
-from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]):
@@ -33,8 +32,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
         training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)
         metadata.append(finetune.metadata(settings, training_set, images, labels, start, params.about))
-        identity = identity_of(metadata[-1], params.code)
-        training_sets.append(dataclasses.replace(training_set, checkpoint=Checkpoint(state, identity, params.minutes)))
+        training_sets.append(finetune.resumable(training_set, metadata[-1], params.code, state, params.minutes))
     tuned = finetune.finetune(files.encoder, images, labels, training_sets, settings, decoder_path=decoder)
     for (model, history), about, path in zip(tuned, metadata, snakemake.output.models, strict=True):
         model_files.save(model, path, about, history)

@@ -1,3 +1,6 @@
+import dataclasses
+import itertools
+
 import pandas as pd
 import torch
 
@@ -21,18 +24,22 @@ with job.running(snakemake.rule, snakemake.log[0]):
     )
     scans = sorted(set().union(*params.train, *params.held_out))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
-    draws = [
-        (finetune.TrainingSet(list(map(scans.index, train)), seed), list(map(scans.index, held_out)))
-        for train, held_out, seed in zip(params.train, params.held_out, params.seeds, strict=True)
-    ]
-    rows = tune.tries(
-        files.encoder,
-        images,
-        labels,
-        draws,
-        params.learning_rates,
-        settings,
-        decoder_path=files.decoder or None,
-    )
-    table = tune.summary(pd.DataFrame(rows))
-    job.write_table(snakemake.output[0], table)
+    decoder = files.decoder or None
+    start = [files.encoder, decoder] if decoder else [files.encoder]
+
+    def draws(rate: float, states: list[str]) -> list[tune.Draw]:
+        """Training and validation set of each draw, with a checkpoint at this rate."""
+        at_rate = dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rate=rate))
+        made = []
+        for train, held_out, seed, state in zip(params.train, params.held_out, params.seeds, states, strict=True):
+            training_set = finetune.TrainingSet(list(map(scans.index, train)), seed)
+            about = finetune.metadata(at_rate, training_set, images, labels, start, {})
+            training_set = finetune.resumable(training_set, about, params.code, state, params.minutes)
+            made.append((training_set, list(map(scans.index, held_out))))
+        return made
+
+    tried = {rate: draws(rate, states) for rate, states in zip(params.learning_rates, params.states, strict=True)}
+    rows = tune.tries(files.encoder, images, labels, tried, settings, params.metric, decoder_path=decoder)
+    job.write_table(snakemake.output[0], tune.summary(pd.DataFrame(rows)))
+    for training_set, _ in itertools.chain.from_iterable(tried.values()):
+        training_set.checkpoint.remove()

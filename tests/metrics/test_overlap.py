@@ -121,3 +121,18 @@ def test_mean_iou_is_the_mean_over_the_classes_present(pair):
     prediction, truth = pair
     scores = [overlap.iou(prediction == label, truth == label, "skip") for label in range(3)]
     assert overlap.mean_iou(prediction, truth, 3, "skip") == pytest.approx(np.nanmean(scores))
+
+
+@given(pairs(classes=3))
+def test_the_score_of_a_volume_is_that_of_its_slices_as_one(arrays):
+    prediction, truth = arrays
+    together = [each.reshape(1, -1) for each in arrays]
+    found = overlap.volume_score(prediction, truth, 3, "miou", "one")
+    assert found == pytest.approx(overlap.mean_iou(*together, 3, "one"))
+    masks = [overlap.dice(prediction == label, truth == label, "one") for label in (1, 2)]
+    assert overlap.volume_score(prediction, truth, 3, "dice", "one") == pytest.approx(sum(masks) / 2)
+
+
+def test_the_dice_of_empty_volumes_is_undefined_or_one():
+    assert math.isnan(overlap.volume_score(NONE, NONE, 2, "dice", "skip"))
+    assert overlap.volume_score(NONE, NONE, 2, "dice", "one") == 1

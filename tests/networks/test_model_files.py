@@ -149,7 +149,7 @@ def test_the_last_layer_is_not_taken_where_as_many_classes_are_others(tmp_path, 
 
 
 def test_a_convolution_that_does_not_fit_leaves_its_norm_behind(tmp_path):
-    """Without skip connections the first convolution of each step has fewer inputs, while its norm has the same size."""
+    """Without skip connections the first convolution of each step has fewer inputs, its norm has the same size."""
     unet = small.architecture(decoder="unet")
     source, target = unet.make_decoder(1, 1, skips=False), unet.make_decoder(3, 2)
     parts = ("upsample", "convs.conv_1")

@@ -160,9 +160,8 @@ def test_mask_sidecar_and_pictures_are_written_under_bids_names(monkeypatch, fol
     truth = Volume((images.read(folder / "one.nii.gz").data > 0.2).astype(np.uint8), np.eye(4))
     oracle, there = simulate(monkeypatch, truth, np.eye(4), METADATA)
     made = segment.segment(folder / "one.nii.gz", oracle, METADATA, MAPS, STOP, threads=1)
-    segment.write(
-        made, tmp_path / "sub-one", "one", "m/model.safetensors", {**METADATA, "sha256": {"model.safetensors": "0" * 64}}, there
-    )
+    about = {**METADATA, "sha256": {"model.safetensors": "0" * 64}}
+    segment.write(made, tmp_path / "sub-one", "one", "m/model.safetensors", about, there)
     stem = tmp_path / "sub-one/anat/sub-one_desc-twoparts_dseg"
     mask = images.read(f"{stem}.nii.gz", None)
     assert mask.data.dtype == np.uint8

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from headstart.job import UserError
 from headstart.networks.architectures import Segmenter
+from headstart.seeds import seed_for
 from headstart.training import devices, loop, trainer
 from headstart.training.tasks import Segmentation
 
@@ -87,13 +88,35 @@ def test_losses_are_those_of_a_plain_loop():
     for epoch, row in enumerate(history):
         optimiser.param_groups[0]["lr"] = 1e-2 if epoch < 2 else 1e-3
         total = 0
-        for batch in trainer._batches(10, 4, trainer.seed_for(5, "epoch", epoch)):
+        for batch in trainer._batches(10, 4, seed_for(5, "epoch", epoch)):
             loss = functional.cross_entropy(reference(x[batch]), y[batch], torch.tensor([0.5, 2.0]))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             total += loss.item() * len(batch)
         assert row["loss"] == pytest.approx(total / 10, rel=1e-4)
+
+
+def test_the_papers_protocol_has_the_bytes_of_a_loop_without_anything_else():
+    """The paper's decoder, running norms, epochs, no augmentation: what else a training can have leaves no trace."""
+    images, labels = squares(22)
+    settings = small.training(4, batch_size=8, learning_rate=1e-3, weight_decay=2e-4, precision="float32")
+    model, reference = small_model(), small_model()
+    train(model, images, labels, settings, seed=5)
+
+    reference.to(memory_format=torch.channels_last).train()
+    x = torch.tensor(images).float()[:, None] / 65535
+    y, weights = torch.tensor(labels.astype(np.int64)), torch.tensor(WEIGHTS, dtype=torch.float32)
+    optimiser = torch.optim.Adam(reference.parameters(), lr=1e-3, weight_decay=2e-4, fused=True)
+    for epoch in range(4):
+        optimiser.param_groups[0]["lr"] = 1e-3 if epoch < 2 else 1e-4
+        order = torch.randperm(22, generator=torch.Generator().manual_seed(seed_for(5, "epoch", epoch)))
+        for batch in order.split(8):
+            each = functional.cross_entropy(reference(x[batch]), y[batch], weights, reduction="none")
+            optimiser.zero_grad()
+            (each.sum() / weights[y[batch]].sum()).backward()
+            optimiser.step()
+    assert same_weights(model.cpu(), reference)
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="no bfloat16 here")

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from headstart.seeds import seed_for
 from headstart.slices import store
 from headstart.training import feed
 from headstart.training.augment import Augmentation
-from headstart.training.checkpoint import Checkpoint
+from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device
 from headstart.training.loop import train_together
 from headstart.training.losses import median_frequency_weights
@@ -123,6 +123,15 @@ def finetune(
     starts = [functools.partial(start, training_set) for training_set in training_sets]
     for trainer in train_together(starts, chosen, settings.training, settings.runs_per_gpu):
         yield trainer.model.cpu().eval(), trainer.history
+
+
+def resumable(training_set: TrainingSet, metadata: Mapping, code: str, state: str, minutes: float) -> TrainingSet:
+    """A training set with a checkpoint in the file ``state`` (:class:`headstart.training.checkpoint.Checkpoint`).
+
+    ``metadata``: what ``model.json`` will say of the model; ``code``: a hash of the code. A state belongs to the
+    training with these alone.
+    """
+    return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code), minutes))
 
 
 def metadata(

@@ -5,27 +5,29 @@ that suits another. The choice is made once per target, before any model is eval
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from headstart.finetune import FinetuneSettings, Paths, TrainingSet, finetune
 from headstart.job import UserError, logger, read_table
+from headstart.metrics.overlap import Metric, volume_score
 from headstart.slices import store
 from headstart.training.loop import predict
-from headstart.training.tasks import Segmentation
 from headstart.training.trainer import DivergedError
+
+# A training set, and the positions of the scans on which it is validated.
+Draw = tuple[TrainingSet, Sequence[int]]
 
 
 def tries(
     encoder_path: str | os.PathLike,
     image_paths: Paths,
     label_paths: Paths,
-    draws: Sequence[tuple[TrainingSet, Sequence[int]]],
-    learning_rates: Sequence[float],
+    draws: Mapping[float, Sequence[Draw]],
     settings: FinetuneSettings,
+    metric: Metric,
     *,
     decoder_path: str | os.PathLike | None = None,
     device: str = "auto",
@@ -37,31 +39,31 @@ def tries(
     encoder_path, image_paths, label_paths, decoder_path, device
         See :func:`headstart.finetune.finetune`.
     draws
-        Pairs of a training set and the positions of its validation scans.
-    learning_rates
-        The rates to try, in place of that of ``settings``.
+        For each learning rate, which replaces that of ``settings``, the same training and validation sets.
     settings
         See :class:`headstart.finetune.FinetuneSettings`.
+    metric
+        That of the target, by which rates are compared.
 
     Yields
     ------
     dict
-        learning_rate, draw (from 1) and score: the mean IoU over the classes, of all validation slices together. It is
-        NaN for a draw whose training diverges; further draws are then not tried at this rate.
+        learning_rate, draw (from 1) and score, of all validation slices together
+        (:func:`headstart.metrics.overlap.volume_score`; a class that neither ground truth nor prediction has scores 1).
+        It is NaN for a draw whose training diverges; further draws are then not tried at this rate.
     """
-    task = Segmentation(np.ones(len(settings.classes)))
-    for rate in learning_rates:
+    for rate, sets in draws.items():
         training = replace(settings.training, learning_rate=rate)
         tuned = finetune(
             encoder_path,
             image_paths,
             label_paths,
-            [training_set for training_set, _ in draws],
+            [training_set for training_set, _ in sets],
             replace(settings, training=training),
             decoder_path=decoder_path,
             device=device,
         )
-        for number, (_, held_out) in enumerate(draws, start=1):
+        for number, (_, held_out) in enumerate(sets, start=1):
             try:
                 model, _ = next(tuned)
             except DivergedError as error:
@@ -70,7 +72,9 @@ def tries(
                 break
             images, truth = store.gather_pairs(*([paths[i] for i in held_out] for paths in (image_paths, label_paths)))
             found = predict(model, images, precision=training.precision, device=device)
-            yield {"learning_rate": rate, "draw": number, "score": task.score(found, images, truth)}
+            # A rate that rightly finds nothing must not lose to one that finds something.
+            score = volume_score(found, truth, len(settings.classes), metric, "one")
+            yield {"learning_rate": rate, "draw": number, "score": score}
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -81,10 +85,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """
     means = rows.groupby("learning_rate", as_index=False)["score"].agg(lambda scores: scores.mean(skipna=False))
     if means["score"].isna().all():
-        raise UserError(
-            "no learning rate has a score: trainings diverge, or validation scans lack the target; lower the rates of "
-            "finetune.learning_rates, or give one."
-        )
+        raise UserError("trainings diverge at every learning rate of finetune.learning_rates; lower these rates.")
     return means.assign(chosen=means.index == means["score"].idxmax())
 
 

@@ -83,8 +83,8 @@ def draw_tuning(
     """Training and validation sets (``test``) on which learning rates are tried, from scans that no test set has.
 
     ``scans``: those of the target's dataset; ``splits``: all of the target, with training sets of these ``sizes``. The
-    training sets have the middle one of the sizes, as far as there are scans; validation sets have up to four scans.
-    Raises :class:`UserError` if fewer than two participants are left.
+    training sets have the middle one of the sizes, as far as there are scans; validation sets have up to four scans, or
+    more where the last participant has several. Raises :class:`UserError` if fewer than two participants are left.
     """
     tested = {scan.person for scan in scans if any(scan.subject in split.test for split in splits)}
     pool = [scan for scan in scans if scan.person not in tested]
@@ -92,7 +92,7 @@ def draw_tuning(
     if persons < 2:
         raise UserError(
             f"finetune.learning_rates tries rates for targets.{target} on participants of no test set, of which there "
-            f"are {persons}; give one rate, or test on fewer scans."
+            f"are {persons}; give one rate, test on fewer scans, or set targets.{target}.split to fixed."
         )
     size = sorted(sizes)[(len(sizes) - 1) // 2]
     held_out = max(1, min(MOST_HELD_OUT, persons - size))

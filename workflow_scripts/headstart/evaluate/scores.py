@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from headstart.job import UserError
 from headstart.metrics.distance import hausdorff95
-from headstart.metrics.overlap import Counts, Empty, counts
+from headstart.metrics.overlap import Counts, Empty, Metric, counts
 
 
 def score_scan(
@@ -61,7 +60,7 @@ def score_scan(
     return table
 
 
-def scan_scores(table: pd.DataFrame, metric: Literal["dice", "miou"], empty: Empty) -> pd.DataFrame:
+def scan_scores(table: pd.DataFrame, metric: Metric, empty: Empty) -> pd.DataFrame:
     """Sum and number of each scan's scores, over its slices and over its volume (Zoetmulder 2022, section 4.4).
 
     ``table``: rows of :func:`score_scan`. "dice" is averaged over the foreground classes and "miou" over all classes,

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Empty = Literal["skip", "one"]
+Metric = Literal["dice", "miou"]
 
 
 class Counts(NamedTuple):
@@ -61,6 +62,16 @@ def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Emp
     (empty arrays).
     """
     scores = counts(prediction[np.newaxis], truth[np.newaxis], classes).iou(empty)
+    return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+
+
+def volume_score(prediction: np.ndarray, truth: np.ndarray, classes: int, metric: Metric, empty: Empty) -> float:
+    """Score of all slices (N, H, W) together, integer labels 0 .. classes-1; NaN if no class remains.
+
+    "dice" is averaged over the foreground classes, "miou" over all classes, background included.
+    """
+    found = counts(prediction, truth, classes).over_volume()
+    scores = found.iou(empty) if metric == "miou" else found.dice(empty)[:, 1:]
     return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
 

@@ -156,7 +156,7 @@ class Trainer:
     def _augmented(
         self, images: torch.Tensor, targets: torch.Tensor | None, seed: int
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """This process's share of a batch, augmented from the whole of it, or the share itself if nothing is augmented.
+        """The share of this process: of a whole batch after augmentation, or as it was given if there is none.
 
         All randomness of a step comes from its own seed, whatever ran before.
         """
