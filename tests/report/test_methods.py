@@ -263,8 +263,9 @@ def test_methods_describe_the_learning_rates_of_fine_tuning(configured):
     tried = configured(finetune={"learning_rates": [0.01, 0.0001], "draws": 3, "encoder_factor": 0.1})
     text = text_of(tried, ["scratch", "t1-segmentation"])
     for said in (
-        "chosen for each source and target task, from 0.01 and 10⁻⁴: the one with the highest mean IoU on validation "
-        "scans, averaged over 3 random draws of training and validation scans from participants outside all test sets.",
+        "chosen for each source and target task, from 0.01 and 10⁻⁴: the one with the highest score (the metric of the "
+        "task) on validation scans, averaged over 3 random draws of training and validation scans from participants "
+        "outside all test sets.",
         "the learning rate of the encoder was that of the decoder times 0.1.",
         "the same for all sources, apart from the learning rate of fine-tuning.",
     ):
