@@ -17,7 +17,7 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "envs", "rules", "profiles", "workflow_scripts")
 # What a study answers with.
-ANSWERS = ("pretrain", "finetune", "evaluate", "tables", "figures")
+ANSWERS = ("pretrain", "tuning", "finetune", "evaluate", "tables", "figures")
 
 TINY = {
     "study": "tiny",
@@ -31,6 +31,7 @@ TINY = {
     "slice": {"size": 64, "scans_per_file": 2},
     "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
     "pretrain": {"epochs": 1, "sources": ["scratch", "t1-segmentation"]},
+    "finetune": {"learning_rates": [1.0e-3, 1.0e-4], "draws": 1},
     "targets": {
         "stroke": {
             "dataset": "stroke",

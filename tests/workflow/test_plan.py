@@ -11,6 +11,7 @@ pytestmark = pytest.mark.workflow
 SLICES = 48
 # Rates and draws on which they are tried.
 RATES, DRAWS = [0.01, 0.001, 0.0001], 2
+ONE_RATE = {"learning_rates": []}
 
 
 def counted(project, **changes):
@@ -35,7 +36,7 @@ def images_of(rows):
 
 
 def test_a_study_of_one_rate_is_counted_by_epochs(bare_project):
-    assert images_of(counted(bare_project)) == {
+    assert images_of(counted(bare_project, finetune=ONE_RATE)) == {
         ("pretrain", "", "t1-segmentation", ""): 2 * SLICES,  # one of three scans is held out
         ("finetune", "stroke", "scratch", 1): SLICES,
         ("finetune", "stroke", "scratch", 2): 2 * SLICES,
@@ -46,7 +47,7 @@ def test_a_study_of_one_rate_is_counted_by_epochs(bare_project):
 
 def test_the_tries_of_several_rates_are_rows_of_their_own(bare_project):
     """Each source is tried with three rates on two draws, of one scan for two set sizes: six fine-tunings in a job."""
-    plain = images_of(counted(bare_project))
+    plain = images_of(counted(bare_project, finetune=ONE_RATE))
     tried = images_of(counted(bare_project, finetune={"learning_rates": RATES, "draws": DRAWS}))
     tries = {("tune", "stroke", source, 1): 6 * SLICES for source in ("scratch", "t1-segmentation")}
     assert tried == plain | tries

@@ -35,6 +35,7 @@ _STAGES = (
     "ground_truth",
     "slices",
     "pretrain",
+    "tuning",
     "finetune",
     "evaluate",
 )
