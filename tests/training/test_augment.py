@@ -5,10 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from slice_batches import blocks, heads, seeded
 
-from headstart.training import intensity
 from headstart.training.augment import Augment, Chance, PhotoAugment, augmentation
-from headstart.training.warp import ELASTIC_POINTS, affines, enlarge, warp
 
 # Of each kind: the value that changes nothing, and values that change much.
 KINDS = {
@@ -28,16 +27,6 @@ KINDS = {
 SPATIAL = ("rotation", "scale", "shear", "elastic")
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def blocks():
-    """Images whose brightness encodes their label, in patches of 8 pixels."""
-    labels = np.kron(np.random.default_rng(0).integers(0, 4, (6, 4, 4)), np.ones((8, 8), int))
-    return torch.tensor(labels[:, None] / 4, dtype=torch.float32), torch.tensor(labels, dtype=torch.uint8)
-
-
 def augment(**limits):
     return PhotoAugment(**{"degrees": 0, "scale": 0, "mirror": False} | limits)
 
@@ -50,18 +39,6 @@ def only(*kinds, probability=1.0, mirror=False):
 
 def everything():
     return only(*KINDS, probability=0.5, mirror=True)
-
-
-def heads(count=6, size=96):
-    """Smooth discs (count, 1, size, size) with an off-centre lump, in air, and labels of air, disc and lump."""
-    rows, columns = torch.meshgrid(torch.arange(size) / size - 0.5, torch.arange(size) / size - 0.5, indexing="ij")
-    disc, lump = torch.hypot(rows, columns * 1.2) < 0.4, torch.hypot(rows + 0.15, columns - 0.1) < 0.1
-    labels = (disc.to(torch.uint8) + lump).repeat(count, 1, 1)
-    return labels[:, None] * 0.4, labels
-
-
-def each(value, count=1):
-    return torch.full((count,), float(value))
 
 
 def test_limits_of_zero_change_nothing():
@@ -229,105 +206,3 @@ def test_mirroring_reverses_columns_of_half_the_slices_exactly():
     assert torch.equal(seen[~flipped], images[~flipped])
     assert torch.equal(moved[flipped], labels[flipped].flip(-1))
     assert torch.equal(moved[~flipped], labels[~flipped])
-
-
-def spot(row, column, **values):
-    """Where a marked pixel of 65 x 65, given by its distance from the centre, lies after an affine change."""
-    images = torch.zeros(1, 1, 65, 65)
-    images[0, 0, 32 + row - 1 : 32 + row + 2, 32 + column - 1 : 32 + column + 2] = 0.5
-    images[0, 0, 32 + row, 32 + column] = 1
-    given = {name: each(value) for name, value in ({"rotation": 0, "scale": 1, "shear": 0} | values).items()}
-    seen, labels = warp(images, (images[:, 0] == 1).to(torch.uint8), affines(**given))
-    found = divmod(int(seen.argmax()), 65)
-    assert labels[0, found[0], found[1]] == 1
-    return found[0] - 32, found[1] - 32
-
-
-def test_affine_changes_of_one_pixel_by_hand():
-    assert spot(0, 20, rotation=90) == (20, 0)  # clockwise: from the right to below
-    assert spot(-10, 0, rotation=90) == (0, 10)
-    assert spot(-10, 4, rotation=180) == (10, -4)
-    assert spot(8, -10, scale=2) == (16, -20)
-    assert spot(8, -10, scale=0.5) == (4, -5)
-    assert spot(20, 0, shear=45) == (20, 20)
-    assert spot(0, 20, shear=45) == (0, 20)
-    assert spot(10, 0, shear=45, scale=2, rotation=90) == (20, -20)  # (10, 10), (20, 20), then turned
-
-
-def test_beyond_the_border_is_air_and_background():
-    seen, labels = warp(
-        torch.ones(1, 1, 64, 64), torch.ones(1, 64, 64, dtype=torch.uint8), affines(each(0), each(0.5), each(0))
-    )
-    assert seen[0, 0, :15].max() == 0
-    assert labels[0, :15].max() == 0
-    assert labels.sum() == 32 * 32
-
-
-def test_an_elastic_shift_of_all_points_moves_the_slice_and_shifts_up_to_a_sixth_of_their_distance_fold_nothing():
-    images, labels = blocks()
-    shifts = torch.zeros(6, 2, ELASTIC_POINTS, ELASTIC_POINTS)
-    shifts[:, 0] = 4 / 32  # columns: each pixel shows what lies 4 to its right
-    seen, moved = warp(images, labels, affines(each(0, 6), each(1, 6), each(0, 6)), shifts)
-    torch.testing.assert_close(seen[..., :-4], images[..., 4:])
-    assert torch.equal(moved[..., :-4], labels[..., 4:])
-    drawn = 2 * torch.rand(2000, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=seeded()) - 1
-    field = 96 * enlarge(drawn / (6 * ELASTIC_POINTS), (96, 96))
-    along, down = field.diff(dim=-1)[:, :, :-1], field.diff(dim=-2)[..., :-1]
-    assert ((1 + along[:, 0]) * (1 + down[:, 1]) - along[:, 1] * down[:, 0]).min() > 0
-
-
-def test_changes_of_intensity_follow_their_formulas():
-    images = torch.tensor([0, 0.25, 0.5, 1]).reshape(1, 1, 2, 2)
-    cases = {
-        "gamma": (2, [0, 0.0625, 0.25, 1]),
-        "inverted_gamma": (2, [0, 0.4375, 0.75, 1]),
-        "brightness": (0.5, [0, 0.125, 0.25, 0.5]),
-        "contrast": (0.5, [0.21875, 0.34375, 0.46875, 0.71875]),
-    }
-    for kind, (value, expected) in cases.items():
-        seen = getattr(intensity, kind)(images, each(value))
-        torch.testing.assert_close(seen.flatten(), torch.tensor(expected), msg=kind)
-    assert intensity.contrast(images, each(3)).flatten().tolist() == [0, 0, pytest.approx(0.625), 1]
-
-
-def test_a_bias_field_is_smooth_and_darkens_by_no_more_than_its_strength_allows():
-    points = 2 * torch.rand(50, 1, 4, 4, generator=seeded()) - 1
-    field = intensity.bias(torch.ones(50, 1, 96, 96), each(0.4, 50), points)
-    assert field.amax((1, 2, 3)).tolist() == [1] * 50
-    assert np.exp(-0.8) - 1e-6 <= field.min() < 0.6
-    assert max(field.diff(dim=-1).abs().max(), field.diff(dim=-2).abs().max()) < 0.06
-
-
-def test_blur_is_a_gaussian_of_its_width_and_keeps_the_mean():
-    images = torch.zeros(2, 1, 65, 65)
-    images[:, :, 32, 32] = 1
-    seen = intensity.blur(images, torch.tensor([1.0, 2.0]))
-    torch.testing.assert_close(seen.sum((1, 2, 3)), torch.ones(2))
-    squares = (torch.arange(65.0) - 32) ** 2
-    for axis in (-1, -2):
-        torch.testing.assert_close(
-            (seen.sum(axis)[:, 0] * squares).sum(1).sqrt(), torch.tensor([1.0, 2.0]), rtol=0.03, atol=0
-        )
-    constant = torch.full((1, 1, 64, 64), 0.7)
-    torch.testing.assert_close(intensity.blur(constant, each(1)), constant)
-
-
-def test_low_resolution_removes_fine_detail_and_keeps_coarse_detail():
-    ramp = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
-    torch.testing.assert_close(intensity.low_resolution(ramp, each(0.5)), ramp, atol=0.02, rtol=0)
-    fine = torch.rand(4, 1, 64, 64, generator=seeded())
-    power = torch.fft.rfft2(fine).abs()[..., 20:44, 20:].square().mean()
-    left = torch.fft.rfft2(intensity.low_resolution(fine, each(0.5, 4))).abs()[..., 20:44, 20:].square().mean()
-    assert left < 0.2 * power
-    rows = torch.arange(8.0)[:, None].expand(1, 1, 8, 8)
-    # rows 1, 3, 5 and 7 are kept, at 0.5, 2.5, 4.5 and 6.5
-    expected = torch.tensor([1, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7])
-    torch.testing.assert_close(intensity.low_resolution(rows, each(0.5))[0, 0, :, 0], expected)
-
-
-def test_noise_has_its_deviation_and_differs_between_slices():
-    grey = torch.full((3, 1, 128, 128), 0.5)
-    seen = intensity.noise(grey, torch.tensor([0.02, 0.05, 0.05]), seed=1) - grey
-    assert seen.std((1, 2, 3)).tolist() == pytest.approx([0.02, 0.05, 0.05], rel=0.03)
-    assert seen.mean().abs() < 0.001
-    assert not torch.equal(seen[1], seen[2])
