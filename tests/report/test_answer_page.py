@@ -61,7 +61,7 @@ def summary_of(target):
     ]  # fmt: skip
 
 
-def page_of(*targets, sentences=None, shown=None, study=None, learning=0):
+def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudged=0):
     """The page of a study with these targets."""
     about = {
         "name": "tiny",
@@ -78,13 +78,32 @@ def page_of(*targets, sentences=None, shown=None, study=None, learning=0):
     verdict = pd.DataFrame({"target": targets, "metric": "dice", "sentence": sentences})
     summary = pd.DataFrame([row for name in targets for row in summary_of(name)])
     rows = [row for name in targets for row in shown_of(name)]
-    trainings = pd.DataFrame({"target": targets, "judged": 6, "still_learning": learning})
+    trainings = pd.DataFrame({"target": targets, "judged": 6, "unjudged": unjudged, "still_learning": learning})
     return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown, trainings)
 
 
 def test_fine_tunings_that_were_still_learning_are_counted_on_the_page():
-    assert "6 of 18 fine-tunings were still learning at the end" in page_of("stroke", "ms", "anatomy", learning=2)
+    page = page_of("stroke", "ms", "anatomy", learning=2)
+    assert "6 of 18 judged fine-tunings were still learning at the end: the loss fell by more than 5 %" in page
+    assert "does not prove that longer trainings would gain nothing" in page
+    assert "not judged" not in page
     assert "Short trainings" not in page_of("stroke")
+
+
+def test_fine_tunings_that_were_not_judged_are_counted_on_the_page():
+    page = page_of("stroke", "ms", unjudged=[3, 0])
+    assert "3 fine-tunings were not judged, for having fewer than 8 epochs" in page
+    assert "still learning" not in page
+    assert "1 fine-tuning was not judged" in page_of("stroke", learning=1, unjudged=1)
+
+
+def test_the_page_speaks_of_the_others_only_where_there_are_any():
+    assert "In the others" not in page_of("stroke", learning=6)
+
+
+def test_where_nothing_was_judged_the_page_counts_that_alone():
+    trainings = pd.DataFrame({"judged": [0, 0], "unjudged": [2, 3], "still_learning": [np.nan, np.nan]})
+    assert answer_page.learning_note(trainings).startswith("5 fine-tunings were not judged")
 
 
 def test_every_target_has_its_sentence_its_figure_and_its_design():

@@ -24,6 +24,7 @@ from headstart.evaluate.verdict import LEVEL
 from headstart.report import sources, verdict_figure
 from headstart.report.html import listed
 from headstart.report.wording import count
+from headstart.training import plateau
 
 TEMPLATE = Path(__file__).with_name("answer_page.html.jinja")
 # Inches. The figures of three targets with six sources each fit in a window of 1400 x 900 pixels.
@@ -83,15 +84,30 @@ def synthetic_note(datasets: Mapping[str, Mapping]) -> str | None:
 
 
 def learning_note(trainings: pd.DataFrame) -> str | None:
-    """The warning about fine-tunings that had not ended learning; None if there were none, or none was judged."""
-    learning, judged = int(trainings["still_learning"].sum()), int(trainings["judged"].sum())
-    if not learning:
-        return None
-    were = "was" if learning == 1 else "were"
-    return (
-        f"{learning} of {count(judged, 'fine-tuning')} {were} still learning at the end (tables/trainings.tsv). With "
-        "more steps, differences between sources may change or vanish."
-    )
+    """The warning about fine-tunings still learning at their end, and about those not judged; None without either."""
+    judged, unjudged, learning = (int(trainings[name].sum()) for name in ("judged", "unjudged", "still_learning"))
+    sentences = []
+    if learning:
+        sentences.append(
+            f"{learning} of {count(judged, 'judged fine-tuning')} {_were(learning)} still learning at the end: the "
+            f"loss fell by more than {100 * plateau.STILL_LEARNING:g} % (tables/trainings.tsv). With more steps, "
+            "differences between sources may change or vanish."
+        )
+    if 0 < learning < judged:
+        sentences.append(
+            "In the others the loss no longer fell at the last learning rate, which does not prove that longer "
+            "trainings would gain nothing."
+        )
+    if unjudged:
+        sentences.append(
+            f"{count(unjudged, 'fine-tuning')} {_were(unjudged)} not judged, for having fewer than "
+            f"{plateau.LEAST_EPOCHS} epochs: whether more steps would change the result is not known."
+        )
+    return " ".join(sentences) or None
+
+
+def _were(amount: int) -> str:
+    return "was" if amount == 1 else "were"
 
 
 def _compared(study: Mapping) -> str:

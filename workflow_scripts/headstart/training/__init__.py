@@ -21,8 +21,8 @@ Modules, from the outside in:
 
 - ``loop``: trains one or several networks; inference
 - ``trainer``: the training of one network, step by step
-- ``settings``: its length and learning rates; ``optimisers``: Adam for the parts of a network; ``plateau``: whether it
-  had ended learning
+- ``settings``: its length and learning rates; ``optimisers``: Adam for the parts of a network; ``plateau``: how much
+  the loss still fell at its end
 - ``tasks``: what a network is trained to do; ``losses``: the loss functions
 - ``feed``: slices in the device's memory, or streamed from disk
 - ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
