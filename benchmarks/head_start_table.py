@@ -3,8 +3,11 @@
     python benchmarks/head_start_table.py
 
 A gain is the difference to ``scratch`` with the same network, set size, length of training and augmentation, paired by
-test scan and training set. Intervals are bootstrapped over both (headstart.evaluate.bootstrap). ``falling``: fraction
-of the trainings whose loss still fell by more than 5 % at their end. Overwrites benchmarks/head_start.tsv.
+test scan and training set. Intervals are bootstrapped over both (headstart.evaluate.bootstrap) and not corrected for
+the number of comparisons. ``p``: of no gain, two-sided, from the same draws; ``p_holm``: adjusted (Holm 1979) over all
+gains, of all sources and set sizes, with the same target, network, length of training and augmentation. ``falling``:
+fraction of the judged trainings whose loss still fell by more than 5 % at their end
+(headstart.training.plateau), n/a if none was judged. Overwrites benchmarks/head_start.tsv.
 """
 
 import sys
@@ -15,7 +18,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
-from headstart.evaluate import bootstrap  # noqa: E402
+from headstart.evaluate import bootstrap, comparisons  # noqa: E402
 from headstart.training import plateau  # noqa: E402
 
 DRAWS = 10_000
@@ -24,7 +27,8 @@ NAME = (
     r"(?P<target>\w+)/(?P<network>\w+)/(?P<source>[^/]+)/"
     r"size-(?P<scans>\d+)_steps-(?P<steps>\d+)_(?P<augmentation>\w+)"
 )
-CONDITION = ["target", "network", "steps", "augmentation", "scans"]
+FAMILY = ["target", "network", "steps", "augmentation"]
+CONDITION = [*FAMILY, "scans"]
 
 
 def scores(path: Path) -> pd.DataFrame:
@@ -44,7 +48,7 @@ def estimates(condition: pd.DataFrame) -> list[dict]:
     gains = {}
     if "scratch" in tables:
         others = tables.keys() - {"scratch"}
-        gains = {source: named("gain", difference(tables[source], tables["scratch"]), -1, 1) for source in others}
+        gains = {source: gain(difference(tables[source], tables["scratch"])) for source in others}
     return [
         {
             "source": source,
@@ -54,7 +58,7 @@ def estimates(condition: pd.DataFrame) -> list[dict]:
             **named("score", tables[source], 0, 1),
             **gains.get(source, {}),
             "device": rows["device"].iloc[0],
-            "falling": (rows.groupby("draw")["fall"].first() > plateau.STILL_LEARNING).mean(),
+            "falling": falling(rows.groupby("draw")["fall"].first()),
         }
         for source, rows in condition.groupby("source")
     ]
@@ -66,23 +70,41 @@ def difference(table: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     return table.loc[shared] - baseline.loc[shared]
 
 
+def falling(falls: pd.Series) -> float:
+    """Fraction of the judged trainings that were still learning; NaN if none was judged."""
+    return (falls.dropna() > plateau.STILL_LEARNING).mean()
+
+
+def gain(differences: pd.DataFrame) -> dict[str, float]:
+    """The mean of a table of differences, training sets by test scans, with its interval and its p-value."""
+    return named("gain", differences, -1, 1) | {"p": bootstrap.p_value(means(differences))}
+
+
 def named(what: str, table: pd.DataFrame, least: float, most: float) -> dict[str, float]:
     """The mean of a table of training sets by test scans, with its interval, which ends at these limits."""
-    totals = table.to_numpy()[None]
-    counts = np.ones_like(totals)
-    by_set, by_scan = (bootstrap.weights(DRAWS, units, SEED + axis) for axis, units in enumerate(table.shape))
-    drawn = bootstrap.bootstrap_means(totals, counts, by_set, by_scan)[:, 0]
-    found = bootstrap.interval(bootstrap.mean_score(totals, counts)[0], drawn, least, most)
+    found = bootstrap.interval(table.to_numpy().mean(), means(table), least, most)
     return {what: found.estimate, f"{what}_low": found.low, f"{what}_high": found.high}
 
 
-if __name__ == "__main__":
-    rows = scores(ROOT / "results/head_start/scores.tsv")
-    found = [
+def means(table: pd.DataFrame) -> np.ndarray:
+    """The mean of a table of training sets by test scans in each bootstrap draw."""
+    totals = table.to_numpy()[None]
+    by_set, by_scan = (bootstrap.weights(DRAWS, units, SEED + axis) for axis, units in enumerate(table.shape))
+    return bootstrap.bootstrap_means(totals, np.ones_like(totals), by_set, by_scan)[:, 0]
+
+
+def compared(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table of all conditions, from the scores."""
+    found = pd.DataFrame(
         dict(zip(CONDITION, condition, strict=True)) | row
         for condition, group in rows.groupby(CONDITION)
         for row in estimates(group)
-    ]
-    table = pd.DataFrame(found).sort_values(["target", "network", "steps", "augmentation", "source", "scans"])
+    )
+    found["p_holm"] = found.groupby(FAMILY)["p"].transform(comparisons.holm)
+    return found.sort_values([*FAMILY, "source", "scans"])
+
+
+if __name__ == "__main__":
+    table = compared(scores(ROOT / "results/head_start/scores.tsv"))
     print(table.to_string(index=False, float_format="%.3f"))
     table.to_csv(Path(__file__).with_name("head_start.tsv"), sep="\t", index=False, float_format="%.4g", na_rep="n/a")
