@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 SIZES = (96,)
 CLASSES = 7
 BATCH = 32
-# Probability and limits of each kind: nnU-Net's, as far as it has them.
+# Probability and limits of each kind, as in config.yaml.
 KINDS = {
     "rotation": (0.2, -30, 30),
     "scale": (0.2, 0.7, 1.4),
