@@ -1,8 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
+from torch import nn
 
 from headstart import job
+from headstart.networks import model_files
 from headstart.training import plateau
 
 
@@ -22,11 +23,17 @@ def test_short_histories_are_not_judged():
 def test_the_table_counts_runs_that_were_still_learning_and_runs_that_were_not_judged(run_script, tmp_path):
     falls = {("stroke", "scratch", 2, 0): 0.06, ("stroke", "scratch", 2, 1): 0.05, ("stroke", "scratch", 2, 2): None,
              ("stroke", "scratch", 4, 0): None, ("ms", "scratch", 2, 0): -0.1}  # fmt: skip
-    paths = [tmp_path / f"{number}.tsv" for number in range(len(falls))]
+    paths = [tmp_path / str(number) for number in range(len(falls))]
     for path, fall in zip(paths, falls.values(), strict=True):
-        job.write_table(path, pd.DataFrame({"epoch": [1, 9], "fall": [0.9, fall]}))
+        history = [{"epoch": 1, "fall": None}, {"epoch": 9, "fall": fall}]
+        model_files.save(nn.Identity(), path / "model.safetensors", {}, history)
     written = tmp_path / "trainings.tsv"
-    run_script("tabulate_trainings", paths, {"runs": [list(run) for run in falls]}, [written])
+    run_script(
+        "tabulate_trainings",
+        [path / "training.tsv" for path in paths],
+        {"runs": [list(run) for run in falls]},
+        [written],
+    )
     table = job.read_table(written).set_index(["target", "size"])
     columns = ["runs", "epochs", "judged", "unjudged", "still_learning", "fall"]
     expected = {("stroke", 2): [3, 9, 2, 1, 1, 0.055], ("stroke", 4): [1, 9, 0, 1, np.nan, np.nan],
