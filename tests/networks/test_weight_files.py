@@ -51,6 +51,20 @@ def test_weights_are_read_by_their_content_under_any_suffix(tmp_path, content, s
     assert torch.equal(read_state(tmp_path / f"weights{suffix}")["a.weight"], STATE["a.weight"])
 
 
+def test_options_and_numbers_of_numpy_beside_the_weights_are_read(tmp_path):
+    """As in the checkpoints of DINO (args) and of many training loops (the best accuracy)."""
+    held = {**STATE, "args": argparse.Namespace(lr=0.1), "best": np.float64(3), "epoch": np.int32(4), "done": np.True_}
+    (tmp_path / "new.pth").write_bytes(saved(held))
+    # NumPy before 2 has another name for the same function.
+    older = saved(held, _use_new_zipfile_serialization=False).replace(b"numpy._core.", b"numpy.core.")
+    (tmp_path / "old.pth").write_bytes(older)
+    for name in ("new.pth", "old.pth"):
+        found = read_state(tmp_path / name)
+        assert torch.equal(found.pop("a.weight"), STATE["a.weight"])
+        assert found == {name: held[name] for name in found}
+        assert len(found) == 4
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 FOREIGN = {
     "lfs": (POINTER, "is a pointer of Git LFS, not the file itself; fetch it with git lfs pull."),
@@ -67,9 +81,13 @@ FOREIGN = {
     "gzip": (gzip.compress(saved(STATE)), "is compressed (gzip); unpack it."),
     "bzip2": (bz2.compress(saved(STATE)), "is compressed (bzip2); unpack it."),
     "xz": (lzma.compress(saved(STATE)), "is compressed (xz); unpack it."),
-    "namespace": (
-        saved({**STATE, "args": argparse.Namespace()}),
-        "more than weights, namely argparse.Namespace, which",
+    "index": (
+        json.dumps({"metadata": {"total_size": 9}, "weight_map": {"a": "b"}}, indent=2).encode(),
+        "is the index of weights in several files; join these in one file.",
+    ),
+    "options that hold code": (
+        saved({**STATE, "args": argparse.Namespace(reduce=np.sum)}),
+        "more than weights, namely numpy.sum, which",
     ),
     "module": (saved(torch.nn.Linear(2, 2)), "more than weights, namely torch.nn.modules.linear.Linear, which"),
     "numpy": (saved({"a": np.zeros(3)}), "more than weights, namely numpy"),

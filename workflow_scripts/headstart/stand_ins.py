@@ -5,6 +5,7 @@ much time, so that a study is refused when it is planned, and not hours later.
 """
 
 import os
+import re
 from collections.abc import Iterable
 
 from headstart.job import UserError
@@ -21,6 +22,7 @@ _KINDS = (
     (b"\xfd7zXZ", "compressed (xz)", "unpack it"),
     (b"7z\xbc\xaf", "compressed (7z)", "unpack it"),
 )
+_INDEX = re.compile(rb'"(total_\w+|weight_map)"')
 _FETCHED_BY = {LFS: "git lfs pull", ANNEX: "datalad get"}
 # What may stand before the first character of a text: a byte order mark, and white space.
 _BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -61,6 +63,9 @@ def first_bytes(path: str | os.PathLike) -> bytes:
     known = kind_of(start, _KINDS)
     if tool := pointer_of(start):
         known = f"a pointer of {tool}, not the file itself", f"fetch it with {_FETCHED_BY[tool]}"
+    # The index of safetensors in several files, which begins with the size of all or with the file of each tensor.
+    if start.startswith(b"{") and _INDEX.search(start):
+        known = "the index of weights in several files", "join these in one file"
     # The length of a header may look like a text.
     if known and not is_safetensors(start):
         raise UserError(f"{path} is {known[0]}; {known[1]}.")

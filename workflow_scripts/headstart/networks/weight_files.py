@@ -1,5 +1,6 @@
 """Files of weights, read by their content and not by their suffix; what is no such file is refused by what it is."""
 
+import argparse
 import os
 import re
 import warnings
@@ -7,12 +8,20 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from headstart import stand_ins
 from headstart.job import UserError
 
+# What checkpoints hold beside weights that is plain data too: options of a command, and single numbers of NumPy.
+_PLAIN = [
+    argparse.Namespace,
+    np.dtype,
+    *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"},
+    *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
 # First bytes of the two formats of torch.save: an archive (zip), and a pickle.
 _TORCH = (b"PK", b"\x80")
 _STATE_DICT = "save the network's state_dict alone, by torch.save(network.state_dict(), ...)"
@@ -22,15 +31,19 @@ _REFUSED_GLOBAL = re.compile(r"Unsupported (?:global|class): (?:GLOBAL )?(\S+)")
 def read_state(path: str | os.PathLike) -> Mapping[str, object]:
     """What a file of safetensors or of ``torch.save`` holds, on the CPU: tensors by name, and what a checkpoint adds.
 
-    Nothing but tensors, numbers, texts and containers of these is unpickled. Raises :class:`UserError` for a missing
-    file, and for any other by what it is.
+    Nothing but tensors, numbers, texts, options (argparse) and containers of these is unpickled. Raises
+    :class:`UserError` for a missing file, and for any other by what it is.
     """
     start = stand_ins.first_bytes(path)
     try:
         if stand_ins.is_safetensors(start) or (Path(path).suffix == ".safetensors" and not start.startswith(_TORCH)):
             return load_file(path)
         # Opened here, since torch takes a path that ends in .safetensors for that format, whatever it holds.
-        with warnings.catch_warnings(action="ignore", category=UserWarning), open(path, "rb") as file:
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),
+            torch.serialization.safe_globals(_PLAIN),
+            open(path, "rb") as file,
+        ):
             return torch.load(file, map_location="cpu", weights_only=True)
     # What is no such file makes the two libraries raise exceptions of any type.
     except Exception as error:
