@@ -9,7 +9,7 @@ from bad_folders import Case, Say, show
 
 from headstart import settings
 from headstart.networks.architectures import Encoder
-from headstart.networks.external_weights import load_trunk
+from headstart.networks.external_weights import WeightFile, load_trunk
 
 ROOT = Path(__file__).parents[1]
 ENCODER = "resnet18"
@@ -61,7 +61,7 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object], encoder: str = 
 
 def loaded(path: Path) -> str:
     """How many tensors of a file the encoder of the study takes."""
-    found = load_trunk(Encoder(ENCODER, latent_channels=4), path, None)
+    found = load_trunk(Encoder(ENCODER, latent_channels=4), WeightFile(path, None, prefix=None, expects=None))
     return f"{len(found.loaded)} tensors"
 
 
@@ -105,6 +105,18 @@ WEIGHTS = [
     Case("another-resnet", None, "is a resnet50, and network.encoder of this study is", tensors(dict, "resnet50")),
     Case("two-trunks", None, "contains 2 trunks", tensors(lambda state: {**state, **prefixed(state, "student.")})),
     Case("tensor-missing", None, "1 tensors missing (bn1.bias)", tensors(lambda state: without(state, "bn1.bias"))),
+    Case(
+        "deep-stem",
+        None,
+        "has a stem of several 3 x 3 convolutions",
+        tensors(lambda state: {**state, "conv1.0.weight": state["conv1.weight"]}),
+    ),
+    Case(
+        "vision-transformer",
+        None,
+        "it holds a vision transformer",
+        tensors(lambda state: {"cls_token": state["bn1.bias"]}),
+    ),
     Case("no-resnet", None, "contains no trunk of a ResNet", tensors(lambda state: {"w": state["bn1.bias"]})),
 ]
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import small
 import torch
+from bad_settings import small_state
 from safetensors.torch import load_file
 
 from headstart import pretrain
 from headstart.job import UserError, read_json
+from headstart.networks.expected_input import ExpectedInput
+from headstart.networks.external_weights import WeightFile
 from headstart.pretrain import PretrainSettings, SourceTaskSpec, hold_out, scratch
 from headstart.slices import store
 from headstart.training.checkpoint import Checkpoint
@@ -134,6 +137,22 @@ def test_an_untrained_source_is_saved_too(tmp_path):
     with np.load(tmp_path / "examples.npz") as examples:
         assert not examples.files
     assert "trained on: nothing" in (tmp_path / "README.md").read_text()
+
+
+def test_a_file_of_weights_is_saved_with_what_it_expects_and_the_same_seed_gives_the_same_bytes(tmp_path):
+    torch.save(small_state(SMALL.encoder), tmp_path / "weights.pth")
+    grey = ExpectedInput((0.5,), (0.25,), (0.0, 1.0), 224)
+    for name, expects in (("plain", None), ("grey", grey), ("again", grey)):
+        made = pretrain.from_file(WeightFile(tmp_path / "weights.pth", None, None, expects), SMALL, 1)
+        pretrain.save(made, tmp_path / name / "encoder.safetensors", "file", {"size": [32, 32]})
+    kept = {name: read_json(tmp_path / name / "model.json") for name in ("plain", "grey")}
+    assert kept["grey"]["file_expects"] == {"mean": [0.5], "std": [0.25], "range": [0.0, 1.0], "size": 224}
+    assert kept["grey"]["tensors"]["adapted"] == ["conv1.weight", "bn1.running_mean"]
+    assert "file_expects" not in kept["plain"]
+    assert kept["plain"]["tensors"]["adapted"] == []
+    assert "- adapted: 2 tensors (conv1.weight, bn1.running_mean)" in (tmp_path / "grey/README.md").read_text()
+    same = [(tmp_path / name / "encoder.safetensors").read_bytes() for name in ("grey", "again")]
+    assert same[0] == same[1]
 
 
 def test_divergence_keeps_the_encoder_of_the_last_good_epoch(scans, monkeypatch):

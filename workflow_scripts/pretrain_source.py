@@ -2,6 +2,7 @@ import torch
 
 from headstart import job, pretrain
 from headstart.networks.architectures import Architecture
+from headstart.networks.external_weights import WeightFile
 from headstart.slices import store
 from headstart.training import distributed
 
@@ -19,7 +20,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
     if params.spec is None:
         architecture = Architecture.of(params.network)
         if files.weights:
-            made = pretrain.from_file(files.weights[0], params.sha256, architecture, params.seed)
+            weights = WeightFile(files.weights[0], params.sha256, prefix=None, expects=None)
+            made = pretrain.from_file(weights, architecture, params.seed)
         else:
             made = pretrain.scratch(architecture, params.seed)
         pretrain.save(made, encoder, snakemake.wildcards.source, params.expects)

@@ -1,72 +1,25 @@
 """Weights from other projects, checked against a ResNet-50 written from the paper (He 2016)."""
 
 import hashlib
+import re
 
 import pytest
 import torch
 from bad_settings import numbered, prefixed
+from resnet50_by_hand import encoder, features, random_state, same_features
 from safetensors.torch import save_file
-from torch.nn import functional
 
 from headstart.job import UserError
-from headstart.networks.external_weights import load_trunk
-from headstart.networks.trunks import Encoder
+from headstart.networks.external_weights import WeightFile, load_trunk
 
 
-def encoder(name="resnet50"):
-    return Encoder(name, latent_channels=4)
-
-
-def load(model, path, sha256=None):
-    return load_trunk(model, path, sha256)
+def load(model, path, sha256=None, prefix=None):
+    return load_trunk(model, WeightFile(path, sha256, prefix, expects=None))
 
 
 @pytest.fixture(scope="module")
 def torchvision_like():
-    """A ResNet-50 as torchvision names it, with an RGB stem, a classifier, and random weights and statistics."""
-    generator = torch.Generator().manual_seed(0)
-    state = {name: tensor for name, tensor in encoder().state_dict().items() if "compress" not in name}
-    drawn = {}
-    for name, tensor in state.items():
-        if name.endswith("num_batches_tracked"):
-            drawn[name] = torch.tensor(7)
-        elif name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
-            drawn[name] = torch.rand(tensor.shape, generator=generator) + 0.5
-        else:
-            drawn[name] = torch.randn(tensor.shape, generator=generator) / max(1, tensor[0].numel()) ** 0.5
-    drawn["conv1.weight"] = torch.randn((64, 3, 7, 7), generator=generator) / 12
-    drawn["fc.weight"], drawn["fc.bias"] = torch.zeros(1000, 2048), torch.zeros(1000)
-    return drawn
-
-
-def features(state, images):
-    """The last map of a ResNet-50: (B, 3, H, W) -> (B, 2048, H/32, W/32), in evaluation mode."""
-
-    def normalised(x, name):
-        mean, var = state[f"{name}.running_mean"], state[f"{name}.running_var"]
-        return functional.batch_norm(x, mean, var, state[f"{name}.weight"], state[f"{name}.bias"])
-
-    x = functional.conv2d(images, state["conv1.weight"], stride=2, padding=3)
-    x = functional.max_pool2d(functional.relu(normalised(x, "bn1")), 3, stride=2, padding=1)
-    for stage, blocks in enumerate((3, 4, 6, 3), start=1):
-        for block in range(blocks):
-            prefix, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
-            y = functional.relu(normalised(functional.conv2d(x, state[f"{prefix}.conv1.weight"]), f"{prefix}.bn1"))
-            y = functional.conv2d(y, state[f"{prefix}.conv2.weight"], stride=stride, padding=1)
-            y = functional.conv2d(functional.relu(normalised(y, f"{prefix}.bn2")), state[f"{prefix}.conv3.weight"])
-            if block == 0:
-                bias = state.get(f"{prefix}.downsample.0.bias")
-                x = functional.conv2d(x, state[f"{prefix}.downsample.0.weight"], bias, stride=stride)
-                x = normalised(x, f"{prefix}.downsample.1")
-            x = functional.relu(normalised(y, f"{prefix}.bn3") + x)
-    return x
-
-
-def same_features(model, state):
-    grey = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        ours, theirs = model.eval().forward_features(grey), features(state, grey.expand(-1, 3, -1, -1))
-    return torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
+    return random_state()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -81,6 +34,29 @@ def test_weights_of_torchvision_give_the_same_features(torchvision_like, tmp_pat
     assert loaded.missing
     assert all(name.startswith("compress.") for name in loaded.missing)
     assert len(loaded.loaded) == len(torchvision_like) - 3
+
+
+def layer0(name):
+    """The names of a network whose first layers are one torch.nn.Sequential(conv1, bn1, relu, maxpool)."""
+    return re.sub("^bn1", "layer0.1", re.sub("^conv1", "layer0.0", name))
+
+
+def transformers(state):
+    """The names of the ResNet of Hugging Face: transformers/models/resnet/modeling_resnet.py."""
+    inner = {"conv": "convolution", "bn": "normalization"}
+
+    def renamed(name):
+        words = name.split(".")
+        if words[0] in ("conv1", "bn1"):
+            return f"embedder.embedder.{inner[words[0][:-1]]}.{words[1]}"
+        if not words[0].startswith("layer"):
+            return f"classifier.1.{words[1]}"
+        block = f"encoder.stages.{int(words[0][-1]) - 1}.layers.{words[1]}"
+        if words[2] == "downsample":
+            return f"{block}.shortcut.{('convolution', 'normalization')[int(words[3])]}.{words[4]}"
+        return f"{block}.layer.{int(words[2][-1]) - 1}.{inner[words[2][:-1]]}.{words[3]}"
+
+    return {renamed(name): tensor for name, tensor in state.items()}
 
 
 def zeros(state):
@@ -112,6 +88,26 @@ def zeros(state):
             lambda state: {"model": state, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}, id="resumed"
         ),
         pytest.param(lambda state: prefixed(state, "encoder.") | {"decoder.weight": torch.ones(2)}, id="U-Net"),
+        pytest.param(
+            lambda state: {"model": prefixed(state, "module.backbone.") | {"module.projector.0.weight": torch.ones(2)}},
+            id="Barlow Twins, VICReg",
+        ),
+        pytest.param(lambda state: prefixed(state, "module.") | {"module.prototypes.weight": torch.ones(2)}, id="SwAV"),
+        pytest.param(
+            lambda state: (
+                prefixed(state, "online_network.encoder.") | prefixed(zeros(state), "target_network.encoder.")
+            ),
+            id="BYOL",
+        ),
+        pytest.param(
+            lambda state: prefixed(state, "backbone.") | prefixed(zeros(state), "backbone_momentum."), id="lightly"
+        ),
+        pytest.param(lambda state: prefixed(state, "model.") | prefixed(state, "net.model."), id="named twice"),
+        pytest.param(lambda state: prefixed(state, "module.") | {"n_averaged": torch.tensor(3)}, id="SWA"),
+        pytest.param(lambda state: prefixed(state, "backbone.body."), id="detection"),
+        pytest.param(lambda state: {layer0(name): tensor for name, tensor in state.items()}, id="layer0"),
+        pytest.param(lambda state: prefixed(transformers(state), "resnet."), id="transformers"),
+        pytest.param(lambda state: {k: v.double() for k, v in state.items()}, id="double"),
         pytest.param(lambda state: prefixed(numbered(state), "backbone."), id="RadImageNet"),
         pytest.param(numbered, id="numbered"),
         pytest.param(lambda state: prefixed(numbered(state), "0.") | {"1.4.weight": torch.ones(2)}, id="fastai"),
@@ -130,6 +126,60 @@ def test_checkpoints_of_other_projects_are_read(torchvision_like, tmp_path, wrap
     assert same_features(model, torchvision_like)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "taken"),
+    [
+        ("teacher", "teacher"),
+        ("teacher.backbone", "teacher"),
+        ("teacher.backbone.", "teacher"),
+        ("student", "student"),
+        ("student.module", "student"),
+    ],
+)
+def test_one_of_several_networks_is_chosen_by_its_prefix(torchvision_like, tmp_path, prefix, taken):
+    """As in the checkpoints of DINO, where neither of the two is a copy."""
+    states = {"student": zeros(torchvision_like) | {"bn1.bias": torch.ones(64)}, "teacher": torchvision_like}
+    inner = {"student": "module.backbone.", "teacher": "backbone."}
+    torch.save({name: prefixed(states[name], inner[name]) for name in states}, tmp_path / "weights.pth")
+    model = encoder()
+    loaded = load(model, tmp_path / "weights.pth", prefix=prefix)
+    assert torch.equal(model.bn1.bias, states[taken]["bn1.bias"])
+    assert torch.equal(model.layer4[2].conv3.weight, states[taken]["layer4.2.conv3.weight"])
+    assert len(loaded.unused) == len(torchvision_like) + 2
+
+
+def test_an_averaged_copy_can_be_chosen(torchvision_like, tmp_path):
+    torch.save({"state_dict": zeros(torchvision_like), "state_dict_ema": torchvision_like}, tmp_path / "weights.pth")
+    model = encoder()
+    load(model, tmp_path / "weights.pth", prefix="state_dict_ema")
+    assert same_features(model, torchvision_like)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        (None, "contains 2 trunks, with the prefixes 'a.student' and 'a.teacher'; set prefix, beside the file, to one"),
+        ("a", "contains 2 trunks below the prefix 'a', with the prefixes 'a.student' and 'a.teacher'; set prefix"),
+        ("b", "contains no trunk below the prefix 'b', but 2 with the prefixes 'a.student' and 'a.teacher'; set"),
+        ("", "contains no trunk below the prefix '', but 2 with the prefixes"),
+        ("a.stud", "contains no trunk below the prefix 'a.stud', but 2 with the prefixes"),
+    ],
+)
+def test_a_prefix_of_several_or_no_networks_is_refused(torchvision_like, tmp_path, prefix, message):
+    state = {"a": {"student": torchvision_like, "teacher": zeros(torchvision_like)}}
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=message):
+        load(encoder(), tmp_path / "weights.pth", prefix=prefix)
+
+
+def test_a_part_of_a_network_in_several_files_is_refused(torchvision_like, tmp_path):
+    save_file(torchvision_like, tmp_path / "model-00001-of-00002.safetensors")
+    with pytest.raises(UserError, match="model-00001-of-00002.safetensors is part 1 of 2 of a network; join the parts"):
+        load(encoder(), tmp_path / "model-00001-of-00002.safetensors")
+    (tmp_path / "model-00001-of-00002.safetensors").rename(tmp_path / "model-00001-of-00001.safetensors")
+    assert load(encoder(), tmp_path / "model-00001-of-00001.safetensors").loaded
+
+
 def test_biases_of_monai_before_batch_norm_are_folded(torchvision_like, tmp_path):
     state = dict(torchvision_like)
     for stage, channels in enumerate((256, 512, 1024, 2048), start=1):
@@ -145,14 +195,17 @@ def test_biases_of_monai_before_batch_norm_are_folded(torchvision_like, tmp_path
     ("change", "message"),
     [
         (lambda state: state.pop("layer4.2.conv3.weight"), r"1 tensors missing \(layer4.2.conv3.weight\)"),
-        (lambda state: state.update(extra=torch.zeros(1)), r"1 tensors unknown \(extra\)"),
+        (
+            lambda state: state.update({"layer1.0.extra": torch.zeros(1)}),
+            r"1 tensors unknown \(layer1.0.extra\)",
+        ),
         (
             lambda state: state.update({"layer1.0.conv1.weight": torch.zeros(64, 64, 3, 3)}),
             r"1 tensors of another shape \(layer1.0.conv1.weight\)",
         ),
         (
             lambda state: state.update({"bn1.bias": torch.zeros(64, dtype=torch.int8)}),
-            r"1 tensors quantised \(bn1.bias\)",
+            r"is quantised: 1 tensors are of int8 \(bn1.bias\)",
         ),
         (
             lambda state: state["layer1.0.conv2.weight"][0].fill_(torch.nan),
@@ -160,12 +213,17 @@ def test_biases_of_monai_before_batch_norm_are_folded(torchvision_like, tmp_path
         ),
         (lambda state: state["bn1.running_var"][0].fill_(torch.inf), r"NaN or infinite in 1 tensors \(bn1.running_var"),
         (lambda state: state.update({"conv1.weight": torch.ones(64, 2, 7, 7)}), "takes images of 2 channels"),
-        (lambda state: state.update({"conv1.weight": torch.ones(64, 1, 7, 7, 7)}), "of another shape .conv1.weight"),
-        (lambda state: state.pop("conv1.weight"), "contains no trunk of a ResNet: it has no conv1.weight"),
+        (
+            lambda state: state.update({"conv1.weight": torch.ones(64, 1, 7, 7, 7)}),
+            "is a network for volumes .a kernel of 7 x 7 x 7",
+        ),
+        (lambda state: state.pop("conv1.weight"), r"1 tensors missing \(conv1.weight\)"),
+        (lambda state: state["bn1.running_var"][0].fill_(-1), r"has values below 0 in 1 tensors \(bn1.running_var\)"),
+        (lambda state: state.pop("layer1.0.conv1.weight"), "contains no trunk of a ResNet: it has no conv1.weight"),
         (lambda state: state.clear(), "contains no named tensors"),
         (
-            lambda state: state.update(prefixed(state, "student.")),
-            "contains 2 trunks, with the prefixes '' and 'student.'; save the tensors of one of them alone",
+            lambda state: state.update(prefixed(zeros(state), "student.")),
+            "contains 2 trunks, with the prefixes '' and 'student'; set prefix, beside the file, to one of them",
         ),
     ],
 )

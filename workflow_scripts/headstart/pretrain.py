@@ -100,17 +100,18 @@ def scratch(architecture: Architecture, seed: int) -> Source:
     return Source(encoder, _metadata("scratch", architecture, seed, untrained=encoder.state_dict()))
 
 
-def from_file(path: str | os.PathLike, sha256: str | None, architecture: Architecture, seed: int) -> Source:
+def from_file(file: external_weights.WeightFile, architecture: Architecture, seed: int) -> Source:
     """An encoder with a trunk from another project; tensors missing from the file are those of :func:`scratch`.
 
     See :func:`headstart.networks.external_weights.load_trunk`.
     """
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    loaded = asdict(external_weights.load_trunk(encoder, path, sha256))
+    loaded = asdict(external_weights.load_trunk(encoder, file))
     for how, names in loaded.items():
         logger.info("%s: %d tensors%s", how, len(names), f" ({', '.join(names[:8])})" if 0 < len(names) < 400 else "")
     metadata = _metadata("file", architecture, seed, untrained=loaded["missing"])
-    return Source(encoder, metadata | {"file": Path(path).name, "tensors": loaded})
+    expects = {"file_expects": asdict(file.expects)} if file.expects else {}
+    return Source(encoder, metadata | {"file": Path(file.path).name, "tensors": loaded, **expects})
 
 
 def pretrain(

@@ -5,5 +5,6 @@
 - ``model_files``: weights as safetensors, with metadata that describes them
 - ``model_card``: the page that describes an encoder to other projects
 - ``weight_files``: tensors by name from a file, whichever format it has
-- ``external_weights``: weights from other projects, loaded into an encoder
+- ``external_weights``: weights from other projects, loaded into an encoder; ``trunk_names``: where a trunk is in a
+  file; ``foreign_weights``: what it is if it is none; ``expected_input``: what it expects of an image
 """

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from headstart.job import write_text
 from headstart.version import __version__
 
+# Names of a card's list; model.json has all.
+_NAMES = 10
+
 
 def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]) -> None:
     """Write a model card: what an encoder is, what it was trained on, and how to use it in another project."""
@@ -23,6 +26,7 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
         f"- epochs: {last.get('epoch', 0)}",
         *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
         f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
+        *_of_file(metadata),
         "",
         "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
         "",
@@ -37,3 +41,21 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
         "```",
     ]
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _of_file(metadata: Mapping) -> list[str]:
+    """What became of the tensors of a file of weights, and what it expected of an image; none for other encoders."""
+    if "tensors" not in metadata:
+        return []
+    lines = [f"- {how}: {_counted(names)}" for how, names in metadata["tensors"].items()]
+    if expects := metadata.get("file_expects"):
+        values = f"mean {expects['mean']}, deviation {expects['std']}, black and white {expects['range']}"
+        lines.append(f"- the file expected {len(expects['mean'])} channels, {values}: folded into the first layer")
+        if expects["size"]:
+            lines.append(f"- it was trained on images of {expects['size']} pixels a side")
+    return ["", "Tensors of the file:", "", *lines]
+
+
+def _counted(names: Sequence[str]) -> str:
+    """How many names there are, with the names if they are few."""
+    return f"{len(names)} tensors" + (f" ({', '.join(names)})" if 0 < len(names) <= _NAMES else "")
