@@ -8,6 +8,7 @@ import json
 import lzma
 import pickle
 import zipfile
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_weights_are_read_by_their_content_under_any_suffix(tmp_path, content, s
     assert torch.equal(read_state(tmp_path / f"weights{suffix}")["a.weight"], STATE["a.weight"])
 
 
-def test_options_and_numbers_of_numpy_beside_the_weights_are_read(tmp_path):
+def test_options_and_numbers_of_numpy_beside_the_weights_are_left_out(tmp_path):
     """As in the checkpoints of DINO (args) and of many training loops (the best accuracy)."""
     held = {**STATE, "args": argparse.Namespace(lr=0.1), "best": np.float64(3), "epoch": np.int32(4), "done": np.True_}
     (tmp_path / "new.pth").write_bytes(saved(held))
@@ -60,9 +61,19 @@ def test_options_and_numbers_of_numpy_beside_the_weights_are_read(tmp_path):
     (tmp_path / "old.pth").write_bytes(older)
     for name in ("new.pth", "old.pth"):
         found = read_state(tmp_path / name)
-        assert torch.equal(found.pop("a.weight"), STATE["a.weight"])
-        assert found == {name: held[name] for name in found}
-        assert len(found) == 4
+        assert torch.equal(found["a.weight"], STATE["a.weight"])
+        assert not any(isinstance(found[key], type(held[key])) for key in ("args", "best", "epoch", "done"))
+
+
+def test_what_libraries_allow_torch_to_unpickle_is_not_allowed_here_and_still_is_elsewhere(tmp_path):
+    """As MONAI allows, on its import, classes of its own."""
+    (tmp_path / "weights.pth").write_bytes(saved({**STATE, "shape": Fraction(1, 2)}))
+    with torch.serialization.safe_globals([Fraction]):
+        assert torch.load(tmp_path / "weights.pth")["shape"] == Fraction(1, 2)
+        before = set(torch.serialization.get_safe_globals())
+        with pytest.raises(UserError, match="contains more than weights, namely fractions.Fraction, which"):
+            read_state(tmp_path / "weights.pth")
+        assert set(torch.serialization.get_safe_globals()) == before
 
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
