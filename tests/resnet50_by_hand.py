@@ -1,6 +1,7 @@
 """A ResNet-50 written from the paper (He 2016), with torchvision's names and random weights and statistics."""
 
 import torch
+from bad_settings import small_state
 from torch.nn import functional
 
 from headstart.networks.trunks import Encoder
@@ -25,6 +26,19 @@ def random_state():
     drawn["conv1.weight"] = torch.randn((64, 3, 7, 7), generator=generator) / 12
     drawn["fc.weight"], drawn["fc.bias"] = torch.zeros(1000, 2048), torch.zeros(1000)
     return drawn
+
+
+def marked_state():
+    """The tensors of a ResNet-50 with an RGB stem and a classifier, each of a value of its own that is stored once."""
+    shapes = small_state("resnet50") | {"conv1.weight": torch.ones(64, 3, 7, 7), "fc.weight": torch.ones(9, 2048)}
+    return {
+        name: torch.tensor(number, dtype=tensor.dtype).expand(tensor.shape)
+        for number, (name, tensor) in enumerate(shapes.items(), start=1)
+    }
+
+
+def zeros(state):
+    return {name: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) for name, tensor in state.items()}
 
 
 def stem(state, images, padding=3):

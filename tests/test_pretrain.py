@@ -141,12 +141,12 @@ def test_an_untrained_source_is_saved_too(tmp_path):
 
 def test_a_file_of_weights_is_saved_with_what_it_expects_and_the_same_seed_gives_the_same_bytes(tmp_path):
     torch.save(small_state(SMALL.encoder), tmp_path / "weights.pth")
-    grey = ExpectedInput((0.5,), (0.25,), (0.0, 1.0), 224)
+    grey = ExpectedInput((0.5,), (0.25,))
     for name, expects in (("plain", None), ("grey", grey), ("again", grey)):
         made = pretrain.from_file(WeightFile(tmp_path / "weights.pth", None, None, expects), SMALL, 1)
         pretrain.save(made, tmp_path / name / "encoder.safetensors", "file", {"size": [32, 32]})
     kept = {name: read_json(tmp_path / name / "model.json") for name in ("plain", "grey")}
-    assert kept["grey"]["file_expects"] == {"mean": [0.5], "std": [0.25], "range": [0.0, 1.0], "size": 224}
+    assert kept["grey"]["file_expects"] == {"mean": [0.5], "std": [0.25]}
     assert kept["grey"]["tensors"]["adapted"] == ["conv1.weight", "bn1.running_mean"]
     assert "file_expects" not in kept["plain"]
     assert kept["plain"]["tensors"]["adapted"] == []

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from bad_settings import small_state
 from resnet50_by_hand import close, encoder, features, random_state, stem
 from torch.nn import functional
 
@@ -9,11 +10,22 @@ from headstart.job import UserError
 from headstart.networks.expected_input import ExpectedInput, fold
 from headstart.networks.external_weights import WeightFile, load_trunk
 
-IMAGENET = ExpectedInput((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (0.0, 1.0), 224)
-CAFFE = ExpectedInput((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), (0.0, 255.0), 224)
-SYMMETRIC = ExpectedInput((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (-1.0, 1.0), None)
-GREY = ExpectedInput((0.2,), (0.3,), (0.0, 1.0), None)
-ENTRY = {"channels": 3, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.3], "range": [0, 255], "size": 224}
+IMAGENET = ExpectedInput((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+GREY = ExpectedInput((0.2,), (0.3,))
+ENTRY = {"channels": 3, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.3]}
+# What a file expects, and the image that it is then given for one of [0, 1], as each project writes it.
+GIVEN = {
+    "torchvision": (
+        IMAGENET,
+        lambda x: (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225]),
+    ),
+    "Caffe": (
+        ExpectedInput((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3),
+        lambda x: 255 * x - torch.tensor([103.939, 116.779, 123.68]),
+    ),
+    "-1 to 1": (ExpectedInput((0.5,) * 3, (0.5,) * 3), lambda x: 2 * x.expand(*x.shape[:-1], 3) - 1),
+    "grey": (GREY, lambda x: (x - 0.2) / 0.3),
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +38,24 @@ def state_for(expected, rgb_state):
     return rgb_state | {"conv1.weight": rgb_state["conv1.weight"][:, : len(expected.mean)]}
 
 
-def normalised(grey, expected):
-    """A grey image of [0, 1] as the original wants it: (B, 1, H, W) -> (B, C, H, W)."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (expected.mean, expected.std))
-    black, white = expected.range
-    return (black + (white - black) * grey - mean) / std
+def as_given(grey, given):
+    """A grey image of [0, 1] as the original is given it: (B, 1, H, W) -> (B, C, H, W)."""
+    return given(grey.movedim(1, -1)).movedim(-1, 1)
 
 
 def slices():
     return torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("expected", [IMAGENET, CAFFE, SYMMETRIC, GREY], ids=["imagenet", "caffe", "-1 to 1", "grey"])
-def test_a_grey_slice_gives_what_the_original_gives_for_its_normalised_channels(rgb_state, tmp_path, expected):
+@pytest.mark.parametrize(("expected", "given"), GIVEN.values(), ids=GIVEN)
+def test_a_grey_slice_gives_what_the_original_gives_for_its_normalised_channels(rgb_state, tmp_path, expected, given):
     """All values of the last map, on random slices that go on in black beyond their border, as slices of heads do."""
     state, grey = state_for(expected, rgb_state), slices()
     torch.save(state, tmp_path / "weights.pth")
     model = encoder()
     loaded = load_trunk(model, WeightFile(tmp_path / "weights.pth", None, None, expected))
     with torch.inference_mode():
-        theirs = features(state, normalised(functional.pad(grey, [3] * 4), expected), padding=0)
+        theirs = features(state, as_given(functional.pad(grey, [3] * 4), given), padding=0)
         assert close(model.eval().forward_features(grey), theirs)
     assert set(loaded.adapted) == {"conv1.weight", "bn1.running_mean"}
 
@@ -54,7 +64,7 @@ def test_only_where_the_kernel_reaches_beyond_the_image_does_the_originals_paddi
     """The original pads with the grey of the mean: the first two and the last places of the first map, and no other."""
     folded, grey = dict(rgb_state), slices()
     fold(folded, IMAGENET)
-    ours, theirs = stem(folded, grey), stem(rgb_state, normalised(grey, IMAGENET))
+    ours, theirs = stem(folded, grey), stem(rgb_state, as_given(grey, GIVEN["torchvision"][1]))
     assert close(ours[..., 2:-1, 2:-1], theirs[..., 2:-1, 2:-1])
     for edge in (
         (ours - theirs)[..., :2, :],
@@ -66,30 +76,30 @@ def test_only_where_the_kernel_reaches_beyond_the_image_does_the_originals_paddi
 
 
 def test_with_black_as_mean_the_borders_agree_too(rgb_state):
-    black, grey = ExpectedInput((0.0, 0.0, 0.0), (0.5, 0.25, 2.0), (0.0, 1.0), None), slices()
+    black, grey = ExpectedInput((0.0, 0.0, 0.0), (0.5, 0.25, 2.0)), slices()
     folded = dict(rgb_state)
     assert fold(folded, black) == ["conv1.weight"]
-    assert close(stem(folded, grey), stem(rgb_state, normalised(grey, black)))
+    assert close(stem(folded, grey), stem(rgb_state, as_given(grey, lambda x: x / torch.tensor([0.5, 0.25, 2.0]))))
 
 
 def test_a_fold_worked_by_hand():
-    """Two outputs with kernels of ones and twos: x -> 255 x, less 100, by 50."""
+    """Two outputs, with kernels of ones and of twos: (x - 0.5) / 0.25 is 4 x - 2."""
     state = {"conv1.weight": torch.ones(2, 1, 7, 7), "bn1.running_mean": torch.tensor([5.0, 6.0])}
     state["conv1.weight"][1] = 2
-    assert fold(state, ExpectedInput((100.0,), (50.0,), (0.0, 255.0), None)) == ["conv1.weight", "bn1.running_mean"]
-    assert state["conv1.weight"][:, 0, 0, 0].tolist() == pytest.approx([5.1, 10.2])
+    assert fold(state, ExpectedInput((0.5,), (0.25,))) == ["conv1.weight", "bn1.running_mean"]
+    assert state["conv1.weight"][:, 0, 0, 0].tolist() == [4, 8]
     assert state["bn1.running_mean"].tolist() == [5 + 49 * 2, 6 + 98 * 2]
 
 
 def test_an_encoder_that_expects_a_studys_own_slices_is_not_changed(rgb_state):
-    plain = ExpectedInput((0.0,), (1.0,), (0.0, 1.0), None)
+    plain = ExpectedInput((0.0,), (1.0,))
     state = state_for(plain, rgb_state)
     assert fold(dict(state), plain) == []
 
 
 def test_an_entry_is_read():
     expected = ExpectedInput.of(ENTRY, "weights")
-    assert expected == ExpectedInput((0.4, 0.5, 0.6), (0.2, 0.2, 0.3), (0.0, 255.0), 224)
+    assert expected == ExpectedInput((0.4, 0.5, 0.6), (0.2, 0.2, 0.3))
 
 
 @pytest.mark.parametrize(
@@ -99,9 +109,6 @@ def test_an_entry_is_read():
         ({"mean": [0.4]}, r"weights.mean is \[0.4\]; give 3 finite numbers"),
         ({"mean": [0.4, 0.5, float("nan")]}, "weights.mean is .*; give 3 finite numbers"),
         ({"std": [0.2, 0.2, 0]}, r"weights.std is \[0.2, 0.2, 0.0\]; give values above 0"),
-        ({"range": [255, 0]}, "weights.range is .*; give the value of black, and then that of white"),
-        ({"range": [0, 1, 2]}, "weights.range is .*; give 2 finite numbers"),
-        ({"size": 0}, "weights.size is 0; give the pixels of a side, or null"),
     ],
 )
 def test_an_entry_with_which_no_image_can_be_normalised_is_refused(change, message):
@@ -109,9 +116,7 @@ def test_an_entry_with_which_no_image_can_be_normalised_is_refused(change, messa
         ExpectedInput.of(ENTRY | change, "weights")
 
 
-def test_other_channels_than_those_of_the_file_are_refused(rgb_state, tmp_path):
-    torch.save(rgb_state, tmp_path / "weights.pth")
-    with pytest.raises(
-        UserError, match="takes images of 3 channels .conv1.weight., and channels, beside the file, is 1"
-    ):
-        load_trunk(encoder(), WeightFile(tmp_path / "weights.pth", None, None, GREY))
+def test_other_channels_than_those_of_the_file_are_refused(tmp_path):
+    torch.save(small_state("resnet18"), tmp_path / "weights.pth")
+    with pytest.raises(UserError, match="takes images of 1 channel .conv1.weight., and expects has 3; correct"):
+        load_trunk(encoder("resnet18"), WeightFile(tmp_path / "weights.pth", None, None, IMAGENET))

@@ -45,15 +45,13 @@ def test_the_card_of_weights_from_a_file_says_what_became_of_each_tensor(tmp_pat
         "missing": (),
         "unused": ("fc.weight",),
     }
-    expects = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.3), "range": (0.0, 255.0), "size": 224}
+    expects = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.3)}
     lines = card(tmp_path, METADATA | {"file": "a.pth", "tensors": tensors, "file_expects": expects}, []).splitlines()
     for line in (
         "- loaded: 11 tensors",
         "- adapted: 2 tensors (conv1.weight, bn1.running_mean)",
         "- missing: 0 tensors",
         "- unused: 1 tensors (fc.weight)",
-        "- the file expected 3 channels, mean (0.4, 0.5, 0.6), deviation (0.2, 0.2, 0.3), black and white "
-        "(0.0, 255.0): folded into the first layer",
-        "- it was trained on images of 224 pixels a side",
+        "- input of the file, folded into the first layer: mean 0.4, 0.5, 0.6; standard deviation 0.2, 0.2, 0.3",
     ):
         assert line in lines, line

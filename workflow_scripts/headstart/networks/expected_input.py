@@ -17,7 +17,7 @@ CHANNELS = (1, 3)
 
 @dataclass(frozen=True)
 class ExpectedInput:
-    """What a file of weights expects of an image: (x - ``mean``) / ``std`` in each channel, of which it has one or three.
+    """What a file of weights expects of an image: (x - ``mean``) / ``std`` in each of its channels, one or three.
 
     Both are in the units of x, of [0, 1]: 0.5 and 0.5 for weights that expect an image of [-1, 1]; for weights that
     expect [0, 255], their own mean and standard deviation divided by 255.

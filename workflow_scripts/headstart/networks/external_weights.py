@@ -32,7 +32,7 @@ class WeightFile:
 
     ``sha256``: its expected checksum, or None. ``prefix``: which of several networks in it, by what stands before the
     names of its tensors; None for the only one. ``expects``: the input for which it was trained; None if that is an
-    image of [0, 1], the same in each channel.
+    image of [0, 1], equal in all channels.
     """
 
     path: str | os.PathLike
@@ -111,8 +111,8 @@ def _check_fit(path: str | os.PathLike, state: Mapping[str, torch.Tensor], wante
         outputs, channels, *kernel = shapes["conv1.weight"]
         if channels not in expected_input.CHANNELS:
             raise UserError(
-                f"{path} takes images of {channels} channels (conv1.weight); only weights for one channel, or three "
-                "(RGB), suit a grey image."
+                f"{path} takes images of {channels} channels (conv1.weight); take weights for one channel (grey) or "
+                "three (RGB)."
             )
         shapes["conv1.weight"] = torch.Size((outputs, 1, *kernel))
     for what, names in (
@@ -148,9 +148,10 @@ def _fold_input(path: str | os.PathLike, state: dict[str, torch.Tensor], expects
         state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
         return ["conv1.weight"]
     if len(expects.mean) != stem.shape[1]:
+        channels = f"{stem.shape[1]} channel{'s' * (stem.shape[1] > 1)}"
         raise UserError(
-            f"{path} takes images of {stem.shape[1]} channels (conv1.weight), and channels, beside the file, is "
-            f"{len(expects.mean)}; correct it, with mean and std."
+            f"{path} takes images of {channels} (conv1.weight), and expects has {len(expects.mean)}; correct its "
+            "channels, mean and std."
         )
     return expected_input.fold(state, expects)
 

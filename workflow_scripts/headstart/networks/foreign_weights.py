@@ -8,7 +8,7 @@ import torch
 from headstart.networks.trunks import RESNETS
 from headstart.networks.weight_files import shown
 
-_PLAIN = f"take weights of a plain ResNet ({', '.join(RESNETS)})"
+_PLAIN = f"take weights of a plain 2D ResNet ({', '.join(RESNETS)})"
 _OPTIMISER = re.compile(r"(^|\.)(exp_avg\w*|momentum_buffer|square_avg|step)$")
 _DECODER = re.compile(r"(^|\.)(decoder|segmentation_head|up\d*|upconv\d*|final)\.")
 # Names by which networks that are no ResNets are known, and what each is.
@@ -81,7 +81,7 @@ def _stem(trunk: Mapping[str, torch.Tensor]) -> str | None:
         return "has a stem of several 3 x 3 convolutions (a deep stem, as of timm's resnet50d and of CLIP)"
     kernel = trunk["conv1.weight"].shape[2:] if "conv1.weight" in trunk else None
     if kernel is not None and len(kernel) == 3:
-        return f"is a network for volumes (a kernel of {_by(kernel)} in conv1.weight), and a study's see slices"
+        return f"is a network for volumes (a kernel of {_by(kernel)} in conv1.weight), not for slices"
     if kernel is not None and kernel != (7, 7):
         return f"has a stem of {_by(kernel)} (conv1.weight), as for small images, and not of 7 x 7"
     return None

@@ -49,10 +49,8 @@ def _of_file(metadata: Mapping) -> list[str]:
         return []
     lines = [f"- {how}: {_counted(names)}" for how, names in metadata["tensors"].items()]
     if expects := metadata.get("file_expects"):
-        values = f"mean {expects['mean']}, deviation {expects['std']}, black and white {expects['range']}"
-        lines.append(f"- the file expected {len(expects['mean'])} channels, {values}: folded into the first layer")
-        if expects["size"]:
-            lines.append(f"- it was trained on images of {expects['size']} pixels a side")
+        values = [", ".join(f"{value:g}" for value in expects[name]) for name in ("mean", "std")]
+        lines.append("- input of the file, folded into the first layer: mean {}; standard deviation {}".format(*values))
     return ["", "Tensors of the file:", "", *lines]
 
 

@@ -111,7 +111,7 @@ def _choose(
         return own[0]
     wrong = f"contains {len(own)} trunks{below}," if own else f"contains no trunk{below}, but {len(trunks)}"
     there = " and ".join(repr(name.removesuffix(".")) for name in own or trunks)
-    raise UserError(f"{path} {wrong} with the prefixes {there}; set prefix, beside the file, to one of them.")
+    raise UserError(f"{path} {wrong} with the prefixes {there}; name one as prefix, or save it in a file of its own.")
 
 
 def _distinct(tensors: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> list[str]:
