@@ -14,6 +14,7 @@ from headstart.networks.external_weights import WeightFile
 from headstart.pretrain import PretrainSettings, SourceTaskSpec, hold_out, scratch
 from headstart.slices import store
 from headstart.training.checkpoint import Checkpoint
+from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation
 from headstart.training.trainer import DivergedError
 
@@ -24,6 +25,8 @@ SPECS = {
     "segmentation": TISSUES,
     "autoencoding": SourceTaskSpec("autoencoding"),
     "classification": SourceTaskSpec("classification", ("low", "high"), activation="softmax"),
+    "masked-autoencoding": SourceTaskSpec("masked-autoencoding", hidden=0.5, patch=8),
+    "restoring": SourceTaskSpec("restoring"),
 }
 
 
@@ -31,7 +34,7 @@ SPECS = {
 def scans(tmp_path):
     """Images of three scans, and targets for each kind of task."""
     rng = np.random.default_rng(0)
-    found = {"images": [], "segmentation": [], "classification": [], "autoencoding": []}
+    found = {"images": []} | {kind: [] for kind in SPECS}
     for scan in range(3):
         labels = np.sort(rng.integers(0, 4, (4, 32, 32)), axis=1)
         for kind in ("images", "segmentation", "classification"):
@@ -132,6 +135,16 @@ def test_a_source_is_saved_with_its_metadata_examples_and_card(scans, tmp_path):
         assert text in card
 
 
+def test_a_slice_that_was_restored_is_an_example_beside_its_original(scans):
+    source = pretrained(scans, "masked-autoencoding", held_out=1)
+    shown, original = source.examples["images"] / 65535, source.examples["targets"]
+    assert source.metadata["hidden"] == 0.5
+    assert source.metadata["patch"] == 8
+    changed = np.abs(shown - original) > 1e-6
+    assert 0.3 < changed.mean() <= 0.5  # half, less what was black before
+    assert not shown[changed].any()
+
+
 def test_an_untrained_source_is_saved_too(tmp_path):
     pretrain.save(scratch(SMALL, 1), tmp_path / "encoder.safetensors", "scratch", {"size": [32, 32]})
     with np.load(tmp_path / "examples.npz") as examples:
@@ -171,12 +184,18 @@ def test_divergence_keeps_the_encoder_of_the_last_good_epoch(scans, monkeypatch)
     assert all(torch.equal(kept[name], good[name]) for name in good)
 
 
-CLASSES = {"segmentation": Segmentation, "autoencoding": AutoEncoding, "classification": Classification}
+CLASSES = {
+    "segmentation": Segmentation,
+    "autoencoding": AutoEncoding,
+    "classification": Classification,
+    "masked-autoencoding": MaskedAutoEncoding,
+    "restoring": Restoring,
+}
 
 
 @pytest.mark.parametrize("kind", SPECS)
 def test_a_source_is_trained_on_its_augmented_slices(scans, kind, monkeypatch):
-    """Label maps follow; what classification recognises stays; auto-encoding restores the slice as it was changed."""
+    """Label maps follow; what classification recognises stays; what is restored is the slice as it was changed."""
     seen, loss = [], CLASSES[kind].loss
 
     def recorded(task, output, images, targets):

@@ -22,6 +22,7 @@ from headstart.training import feed
 from headstart.training.augment import PhotoAugment
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.loop import train, train_together
+from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Segmentation
 from headstart.training.trainer import Trainer
 
@@ -52,7 +53,13 @@ def small_model(outputs):
 def trainer(kind, checkpoint=None):
     """A training with augmentation and validation, of a task with or without a state of its own."""
     images, labels = slices_and_labels()
-    task = Segmentation(np.array([0.5, 2.0])) if kind == "segmentation" else AutoEncoding(small.architecture(), 1)
+    tasks = {
+        "segmentation": lambda: Segmentation(np.array([0.5, 2.0])),
+        "autoencoding": lambda: AutoEncoding(small.architecture(), 1),
+        "masked-autoencoding": lambda: MaskedAutoEncoding(0.5, 8),
+        "restoring": Restoring,
+    }
+    task = tasks[kind]()
     targets = labels if kind == "segmentation" else None
     model = small_model(2 if kind == "segmentation" else 1)
     slices = feed.load(images, targets, CPU, resident_gb=None)
@@ -70,7 +77,7 @@ def bytes_of(trained, folder):
     return [(folder / name).read_bytes() for name in ("model.safetensors", "training.tsv")]
 
 
-@pytest.mark.parametrize("kind", ["segmentation", "autoencoding"])
+@pytest.mark.parametrize("kind", ["segmentation", "autoencoding", "masked-autoencoding", "restoring"])
 def test_a_training_stopped_after_any_step_resumes_to_the_same_bytes(kind, tmp_path):
     whole = bytes_of(ended(trainer(kind)), tmp_path / "whole")
     steps = len(list(trainer(kind).run()))

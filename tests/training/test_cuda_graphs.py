@@ -11,6 +11,7 @@ from headstart.training import feed
 from headstart.training.cuda_graphs import Graphs
 from headstart.training.devices import deterministic_mode
 from headstart.training.loop import train_together
+from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Segmentation
 from headstart.training.trainer import Trainer
 
@@ -100,7 +101,7 @@ def test_the_learning_rate_and_the_batch_may_change_between_replays(recorded):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("kind", ["segmentation", "autoencoding"])
+@pytest.mark.parametrize("kind", ["segmentation", "autoencoding", "masked-autoencoding", "restoring"])
 @pytest.mark.parametrize("runs_per_gpu", [1, 3])
 def test_on_a_gpu_graphs_and_sharing_change_nothing(kind, runs_per_gpu, monkeypatch):
     rng = np.random.default_rng(0)
@@ -112,7 +113,13 @@ def test_on_a_gpu_graphs_and_sharing_change_nothing(kind, runs_per_gpu, monkeypa
         slices = feed.load(images, labels if kind == "segmentation" else None, cuda, resident_gb=None)
 
         def start(seed):
-            task = Segmentation(np.ones(2)) if kind == "segmentation" else AutoEncoding(architecture, seed)
+            tasks = {
+                "segmentation": lambda: Segmentation(np.ones(2)),
+                "autoencoding": lambda: AutoEncoding(architecture, seed),
+                "masked-autoencoding": lambda: MaskedAutoEncoding(0.5, 16),
+                "restoring": Restoring,
+            }
+            task = tasks[kind]()
             model = task.network(architecture.make_encoder(seed), architecture, 64, seed)
             return Trainer(model, slices, task, settings, seed)
 

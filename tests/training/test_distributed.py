@@ -30,30 +30,35 @@ def describe(tmp_path):
         store.write_labels(labels, values)
 
     def made(kind, folder, **changes):
-        spec = {"kind": kind, "classes": ["a", "b", "c"] if kind == "segmentation" else []}
+        spec = {"kind": kind, "classes": ["a", "b", "c"] if kind == "segmentation" else [], "hidden": 0.5, "patch": 8}
         targets = paths[1] if kind == "segmentation" else []
         return small.pretraining(tmp_path / folder, spec, paths[0], targets, TRAINING, kind) | changes
 
     return made
 
 
-@pytest.mark.parametrize("augmented", [False, True])
-def test_two_processes_have_the_gradients_of_one(tmp_path, monkeypatch, augmented):
+@pytest.mark.parametrize(
+    ("kind", "augmented"),
+    [("segmentation", False), ("segmentation", True), ("masked-autoencoding", True), ("restoring", False)],
+)
+def test_two_processes_have_the_gradients_and_norms_of_one(tmp_path, monkeypatch, kind, augmented):
     """In double precision, since a deep network with batch norm amplifies the rounding of float32."""
     monkeypatch.setenv("PYTHONPATH", str(Path(shared_step.__file__).parent))
     files = [tmp_path / name for name in ("alone.safetensors", "shared.safetensors")]
-    shared_step.save_gradients({"file": str(files[0]), "augmented": augmented}, "cpu")
-    distributed.launch("shared_step", {"file": str(files[1]), "augmented": augmented}, 2)
+    described = {"kind": kind, "augmented": augmented}
+    shared_step.save_step(described | {"file": str(files[0])}, "cpu")
+    distributed.launch("shared_step", described | {"file": str(files[1])}, 2)
     alone, shared = map(model_files.read_state, files)
     assert list(alone) == list(shared)
-    for name, gradient in alone.items():
-        assert torch.allclose(shared[name], gradient, rtol=1e-9, atol=1e-12), name
+    for name, values in alone.items():
+        assert torch.allclose(shared[name], values, rtol=1e-9, atol=1e-12), name
 
 
-def test_two_processes_train_as_one_does(describe, tmp_path):
+@pytest.mark.parametrize("kind", ["autoencoding", "masked-autoencoding"])
+def test_two_processes_train_as_one_does(kind, describe, tmp_path):
     torch.set_num_threads(1)
-    pretrain.run(describe("autoencoding", "alone"), "cpu")
-    distributed.launch("headstart.pretrain", describe("autoencoding", "shared"), 2)
+    pretrain.run(describe(kind, "alone"), "cpu")
+    distributed.launch("headstart.pretrain", describe(kind, "shared"), 2)
     alone, shared = (pd.read_csv(tmp_path / folder / "training.tsv", sep="\t") for folder in ("alone", "shared"))
     assert list(alone) == list(shared)
     assert len(shared) == 2

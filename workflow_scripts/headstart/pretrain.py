@@ -17,20 +17,18 @@ from headstart.networks.architectures import Architecture, Segmenter, count_para
 from headstart.networks.trunks import Trunk
 from headstart.seeds import generator, seed_for
 from headstart.slices import store
-from headstart.training import distributed, feed
+from headstart.training import distributed, feed, outputs
 from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device, choose_precision
-from headstart.training.loop import predict, train
+from headstart.training.loop import train
 from headstart.training.losses import median_frequency_weights
+from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.settings import TrainingSettings
-from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask, Task
+from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask
 from headstart.training.trainer import DivergedError
 
 Paths = Sequence[store.Slices]
-
-# Held-out slices of which the outputs are kept for the report.
-_EXAMPLES = 6
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,16 @@ class SourceTaskSpec:
     """A source task: its ``kind``, a key of :data:`TASKS`, and the names of its ``classes``.
 
     ``first``: value of the first class in label maps, lower values belong to no class; ``activation``: that of a
-    classification.
+    classification; ``hidden`` and ``patch``: fraction and side, in pixels, of the patches that masked auto-encoding
+    hides.
     """
 
     kind: str
     classes: Sequence[str] = ()
     first: int = 0
     activation: str | None = None
+    hidden: float | None = None
+    patch: int | None = None
 
     def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
         """The task for these training targets (N, ...)."""
@@ -58,6 +59,8 @@ TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int]
     ),
     "autoencoding": lambda spec, targets, architecture, seed: AutoEncoding(architecture, seed),
     "classification": lambda spec, targets, architecture, seed: Classification(spec.classes, spec.activation),
+    "masked-autoencoding": lambda spec, targets, architecture, seed: MaskedAutoEncoding(spec.hidden, spec.patch),
+    "restoring": lambda spec, targets, architecture, seed: Restoring(),
 }
 
 
@@ -162,7 +165,7 @@ def pretrain(
             task,
             training,
             seed_for(seed, "train"),
-            validation=_validation(task, *unseen, **options) if held_out else None,
+            validation=outputs.validation(task, *unseen, seed_for(seed, "held out"), **options) if held_out else None,
             augment=settings.augment,
             checkpoint=checkpoint,
         )
@@ -184,7 +187,8 @@ def pretrain(
         "data_sha256": store.fingerprint([*image_paths, *target_paths]),
         "training": asdict(training) | {"precision": choose_precision(training.precision, chosen)},
     }
-    examples = _examples(model, task, *(unseen if held_out else (images, targets)), **options)
+    shown = unseen if held_out else (images, targets)
+    examples = outputs.examples(model, task, *shown, seed_for(seed, "examples"), **options)
     decoder = model.decoder.cpu() if isinstance(model, Segmenter) else None
     return Source(encoder.cpu(), metadata, decoder, history, examples)
 
@@ -264,23 +268,6 @@ def _joined(
     if not files or len(chosen) < 2:
         return store.SliceArray(chosen[0]) if files else None, None
     return store.join_pairs(*chosen)
-
-
-def _validation(
-    task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
-) -> Callable[[nn.Module], float]:
-    """A function that scores a model on held-out slices."""
-    inputs = images.astype(np.float32) / store.SCALE
-    return lambda model: task.score(predict(model, images, task.postprocess, **options), inputs, targets)
-
-
-def _examples(
-    model: nn.Module, task: Task, images: np.ndarray, targets: np.ndarray | None, **options: str
-) -> dict[str, np.ndarray]:
-    """A few slices, evenly spaced, with the model's outputs and, where there are any, their targets."""
-    chosen = np.linspace(0, len(images) - 1, min(_EXAMPLES, len(images)) + 2).round().astype(int)[1:-1]
-    found = {"images": images[chosen], "outputs": predict(model, images[chosen], task.postprocess, **options)}
-    return found if targets is None else found | {"targets": targets[chosen]}
 
 
 def _metadata(kind: str, architecture: Architecture, seed: int, untrained: Iterable[str] = ()) -> dict:

@@ -6,7 +6,9 @@ What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs
         batches = permutation(N, seed_for(seed, "epoch", epoch)).split(settings.batch_size)
         for step, rows in enumerate(batches):
             optimisers.set_rate(settings.rate(step of the training))
-            images, targets = augment(*slices[rows], seed_for(seed, "step", epoch, step))
+            generator = seeded(seed_for(seed, "step", epoch, step))
+            images, targets = augment(*slices[rows], generator)
+            images, targets = task.corrupt(images, targets, generator)  # masked auto-encoding: patches are hidden
             with autocast(device, precision):
                 output = model(images)                  # (B, 1, H, W) -> (B, C, H, W) or (B, C)
             loss = task.loss(output, images, targets)   # in float32
@@ -23,7 +25,8 @@ Modules, from the outside in:
 - ``trainer``: the training of one network, step by step
 - ``settings``: its length and learning rates; ``optimisers``: Adam for the parts of a network; ``plateau``: how much
   the loss still fell at its end
-- ``tasks``: what a network is trained to do; ``losses``: the loss functions
+- ``tasks``: what a network is trained to do; ``restoring``: those that restore what ``corruption`` took from slices;
+  ``losses``: the loss functions; ``outputs``: what a source's network makes of held-out slices
 - ``feed``: slices in the device's memory, or streamed from disk
 - ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
 - ``devices``: device, precision and determinism; ``cuda_graphs``: a training step as CUDA graphs

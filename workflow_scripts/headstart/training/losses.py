@@ -49,8 +49,14 @@ def cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Ten
 
 
 def absolute(output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Absolute difference (L1) of two images (B, 1, H, W), averaged over pixels, a scalar."""
+    """Absolute difference (L1) of two images of one shape, averaged over pixels, a scalar."""
     return mean_of((output.float() - images).abs())
+
+
+def absolute_where(output: torch.Tensor, images: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    """Absolute difference averaged over the pixels that are ``taken``, bool of the same shape; 0 if there are none."""
+    differences = (output.float() - images).abs() * taken
+    return distributed.mean(differences.sum(), taken.sum().float().clamp(min=torch.finfo(torch.float32).tiny))
 
 
 def mean_of(values: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,9 @@ from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
 from headstart.training import distributed, losses
 
+# Images and targets of a batch after a change, drawn from a generator on the CPU.
+Change = Callable[[torch.Tensor, torch.Tensor | None, torch.Generator], tuple[torch.Tensor, torch.Tensor | None]]
+
 L1_WEIGHT, GAN_WEIGHT = 0.996, 0.004
 # Columns that auto-encoding adds to the history: the two parts of the loss, the discriminator's loss, and the fractions
 # of real and of generated patches that it recognises.
@@ -26,11 +29,15 @@ _GAN_METRICS = ("l1", "gan", "discriminator", "real_accuracy", "generated_accura
 class Task(ABC):
     """One task, for one training.
 
-    A network's inputs are (B, 1, H, W) float32 in [0, 1], with a batch of ``targets`` (B, ...) uint8 or None.
+    A network's inputs are (B, 1, H, W) float32 in [0, 1], with a batch of ``targets`` (B, ...): uint8 as they are
+    stored, what ``corrupt`` makes of them, or None.
     """
 
     # Name of the score, for the report.
     measure: str
+    # What happens to a batch before the network sees it, for a task that undoes it: random numbers that a step drew
+    # would be the same each time that a GPU replays its recording.
+    corrupt: Change | None = None
 
     @abstractmethod
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:
@@ -116,22 +123,34 @@ class Segmentation(SourceTask):
         return {"class_weights": self.weights.tolist()}
 
 
-class AutoEncoding(SourceTask):
-    """Reproduce the image: 0.996 L1 + 0.004 GAN, with a discriminator (section 4.1.2).
-
-    The score is the fraction of the images' variance that the outputs explain: 0 for the mean intensity, 1 for a
-    perfect reproduction.
-    """
+class ImageTask(SourceTask):
+    """Restore an image (B, H, W) float32: L1; the score is the fraction of its variance that the output explains."""
 
     measure = "variance explained"
 
-    def __init__(self, architecture: Architecture, seed: int) -> None:
-        self.discriminator = architecture.make_discriminator(seed_for(seed, "discriminator"))
-
     @override
     def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> Segmenter:
-        # With skip connections it would copy the image, and its encoder would learn nothing.
+        # With skip connections the decoder could copy most of the image, and the encoder would learn nothing of it.
         return Segmenter(encoder, architecture.make_decoder(1, seed_for(seed, "decoder"), skips=False))
+
+    @override
+    def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return losses.absolute(output[:, 0], targets)
+
+    @override
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
+        return output[:, 0].float().clamp(0, 1)
+
+    @override
+    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+        return variance_explained(predictions, targets)
+
+
+class AutoEncoding(ImageTask):
+    """Reproduce the input: 0.996 L1 + 0.004 GAN, with a discriminator (section 4.1.2)."""
+
+    def __init__(self, architecture: Architecture, seed: int) -> None:
+        self.discriminator = architecture.make_discriminator(seed_for(seed, "discriminator"))
 
     @override
     def prepare(
@@ -180,14 +199,8 @@ class AutoEncoding(SourceTask):
         return {**self.discriminator.state_dict(), **self._sums}
 
     @override
-    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
-        return output[:, 0].float().clamp(0, 1)
-
-    @override
     def score(self, predictions: np.ndarray, images: np.ndarray, targets: None) -> float:
-        total = np.square(images - images.mean(), dtype=np.float64).sum()
-        residual = np.square(predictions - images, dtype=np.float64).sum()
-        return float(1 - residual / max(total, np.finfo(float).tiny))
+        return variance_explained(predictions, images)
 
     @override
     def metadata(self) -> dict:
@@ -233,6 +246,13 @@ class Classification(SourceTask):
     @override
     def metadata(self) -> dict:
         return {"activation": self.activation}
+
+
+def variance_explained(predictions: np.ndarray, images: np.ndarray) -> float:
+    """Fraction of the variance of intensities (any shape) that is explained: 0 for their mean, 1 for all of it."""
+    total = np.square(images - images.mean(), dtype=np.float64).sum()
+    residual = np.square(predictions - images, dtype=np.float64).sum()
+    return float(1 - residual / max(total, np.finfo(float).tiny))
 
 
 def roc_area(scores: np.ndarray, positive: np.ndarray) -> float:

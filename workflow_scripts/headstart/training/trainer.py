@@ -3,7 +3,7 @@
 import copy
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.cuda_graphs import Graphs
 from headstart.training.devices import autocast, choose_precision
-from headstart.training.feed import Feed
+from headstart.training.feed import Batch, Feed
 from headstart.training.settings import TrainingSettings
-from headstart.training.tasks import Task
+from headstart.training.tasks import Change, Task
 
 # Slices from which the statistics of batch norm are estimated again, at most: Wu and Johnson 2021 (section 3) find no
 # gain from more than 10^3 to 10^4.
@@ -132,12 +132,12 @@ class Trainer:
         first = epoch * self._steps_per_epoch
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "epoch", epoch))
         batches = [self._rows[batch] for batch in order[: self._total - first]]
-        # Augmentation is drawn for a whole batch, so that it does not depend on the number of processes.
-        left = batches[self._batches_done :]
-        fed = self._slices.batches(left if self._augment else map(distributed.local_shard, left))
-        for number in range(self._batches_done, len(batches)):
+        left = range(self._batches_done, len(batches))
+        seeds = (seed_for(self._seed, "step", epoch, number) for number in left)
+        fed = self._shards(batches[self._batches_done :], seeds, self._augment, self._task.corrupt)
+        for number in left:
             with torch.cuda.stream(self._stream):
-                images, targets = self._augmented(*next(fed), seed_for(self._seed, "step", epoch, number))
+                images, targets = next(fed)
                 optimisers.set_rate(self._optimisers, self._settings.rate(first + number, self._steps_per_epoch))
                 self._run_step(images, targets, len(batches[number]))
             self._batches_done = number + 1
@@ -153,18 +153,27 @@ class Trainer:
             self._last_good = copy.deepcopy(self.model.state_dict())
             self._loss.zero_()
 
-    def _augmented(
-        self, images: torch.Tensor, targets: torch.Tensor | None, seed: int
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The share of this process: of a whole batch after augmentation, or as it was given if there is none.
+    def _shards(
+        self, batches: Sequence[torch.Tensor], seeds: Iterable[int], *changes: Change | None
+    ) -> Iterator[Batch]:
+        """Read batches, given by the numbers of their slices, change them, and yield this process's shard of each.
 
-        All randomness of a step comes from its own seed, whatever ran before.
+        All randomness of a batch comes from its own seed, whatever ran before. Changes are drawn for the whole batch,
+        so that they do not depend on the number of processes; None changes nothing.
         """
-        torch.manual_seed(seed)
-        if self._augment is None:
-            return images, targets
-        images, targets = self._augment(images, targets, _generator(seed))
-        return distributed.local_shard(images), targets if targets is None else distributed.local_shard(targets)
+        changes = [change for change in changes if change]
+        read = self._slices.batches(batches if changes else map(distributed.local_shard, batches))
+        for seed, (images, targets) in zip(seeds, read, strict=True):
+            torch.manual_seed(seed)
+            generator = _generator(seed)
+            with torch.autocast(self._device.type, enabled=False):
+                for change in changes:
+                    images, targets = change(images, targets, generator)
+            if changes:
+                images, targets = (
+                    part if part is None else distributed.local_shard(part) for part in (images, targets)
+                )
+            yield images, targets
 
     def _step(self, images: torch.Tensor, targets: torch.Tensor | None, slices: int) -> None:
         """One optimiser step on this process's share of a batch; ``slices``: size of the whole batch."""
@@ -200,13 +209,14 @@ class Trainer:
         """Replace the statistics of batch norm by means over batches of the training slices (precise batch norm).
 
         The running averages of a training of few steps still hold their start (mean 0, variance 1) and describe weights
-        that have changed since (Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3).
+        that have changed since (Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3). A task that
+        corrupts its inputs is validated on corrupted slices, so that these are what the statistics describe.
         """
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "norms"))
-        most = -(-_NORM_SLICES // self._settings.batch_size)
-        shards = (distributed.local_shard(self._rows[batch]) for batch in order[:most])
+        batches = [self._rows[batch] for batch in order[: -(-_NORM_SLICES // self._settings.batch_size)]]
+        seeds = (seed_for(self._seed, "norms", number) for number in range(len(batches)))
         with autocast(self._device, self._precision):
-            update_bn((images for images, _ in self._slices.batches(shards)), self.model)
+            update_bn((images for images, _ in self._shards(batches, seeds, self._task.corrupt)), self.model)
 
     def _validated(self) -> float | None:
         if self._validation is None or distributed.rank() > 0:
