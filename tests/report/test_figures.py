@@ -192,3 +192,15 @@ def test_equal_figures_are_equal_bytes(tmp_path, suffix):
         figure = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
         scan_pictures.save_all(figure, [tmp_path / f"{name}.{suffix}"])
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_examples_of_a_task_that_makes_images_show_slice_output_and_original(restored):
+    slices, outputs, originals = (np.full((2, 8, 8), value, np.float32) for value in (0.1, 0.2, 0.3))
+    slices[:, 0], outputs[:, 0], originals[:, 0] = 0.4, 0.5, 0.6  # the row at the top of the file
+    metadata = {"kind": "any", "classes": [], "first": 0, "origin": "upper"}
+    figure = figures.source_examples(metadata, slices, outputs, originals if restored else None)
+    shown = [axis.images[0].get_array() for axis in figure.axes[::2]]  # of the first slice
+    assert [picture[0, 0] for picture in shown] == pytest.approx([0.1, 0.2, 0.3][: len(shown)])
+    assert [picture[-1, 0] for picture in shown] == pytest.approx([0.4, 0.5, 0.6][: len(shown)])
+    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["slice", "output", "ground truth"][: 2 + restored]

@@ -89,20 +89,22 @@ def source_examples(
 
     ``metadata``: the source's ``model.json``, of which ``kind``, ``classes``, ``first`` (label of the first class) and
     ``origin`` (where row 0 of a slice is, "lower" or "upper") are used. ``images``: the slices (N, H, W). ``outputs``,
-    ``targets``: label maps (N, H, W) of a segmentation, images (N, H, W) of an auto-encoding, which has no targets, or
-    the probability of each class (N, C) of a classification.
+    ``targets``: label maps (N, H, W) of a segmentation, images (N, H, W) of a task that restores slices, without
+    targets if these are the slices, or the probability of each class (N, C) of a classification.
     """
     kind, classes, first = metadata["kind"], metadata["classes"], metadata["first"]
     if metadata["origin"] == "upper":
         images, outputs, targets = (
             maps[:, ::-1] if np.ndim(maps) == 3 else maps for maps in (images, outputs, targets)
         )
-    rows = ["slice", "output"] + ["ground truth"] * (kind == "segmentation")
+    rows = ["slice", "output"] + ["ground truth"] * (np.ndim(targets) == 3)
+    restored = np.ndim(outputs) == 3 and np.issubdtype(outputs.dtype, np.floating)
+    beneath = [images, outputs, targets][: len(rows)] if restored else [images] * len(rows)
     figure, axes = plt.subplots(len(rows), len(images), figsize=(1.9 * len(images), 2.1 * len(rows)), squeeze=False)
-    for column, (image, output) in enumerate(zip(images, outputs, strict=True)):
+    for column, output in enumerate(outputs):
         shown = axes[:, column]
-        for axis in shown:
-            axis.imshow(output if kind == "autoencoding" and axis is shown[1] else image, origin="lower", cmap="gray")
+        for axis, pictures in zip(shown, beneath, strict=True):
+            axis.imshow(pictures[column], origin="lower", cmap="gray")
             axis.set_xticks([])
             axis.set_yticks([])
         if kind == "segmentation":

@@ -43,7 +43,7 @@ class Trainer:
     slices
         The images and targets; their device is that of the training.
     task
-        Defines loss and score.
+        Defines loss and score, and how slices are corrupted if it is to restore them.
     settings
         Length, batch size, learning rates, norms and precision.
     seed
