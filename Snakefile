@@ -9,6 +9,7 @@ report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/paths.smk"
 include: "rules/datasets.smk"
 include: "rules/register.smk"
 include: "rules/label.smk"

@@ -14,7 +14,7 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import consistency, job, seeds, settings
+from headstart import consistency, job, seeds, settings, sources
 from headstart.datasets import layouts, natural, participants, splits
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
@@ -58,7 +58,9 @@ try:
         for size in target["sizes"]
         for resample in range(1, target["resamples"] + 1)
     }
-    splits.check_usable(config, SCANS, SPLITS)
+    # Scans of people in a test set, which no source is trained on, by dataset.
+    LEFT_OUT = splits.left_out(config, SCANS, SPLITS)
+    splits.check_usable(config, SCANS, SPLITS, LEFT_OUT)
     TUNING = {
         name: splits.draw_tuning(
             name,
@@ -71,15 +73,24 @@ try:
         for name, target in config["targets"].items()
         if len(config["finetune"]["learning_rates"]) > 1
     }
-    WEIGHTS = settings.weights_file(config["pretrain"]["weights"]["file"], DATA)
+    SOURCES = sources.of_study(config)
+    WEIGHTS = {
+        name: settings.weights_file(name, source.weights, DATA)
+        for name, source in SOURCES.items()
+        if source.weights is not None
+    }
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
-LEFT_OUT = settings.left_out(config["pretrain"])
-SOURCES = [source for source in config["pretrain"]["sources"] if source not in LEFT_OUT]
-T1_SOURCE = config["pretrain"]["dataset"]
-LABELLED = list(dict.fromkeys(target["dataset"] for target in TARGETS.values()))
+# Classes of each dataset whose manual labels a target or a source uses: name to label values.
+CLASSES = sources.manual_classes(config)
+LABELLED = list(CLASSES)
+# The datasets of scans that sources are trained on, and those of them for which labels are made.
+PRETRAINED = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.on_scans))
+LABELS_MADE = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.uses_made_labels))
+# What figures and tables show of each source, see headstart.report.sources.
+SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()}
 # Scans in each numbered part: of the jobs that check, compare and draw scans, and of the files of slices.
 SCANS_PER_PART = {"check": config["check"]["scans_per_job"], "slice": config["slice"]["scans_per_file"]}
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
@@ -129,10 +140,14 @@ def scan_of(wildcards):
     return SCANS[wildcards.dataset][wildcards.subject]
 
 
+def scans_for_training(*names):
+    """The scans of these datasets that a source may be trained on."""
+    return [scan for name in names for scan in SCANS[name].values() if scan.subject not in LEFT_OUT.get(name, ())]
+
+
 def classes_of(dataset):
-    """The classes of the target that uses a dataset: name to label values, in order; class k has the value k."""
-    target = next(target for target in TARGETS.values() if target["dataset"] == dataset)
-    return {name: consistency.label_values(listed) for name, listed in target["classes"].items()}
+    """The classes of a dataset's manual labels: name to label values, in order; class k has the value k."""
+    return {name: consistency.label_values(listed) for name, listed in CLASSES[dataset].items()}
 
 
 def class_names(target):
@@ -155,123 +170,10 @@ def role_of(dataset, subject):
     tests = any(
         subject in split.test for (target, _, _), split in SPLITS.items() if TARGETS[target]["dataset"] == dataset
     )
-    uses = {"pre-trains": dataset == T1_SOURCE, "tests": tests, "trains": dataset in LABELLED and not tests}
+    targeted = any(target["dataset"] == dataset for target in TARGETS.values())
+    pretrains = dataset in PRETRAINED and subject not in LEFT_OUT.get(dataset, ())
+    uses = {"pre-trains": pretrains, "tests": tests, "trains": targeted and not tests}
     return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
-
-
-def scan_paths(pattern, *names):
-    """A pattern with dataset and subject filled in for every scan of the datasets named."""
-    return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
-
-
-def numbered_parts(pattern, dataset, count, each):
-    """A pattern with dataset and part filled in for every part of ``count`` things with ``each`` in a part."""
-    return [pattern.format(dataset=dataset, part=f"{number:04d}") for number in range(-(-count // each))]
-
-
-def part_range(count, each, part):
-    """Number of the first thing of a part, and of the one after its last."""
-    first = int(part) * each
-    return [first, min(first + each, count)]
-
-
-def scans_of_part(wildcards, stage):
-    """The scans of a part of a stage, see SCANS_PER_PART."""
-    scans = list(SCANS[wildcards.dataset].values())
-    return scans[slice(*part_range(len(scans), SCANS_PER_PART[stage], wildcards.part))]
-
-
-def paths_of_part(pattern, stage):
-    """Input function: a pattern filled in for each scan of a part."""
-    return lambda wildcards: [
-        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
-    ]
-
-
-def part_paths(pattern, stage, *names):
-    """A pattern with dataset and part filled in for every part of the scans of the datasets named."""
-    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), SCANS_PER_PART[stage])]
-
-
-def parts_holding(pattern, target, subjects):
-    """A pattern with dataset and part filled in for the files with the slices of these scans of a target."""
-    dataset = TARGETS[target]["dataset"]
-    files = part_paths(pattern, "slice", dataset)
-    places = {files[number // SCANS_PER_PART["slice"]] for number, s in enumerate(SCANS[dataset]) if s in subjects}
-    return sorted(places)
-
-
-def scan_pictures(kind):
-    """The folder with a picture of each scan of a part; ``kind`` is also the name of the caption."""
-    return report(
-        directory(f"{RESULTS}/figures/{kind}/{{dataset}}/part-{{part}}"),
-        patterns=["sub-{subject}.png"],
-        caption=f"../rules/report/{kind}.rst",
-        category="3 Quality control",
-        subcategory=f"{kind}: {{dataset}}",
-        labels={"scan": "{subject}"},
-    )
-
-
-def report_figure(name, caption, category, subcategory=None, **labels):
-    """A figure as PNG, which the report includes, and as SVG."""
-    png = f"{RESULTS}/figures/{name}.png"
-    shown = report(
-        png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
-    )
-    return [shown, f"{RESULTS}/figures/{name}.svg"]
-
-
-def image_part_paths(pattern, *names):
-    """A pattern with dataset and part filled in for every file of the natural images of the datasets named."""
-    each = config["slice"]["images_per_file"]
-    counts = {name: config["datasets"][name]["pictures"] for name in names}
-    return [path for name, count in counts.items() for path in numbered_parts(pattern, name, count, each)]
-
-
-def runs(targets=TARGETS):
-    """Target, source, size and resample of every fine-tuning on these targets."""
-    return [
-        (target, source, size, resample) for target, size, resample in SPLITS if target in targets for source in SOURCES
-    ]
-
-
-def run_paths(pattern, targets=TARGETS):
-    """A pattern with target, source, size and resample filled in for every fine-tuning on these targets."""
-    return [
-        pattern.format(target=target, source=source, size=size, resample=resample)
-        for target, source, size, resample in runs(targets)
-    ]
-
-
-def tests_of(targets):
-    """The test scans of each draw of these targets, by the name of the draw."""
-    return {
-        f"{name}/size-{size}_resample-{resample}": list(split.test)
-        for (name, size, resample), split in SPLITS.items()
-        if name in targets
-    }
-
-
-def split_of(wildcards):
-    """Training and test scans of the draw that the wildcards name."""
-    return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
-
-
-def resamples_of(target):
-    """Numbers of a target's resamples."""
-    return range(1, TARGETS[target]["resamples"] + 1)
-
-
-def subjects_drawn(wildcards, role):
-    """The training or test scans of each resample of the target and size that the wildcards name."""
-    draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
-    return [list(getattr(split, role)) for split in draws]
-
-
-def drawn_slices(pattern, role):
-    """Input function: the files with the slices of the training or test scans of any of these resamples."""
-    return lambda wildcards: parts_holding(pattern, wildcards.target, set().union(*subjects_drawn(wildcards, role)))
 
 
 # Keys of the section training that do not change the result of a training.
@@ -280,10 +182,11 @@ RUN_KEYS = ("threads", "runs_per_gpu", "checkpoint_minutes", "resident_gb")
 STATE = f"{RESULTS}/states"
 
 
-def training_of(epochs=None, steps=None):
+def training_of(epochs=None, steps=None, learning_rate=None):
     """Settings of a training of this length, see headstart.training.settings.TrainingSettings."""
     settings = {key: value for key, value in config["training"].items() if key not in RUN_KEYS}
-    return settings | {"epochs": epochs, "steps": steps, "encoder_factor": 1}
+    rate = learning_rate or settings["learning_rate"]
+    return settings | {"learning_rate": rate, "epochs": epochs, "steps": steps, "encoder_factor": 1}
 
 
 def expected_input():

@@ -26,7 +26,7 @@ def resample_paths(pattern, target):
 
 def transferred_decoder(source):
     """The pre-trained decoder of a source, if that is fine-tuned too."""
-    whole = config["pretrain"]["transfer"].get(source) == "all"
+    whole = SOURCES[source].transfer == "all"
     return rules.pretrain_source.output.decoder.format(source=source) if whole else []
 
 

@@ -1,4 +1,5 @@
-# Stage 3, label: tissues and deep structures for the T1 sources, and their accuracy where the ground truth is known.
+# Stage 3, label: tissues and deep structures of the scans that a source segments or classifies, and their accuracy where
+# the ground truth is known.
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -10,7 +11,7 @@ BACKENDS = {
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 FSL_IMAGE = f"{workflow.basedir}/envs/fsl.sif"
 
-if CONTAINED and BACKENDS[T1_SOURCE] == "fsl" and not os.path.exists(FSL_IMAGE):
+if CONTAINED and any(BACKENDS[name] == "fsl" for name in LABELS_MADE) and not os.path.exists(FSL_IMAGE):
     raise WorkflowError(f"{FSL_IMAGE} does not exist; build it with `apptainer build envs/fsl.sif envs/fsl.def`.")
 
 MADE = {"tissue": "desc-tissue_dseg", "structures": "desc-subcortical_dseg", "brain": "desc-labels_mask"}
@@ -26,16 +27,26 @@ def labelled_by(backend):
     return "|".join(names) or "(?!)"
 
 
-# A study's labeller is trained on some scans of the cohort, tested on others, and labels the rest; the back end labels
-# the first two. Without a labeller, the back end labels all scans.
-LEARN = config["label"]["learn"] if config["label"]["learn"]["scans"] else None
+# A study's labeller is trained on some scans of these datasets, tested on others, and labels the rest; the back ends label
+# the first two. Without a labeller, the back ends label all scans.
+LEARN = config["label"]["learn"] if config["label"]["learn"]["scans"] and LABELS_MADE else None
 try:
     LABELLER_SPLIT = (
-        splits.draw_labeller_split(list(SCANS[T1_SOURCE].values()), LEARN, config["seed"]) if LEARN else None
+        splits.draw_labeller_split(scans_for_training(*LABELS_MADE), LEARN, config["seed"]) if LEARN else None
     )
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
-BY_BACKEND = "|".join([*LABELLER_SPLIT.train, *LABELLER_SPLIT.test]) if LEARN else "[A-Za-z0-9]+"
+
+
+def subjects_by_backend():
+    """Regular expression of the subjects that a back end labels, which follow their dataset in the paths of scans."""
+    if not LEARN:
+        return "[A-Za-z0-9]+"
+    named = (name.split("/") for name in (*LABELLER_SPLIT.train, *LABELLER_SPLIT.test))
+    return "|".join(rf"(?<=/{dataset}/sub-){subject}(?![A-Za-z0-9])" for dataset, subject in named)
+
+
+BY_BACKEND = subjects_by_backend()
 
 
 rule label_scan:
@@ -93,10 +104,14 @@ rule label_scan_fsl:
         "../workflow_scripts/label_scan_fsl.py"
 
 
+def labeller_scans(role):
+    """Dataset and subject of the scans on which the labeller is trained (train) or tested (test)."""
+    return [tuple(name.split("/")) for name in (getattr(LABELLER_SPLIT, role) if LEARN else ())]
+
+
 def labeller_paths(pattern, role):
     """A pattern filled in for the scans on which the labeller is trained (train) or tested (test)."""
-    subjects = getattr(LABELLER_SPLIT, role) if LEARN else ()
-    return [pattern.format(dataset=T1_SOURCE, subject=subject) for subject in subjects]
+    return [pattern.format(dataset=dataset, subject=subject) for dataset, subject in labeller_scans(role)]
 
 
 rule train_labeller:
@@ -134,7 +149,7 @@ rule train_labeller:
         minutes=config["training"]["checkpoint_minutes"],
         state=f"{STATE}/labeller.state",
         scans=list(LABELLER_SPLIT.train) if LEARN else [],
-        backend=BACKENDS[T1_SOURCE],
+        backend=", ".join(sorted({BACKENDS[name] for name in LABELS_MADE})),
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "labeller"),
     script:
@@ -161,8 +176,8 @@ rule label_scan_network:
     benchmark:
         f"{RESULTS}/benchmarks/label_scan_network/{{dataset}}/sub-{{subject}}.tsv"
     wildcard_constraints:
-        dataset=T1_SOURCE if LEARN else "(?!)",
-        subject=f"(?!(?:{BY_BACKEND})(?![A-Za-z0-9]))[A-Za-z0-9]+",
+        dataset="|".join(LABELS_MADE) if LEARN else "(?!)",
+        subject=f"(?!{BY_BACKEND})[A-Za-z0-9]+",
     threads: config["label"]["threads"]
     resources:
         gpu=1,
@@ -212,7 +227,7 @@ rule tabulate_labeller:
         f"{RESULTS}/logs/tabulate_labeller.log",
     params:
         code=code_of("tabulate_labeller"),
-        scans=[(T1_SOURCE, subject) for subject in LABELLER_SPLIT.test] if LEARN else [],
+        scans=labeller_scans("test"),
     script:
         "../workflow_scripts/tabulate_labeller.py"
 
@@ -227,7 +242,7 @@ rule draw_labels:
     log:
         f"{RESULTS}/logs/draw_labels/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset=T1_SOURCE,
+        dataset="|".join(LABELS_MADE) or "(?!)",
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(30),
@@ -239,8 +254,8 @@ rule draw_labels:
 
 
 def made_labels(name):
-    """Input function: the automatic labels of one kind for the scans of a part, if its dataset is the T1 source."""
-    return lambda wildcards: paths_of_part(LABELS[name], "check")(wildcards) if wildcards.dataset == T1_SOURCE else []
+    """Input function: the automatic labels of one kind for the scans of a part, if they are made for its dataset."""
+    return lambda wildcards: paths_of_part(LABELS[name], "check")(wildcards) if wildcards.dataset in LABELS_MADE else []
 
 
 rule compare_ground_truth:
@@ -271,8 +286,8 @@ rule compare_ground_truth:
 rule label:
     input:
         TEMPLATE,
-        scan_paths(rules.label_scan.output.tissue, T1_SOURCE),
-        part_paths(rules.draw_labels.output.pictures, "check", T1_SOURCE),
+        scan_paths(rules.label_scan.output.tissue, *LABELS_MADE),
+        part_paths(rules.draw_labels.output.pictures, "check", *LABELS_MADE),
         part_paths(rules.compare_ground_truth.output[0], "check", *PHANTOMS),
         rules.tabulate_labeller.output if LEARN else [],
         rules.gate_quality.output,

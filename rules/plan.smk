@@ -7,28 +7,32 @@ def slices_per_scan(dataset):
 
 
 def training_slices(source):
-    """Number of slices that a source is trained on in an epoch."""
-    dataset, held_out = training_dataset(source), config["pretrain"]["held_out"]
-    if dataset in NATURAL:
-        return config["datasets"][dataset]["pictures"] - held_out * config["slice"]["images_per_file"]
-    return (len(SCANS[dataset]) - held_out) * slices_per_scan(dataset)
+    """Number of slices that a source is trained on."""
+    held_out = config["pretrain"]["held_out"]
+    if source.natural:
+        return config["datasets"][source.dataset]["pictures"] - held_out * config["slice"]["images_per_file"]
+    return (len(subjects_of(source)) - held_out) * slices_per_scan(source.dataset)
 
 
-def finetuning_slices(target, size):
-    """Number of slices that one fine-tuning on this many scans of a target is trained on, each time one is seen."""
-    slices = size * slices_per_scan(target["dataset"])
-    if target["steps"]:
+def slices_seen(slices, epochs, steps):
+    """Number of slices that a training of this length sees, each time that one is seen."""
+    if steps:
         # The last batch of an epoch is smaller than the others: what counts is the mean.
-        return round(target["steps"] * slices / -(-slices // config["training"]["batch_size"]))
-    return target["epochs"] * slices
+        return round(steps * slices / -(-slices // config["training"]["batch_size"]))
+    return epochs * slices
 
 
 def trainings_to_do():
     """One row for each pre-training, for a source's tried learning rates on a target, and for its set sizes there."""
     rows = [
-        {"stage": "pretrain", "source": source, "jobs": 1, "images": training_slices(source) * source_epochs(source)}
-        for source in SOURCES
-        if training_dataset(source)
+        {
+            "stage": "pretrain",
+            "source": source.name,
+            "jobs": 1,
+            "images": slices_seen(training_slices(source), source.epochs, source.steps),
+        }
+        for source in SOURCES.values()
+        if source.trained
     ]
     for name, target in TARGETS.items():
         works = []
@@ -37,7 +41,8 @@ def trainings_to_do():
             works.append(("tune", size, rates * len(TUNING[name])))
         works += [("finetune", size, target["resamples"]) for size in target["sizes"]]
         for stage, size, trainings in works:
-            images = trainings * finetuning_slices(target, size)
+            slices = size * slices_per_scan(target["dataset"])
+            images = trainings * slices_seen(slices, target["epochs"], target["steps"])
             row = {"stage": stage, "target": name, "size": size, "jobs": 1, "images": images}
             rows += [{**row, "source": source} for source in SOURCES]
     columns = ("stage", "target", "source", "size", "jobs", "images")

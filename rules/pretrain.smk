@@ -1,68 +1,46 @@
 # Stage 5, pretrain: one encoder per source.
 
-# The kind of file with the targets of each task.
-TARGET_KINDS = {"segmentation": "labels", "classification": "presence", "autoencoding": None}
 
-
-def training_dataset(source):
-    """The dataset that a source is trained on; None if it is not trained here."""
-    domain, _, task = source.partition("-")
-    if domain == "t1":
-        return T1_SOURCE
-    return config["pretrain"]["objects" if task == "classification" else "rooms"] if domain == "natural" else None
-
-
-def source_slices(source, kind):
-    """Files of one kind (image, labels, presence; None: no files) with the slices that a source is trained on."""
-    dataset = training_dataset(source)
-    if dataset is None or kind is None:
+def files_of_slices(source, kind):
+    """Files of one kind, a key of SLICES or PICTURES (None: no files), with the slices that a source is trained on."""
+    if not source.trained or kind is None:
         return []
-    if dataset in NATURAL:
-        return image_part_paths(PICTURES[kind], dataset)
-    return part_paths(rules.slice_source.output[kind], "slice", dataset)
+    if source.natural:
+        return image_part_paths(PICTURES[kind], source.dataset)
+    return parts_of_scans(SLICES[kind], source.dataset, subjects_of(source))
 
 
-def target_kind(source):
-    """The kind of file with the targets of a source's task; None if it has none."""
-    return TARGET_KINDS.get(source.rpartition("-")[2])
+def index_of_slices(source):
+    """The indices of these files, of scans."""
+    return parts_of_scans(PART_INDEX, source.dataset, subjects_of(source)) if source.on_scans else []
 
 
-def uses_scans(source):
-    """Whether a source is trained on scans, and not on natural images or not at all."""
-    return training_dataset(source) == T1_SOURCE
+def subjects_of(source):
+    """The scans that a source is trained on, if it is on scans."""
+    return [scan.subject for scan in scans_for_training(source.dataset)] if source.on_scans else []
 
 
-def uses_images(source):
-    """Whether a source is trained on natural images."""
-    return training_dataset(source) in NATURAL
-
-
-def source_epochs(source):
-    """Number of epochs of a source's training."""
-    epochs = config["pretrain"]["epochs"]
-    return epochs if isinstance(epochs, int) else epochs["t1" if uses_scans(source) else "natural"]
+def left_out_of(source):
+    """The scans of a source's dataset that it is not trained on, since their people are in a test set."""
+    return LEFT_OUT.get(source.dataset, [])
 
 
 def spec_of(source):
     """The task of a source, see headstart.pretrain.SourceTaskSpec; None if it is not trained here."""
-    dataset, kind = training_dataset(source), source.rpartition("-")[2]
-    if dataset is None:
-        return None
-    entry = config["datasets"][dataset]
-    if kind == "classification":
-        classes = natural.class_names(entry).values() if dataset in NATURAL else cut.PRESENCE_NAMES
-        return {"kind": kind, "classes": list(classes), "activation": config["pretrain"]["activation"]}
-    if kind == "segmentation" and dataset in NATURAL:
-        return {"kind": kind, "classes": list(natural.label_names(entry)), "first": 1}
-    return {"kind": kind, "classes": ["background", *template.TISSUES.values()] if kind == "segmentation" else []}
+    return source.spec(config["datasets"][source.dataset]) if source.trained else None
+
+
+def of_source(value):
+    """Input or parameter function: a function of the source that the wildcards name."""
+    return lambda wildcards: value(SOURCES[wildcards.source])
 
 
 rule pretrain_source:
     input:
-        index=lambda wildcards: part_paths(PART_INDEX, "slice", T1_SOURCE) if uses_scans(wildcards.source) else [],
-        images=lambda wildcards: source_slices(wildcards.source, "image"),
-        targets=lambda wildcards: source_slices(wildcards.source, target_kind(wildcards.source)),
-        weights=lambda wildcards: [str(WEIGHTS)] if wildcards.source == "imagenet-classification" else [],
+        index=of_source(index_of_slices),
+        images=of_source(lambda source: files_of_slices(source, "image")),
+        targets=of_source(lambda source: files_of_slices(source, source.targets)),
+        weights=of_source(lambda source: [str(WEIGHTS[source.name])] if source.weights else []),
     output:
         encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
         decoder=f"{RESULTS}/pretrain/{{source}}/decoder.safetensors",
@@ -76,7 +54,7 @@ rule pretrain_source:
         f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
     threads: config["training"]["threads"]
     resources:
-        gpu=lambda wildcards: config["pretrain"]["gpus"] if training_dataset(wildcards.source) else 0,
+        gpu=of_source(lambda source: config["pretrain"]["gpus"] if source.trained else 0),
         mem_mb=per_attempt(8000),
         runtime=per_attempt(1440),
     params:
@@ -87,14 +65,15 @@ rule pretrain_source:
         resident_gb=config["training"]["resident_gb"],
         minutes=config["training"]["checkpoint_minutes"],
         state=f"{STATE}/pretrain/{{source}}.state",
-        training=lambda wildcards: training_of(source_epochs(wildcards.source)),
-        spec=lambda wildcards: spec_of(wildcards.source),
-        sha256=config["pretrain"]["weights"]["sha256"],
-        subjects=lambda wildcards: list(SCANS[T1_SOURCE]) if uses_scans(wildcards.source) else [],
+        training=of_source(lambda source: training_of(source.epochs, source.steps, source.learning_rate)),
+        spec=of_source(spec_of),
+        sha256=of_source(lambda source: source.sha256),
+        subjects=of_source(subjects_of),
         held_out=config["pretrain"]["held_out"],
-        augment=lambda wildcards: config["pretrain"]["augment"].get(wildcards.source),
+        augment=of_source(lambda source: source.augment),
         # Where row 0 of a slice is: rows run from posterior to anterior in scans, from top to bottom in natural images.
-        origin=lambda wildcards: "upper" if uses_images(wildcards.source) else "lower",
+        origin=of_source(lambda source: "upper" if source.natural else "lower"),
+        about=of_source(lambda source: {"dataset": source.dataset, "left_out": left_out_of(source)}),
         expects=expected_input(),
         seed=seeds.seed_for(config["seed"], "pretrain"),
     script:
@@ -116,14 +95,18 @@ rule tabulate_sources:
         code=code_of("tabulate_sources"),
         rows=[
             {
-                "source": source,
-                "dataset": training_dataset(source),
+                "source": source.name,
+                "domain": source.domain,
+                "dataset": source.dataset,
+                "task": source.task,
+                "labels": source.labels,
                 "classes": len((spec_of(source) or {}).get("classes", [])),
                 # Scans, or files of natural images: what may be held out.
-                "files": len(SCANS[T1_SOURCE]) if uses_scans(source) else len(source_slices(source, "image")),
-                "left_out": LEFT_OUT.get(source, ""),
+                "files": len(subjects_of(source) or files_of_slices(source, "image")),
+                "transfer": source.transfer,
+                "left_out": ", ".join(left_out_of(source)),
             }
-            for source in config["pretrain"]["sources"]
+            for source in SOURCES.values()
         ],
     script:
         "../workflow_scripts/tabulate_sources.py"
@@ -140,7 +123,7 @@ rule draw_training:
         f"{RESULTS}/logs/draw_training.log",
     params:
         code=code_of("draw_training"),
-        sources=SOURCES,
+        sources=SHOWN,
     script:
         "../workflow_scripts/draw_training.py"
 

@@ -16,7 +16,7 @@ def study_outputs():
 
 def other_inputs():
     """Input files that checks of scans do not cover: external weights, and lesions that only registration reads."""
-    given = [str(WEIGHTS)] if "imagenet-classification" in SOURCES else []
+    given = list(dict.fromkeys(map(str, WEIGHTS.values())))
     masked = [name for name in SCANS if name not in LABELLED and config["datasets"][name]["mask_lesions"]]
     return given + [str(path) for name in masked for scan in SCANS[name].values() for path in scan.target]
 

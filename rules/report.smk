@@ -21,6 +21,7 @@ rule draw_verdict:
         f"{RESULTS}/logs/draw_verdict.log",
     params:
         code=code_of("draw_verdict"),
+        sources=SHOWN,
     script:
         "../workflow_scripts/draw_verdict.py"
 
@@ -36,6 +37,7 @@ rule draw_domains:
         f"{RESULTS}/logs/draw_domains/{{target}}.log",
     params:
         code=code_of("draw_domains"),
+        sources=SHOWN,
     script:
         "../workflow_scripts/draw_domains.py"
 
@@ -56,6 +58,7 @@ rule tabulate_domains:
         f"{RESULTS}/logs/tabulate_domains/{{target}}.log",
     params:
         code=code_of("tabulate_domains"),
+        sources=SHOWN,
         paper=lambda wildcards: TARGETS[wildcards.target]["paper"],
     script:
         "../workflow_scripts/tabulate_domains.py"
@@ -73,6 +76,7 @@ rule draw_scores:
         f"{RESULTS}/logs/draw_scores.log",
     params:
         code=code_of("draw_scores"),
+        sources=SHOWN,
     script:
         "../workflow_scripts/draw_scores.py"
 
@@ -110,7 +114,7 @@ rule draw_examples:
     params:
         code=code_of("draw_examples"),
         scans=lambda wildcards: list(shown_tests(wildcards)),
-        sources=SOURCES,
+        sources=list(SOURCES),
         classes=lambda wildcards: class_names(wildcards.target),
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
         empty=config["evaluate"]["empty"],
@@ -177,10 +181,9 @@ def methods_page(name, label):
 
 def labelled_by_fsl():
     """The sidecar of one scan that FSL labelled, which has FSL's version; none without labels by FSL."""
-    if BACKENDS[T1_SOURCE] != "fsl" or not any(uses_scans(source) for source in SOURCES):
-        return []
-    subject = (LABELLER_SPLIT.train if LEARN else list(SCANS[T1_SOURCE]))[0]
-    return [LABELS["sidecars"][0].format(dataset=T1_SOURCE, subject=subject)]
+    scans = labeller_scans("train") or [(name, subject) for name in LABELS_MADE for subject in SCANS[name]]
+    by_fsl = [scan for scan in scans if BACKENDS[scan[0]] == "fsl"]
+    return [LABELS["sidecars"][0].format(dataset=dataset, subject=subject) for dataset, subject in by_fsl[:1]]
 
 
 # Neither what differs from run to run nor the settings for predicting new scans are part of the study's results.
@@ -202,8 +205,8 @@ rule describe_study:
     params:
         code=code_of("describe_study"),
         config={key: value for key, value in config.items() if key != "predict"},
-        sources=SOURCES,
-        backend=BACKENDS[T1_SOURCE],
+        backends={name: BACKENDS[name] for name in LABELS_MADE},
+        left_out=LEFT_OUT,
         benchmarks=f"{RESULTS}/benchmarks",
     script:
         "../workflow_scripts/describe_study.py"
@@ -227,10 +230,10 @@ def report_files(folder, suffixes):
 
 def study_description(wildcards):
     """The study as the first page describes it, see headstart.report.answer_page."""
-    pretraining = [name for name in dict.fromkeys(map(training_dataset, SOURCES)) if name]
+    pretraining = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.trained))
     return {
         "name": config["study"],
-        "sources": SOURCES,
+        "sources": SHOWN,
         "datasets": {name: dataset_size(name) for name in dict.fromkeys([*pretraining, *LABELLED])},
         "pretraining": pretraining,
         "targets": {
@@ -278,7 +281,7 @@ rule report:
         rules.draw_scores.output,
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
-        expand(rules.draw_source.output, source=[source for source in SOURCES if training_dataset(source)]),
+        expand(rules.draw_source.output, source=[name for name, source in SOURCES.items() if source.trained]),
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
         [rules.tabulate_ground_truth.output, rules.draw_ground_truth.output] if PHANTOMS else [],

@@ -1,4 +1,5 @@
-# Stage 4, slice: axial slices in memory-mapped arrays of several scans; a dataset is a source or a target, never both.
+# Stage 4, slice: axial slices in memory-mapped arrays of several scans: images, and the labels that sources and targets
+# need, each kind by a rule of its own.
 
 SLICES = {
     "image": f"{PART}_T1w.npy",
@@ -13,6 +14,10 @@ PICTURES = {
 }
 
 
+# The datasets of scans that a source or a target uses.
+SLICED = list(dict.fromkeys([*PRETRAINED, *LABELLED]))
+
+
 def datasets_with_layout(*layouts):
     """The datasets of natural images with one of these layouts."""
     return [name for name in NATURAL if config["datasets"][name]["layout"] in layouts]
@@ -25,21 +30,16 @@ def picture_range(wildcards):
 
 
 # Several scans per job, since slicing one takes less time than the start of a job.
-rule slice_source:
+rule slice_images:
     input:
         image=paths_of_part(rules.register_scan.output.t1w, "slice"),
-        labels=paths_of_part(LABELS["tissue"], "slice"),
-        brain=paths_of_part(LABELS["brain"], "slice"),
-        structures=paths_of_part(LABELS["structures"], "slice"),
     output:
         image=SLICES["image"],
-        labels=SLICES["tissue"],
-        presence=SLICES["presence"],
         index=PART_INDEX,
     log:
-        f"{RESULTS}/logs/slice_source/{{dataset}}/part-{{part}}.log",
+        f"{RESULTS}/logs/slice_images/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset=T1_SOURCE,
+        dataset="|".join(SLICED) or "(?!)",
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
@@ -53,14 +53,25 @@ rule slice_source:
         "../workflow_scripts/slice_scans.py"
 
 
-use rule slice_source as slice_target with:
+use rule slice_images as slice_tissues with:
     input:
-        image=paths_of_part(rules.register_scan.output.t1w, "slice"),
+        labels=paths_of_part(LABELS["tissue"], "slice"),
+        brain=paths_of_part(LABELS["brain"], "slice"),
+        structures=paths_of_part(LABELS["structures"], "slice"),
+    output:
+        labels=SLICES["tissue"],
+        presence=SLICES["presence"],
+    log:
+        f"{RESULTS}/logs/slice_tissues/{{dataset}}/part-{{part}}.log",
+    wildcard_constraints:
+        dataset="|".join(LABELS_MADE) or "(?!)",
+
+
+use rule slice_images as slice_target with:
+    input:
         labels=paths_of_part(rules.resample_target.output.labels, "slice"),
     output:
-        image=SLICES["image"],
         labels=SLICES["target"],
-        index=PART_INDEX,
     log:
         f"{RESULTS}/logs/slice_target/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
@@ -124,8 +135,9 @@ rule slice_scenes:
 
 rule slice:
     input:
-        [part_paths(SLICES[kind], "slice", T1_SOURCE) for kind in ("image", "tissue", "presence")],
-        [part_paths(SLICES[kind], "slice", *LABELLED) for kind in ("image", "target")],
+        part_paths(SLICES["image"], "slice", *SLICED),
+        [part_paths(SLICES[kind], "slice", *LABELS_MADE) for kind in ("tissue", "presence")],
+        part_paths(SLICES["target"], "slice", *LABELLED),
         image_part_paths(PICTURES["image"], *NATURAL),
         image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.WITH_LABEL_MAPS)),
         image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.WITH_CLASSES)),

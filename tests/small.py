@@ -54,6 +54,7 @@ def pretraining(folder, spec, images, targets, settings, source):
         "encoder": str(folder / "encoder.safetensors"),
         "source": source,
         "expects": {"size": [32, 32]},
+        "about": {"dataset": "cohort", "left_out": []},
     }
 
 

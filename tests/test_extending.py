@@ -11,7 +11,6 @@ import yaml
 from headstart import pretrain, settings
 from headstart.datasets import layouts
 from headstart.networks import trunks
-from headstart.report import sources
 from headstart.slices import store
 
 ROOT = Path(__file__).parents[1]
@@ -80,14 +79,6 @@ def test_a_source_task(tmp_path, monkeypatch):
     assert not seen[:, centre].any()
     assert np.array_equal(seen[:, ~centre], original[:, ~centre])
     assert original[:, centre].any()
-
-
-def test_the_report_shows_a_source_with_another_task():
-    shown = sources.in_order(["t1-inpainting", "scratch", "natural-segmentation", "t1-segmentation"])
-    assert shown == ["t1-segmentation", "t1-inpainting", "natural-segmentation", "scratch"]
-    assert sources.task_of("t1-inpainting") == "Inpainting"
-    others = [sources.style_of(source) for source in shown if source != "t1-inpainting"]
-    assert sources.style_of("t1-inpainting") not in others
 
 
 def test_an_encoder(monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headstart import consistency, settings
+from headstart import consistency, old_keys, settings
 from headstart.datasets.layouts import LAYOUTS
 from headstart.job import UserError
 
@@ -49,16 +49,17 @@ def test_a_study_changes_only_the_keys_that_it_names():
     assert changed == config
 
 
-def test_datasets_and_targets_of_a_study_replace_the_default_ones():
+def test_datasets_targets_and_sources_of_a_study_replace_the_default_ones():
     target = {**resolve()["targets"]["anatomy"], "dataset": "mine"}
     study = {
         "datasets": {"mine": {"layout": "phantom", "people": 5, "target": "anatomy"}},
         "targets": {"anatomy": target},
-        "pretrain": {"dataset": "mine"},
+        "pretrain": {"sources": {"own": {"dataset": "mine", "task": "autoencoding"}}},
     }
     config = resolve(study)
     assert set(config["datasets"]) == {"mine"}
     assert set(config["targets"]) == {"anatomy"}
+    assert set(config["pretrain"]["sources"]) == {"own"}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,8 @@ def test_datasets_and_targets_of_a_study_replace_the_default_ones():
         ({"training": {"batch_size": 0}}, "configuration key training.batch_size: 0 is less than the minimum of 1"),
         ({"study": "my study"}, "configuration key study: 'my study' must be letters, digits and single hyphens."),
         (
-            {"pretrain": {"weights": {"sha256": "abc"}}},
-            "configuration key pretrain.weights.sha256: 'abc' must be 64 hexadecimal digits.",
-        ),
-        (
-            {"pretrain": {"dataset": "kohort"}},
-            "pretrain.dataset is 'kohort', which datasets lacks; did you mean 'cohort'?",
+            {"pretrain": {"sources": {"a": {"weights": {"file": "a", "sha256": "abc"}}}}},
+            "configuration key pretrain.sources.a.weights.sha256: 'abc' must be 64 hexadecimal digits.",
         ),
         ({"slice": {"size": 100}}, "slice.size is 100; the encoder halves it five times"),
         ({"label": {"backend": "fls"}}, "configuration key label.backend is 'fls'; did you mean 'fsl'?"),
@@ -143,7 +140,7 @@ def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
     assert isinstance(config["register"]["voxel_mm"], float)
 
 
-PATHS = ["results", "data", "predict.model", "predict.folder", "pretrain.weights.file"]
+PATHS = ["results", "data", "predict.model", "predict.folder", "pretrain.sources.own.weights.file"]
 IN_DATASETS = ["folder", "labels", "participants.file"]
 
 
@@ -230,16 +227,24 @@ def test_a_file_that_holds_no_weights_is_refused_before_any_job(tmp_path, conten
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        settings.weights_file("weights.pth", tmp_path)
-    assert str(caught.value).startswith(f"pretrain.weights.file: {path} {sentence}")
+        settings.weights_file("own", "weights.pth", tmp_path)
+    assert str(caught.value).startswith(f"pretrain.sources.own.weights.file: {path} {sentence}")
 
 
-@pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())
+def test_a_missing_file_of_weights_is_one_sentence_with_its_remedy(tmp_path):
+    with pytest.raises(UserError) as caught:
+        settings.weights_file("own", "weights.pth", tmp_path)
+    assert str(caught.value) == (
+        f"pretrain.sources.own.weights.file: {tmp_path}/weights.pth does not exist; correct it, or remove the source."
+    )
+
+
+@pytest.mark.parametrize(("old", "new"), old_keys.RENAMED.items())
 def test_a_renamed_key_is_one_sentence_with_its_new_name(old, new):
     assert message(nested(old, 1)) == f"configuration key {old} is now {new}; rename it."
 
 
-@pytest.mark.parametrize(("old", "new"), settings.RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), old_keys.RENAMED.items())
 def test_the_new_name_of_a_renamed_key_is_in_the_default_study_and_its_old_name_is_not(old, new):
     config = resolve()
     section, key = new.split(".")
@@ -282,7 +287,7 @@ def defaults(rule, path=()):
 def test_the_schema_has_defaults_only_for_the_entries_that_users_name():
     found = set(defaults(RULES))
     assert found
-    assert {path[:3] for path in found} <= {("$defs", "dataset", "properties"), ("$defs", "target", "properties")}
+    assert {path[:3] for path in found} <= {("$defs", name, "properties") for name in ("dataset", "target", "source")}
 
 
 def test_defaults_of_the_schema_are_filled_in_where_the_layout_reads_them():

@@ -1,106 +1,230 @@
-"""What a study may say of the augmentation and transfer of its sources, and what it is told otherwise."""
+"""What a study may say of its sources, and what it is told otherwise."""
 
 import re
 
 import pytest
+import yaml
 from settings_of import ROOT
 
-from headstart import consistency, settings
+from headstart import consistency, settings, source_checks, sources
 from headstart.job import UserError
 from headstart.slices.cut import PRESENCE_NAMES
 from headstart.template.template import TISSUES
 
-
-def resolve(study=None):
-    return settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", study)
-
-
-def augmented(**sources):
-    """A study with an augmentation of these sources, whose names have a hyphen."""
-    return {"pretrain": {"augment": {name.replace("_", "-"): kinds for name, kinds in sources.items()}}}
-
-
+SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 TURN = {"probability": 1, "low": -10, "high": 10}
 PHOTOS = {"degrees": 10, "scale": 0.1, "mirror": True}
+TISSUE, PATTERN = {"dataset": "cohort", "task": "segmentation"}, {"dataset": "pictures", "task": "segmentation"}
+SHOWN = {"dataset": "cohort", "task": "classification"}
+DENSE = TISSUE | {"labels": "target", "classes": {"lesion": [1]}}
+
+
+def resolve(study=None):
+    return settings.resolve(ROOT / "config.yaml", SCHEMA, study)
+
+
+def study_of(**entry):
+    """A study of the baseline and one source."""
+    return {"pretrain": {"sources": {"scratch": {}, "s": entry}}}
+
+
+def message(study):
+    """The error message for a study, which is one line."""
+    with pytest.raises(UserError) as caught:
+        resolve(study)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_each_source_may_have_an_augmentation_of_its_own():
     kinds = {"rotation": TURN, "mirror": True}
-    study = augmented(t1_segmentation=kinds, natural_segmentation=PHOTOS, natural_classification=kinds)
-    assert resolve(study)["pretrain"]["augment"] == study["pretrain"]["augment"]
-    assert resolve()["pretrain"]["augment"] == {}
+    declared = {"a": TISSUE | {"augment": kinds}, "b": PATTERN | {"augment": PHOTOS}, "c": PATTERN | {"augment": kinds}}
+    found = sources.of_study(resolve({"pretrain": {"sources": declared}}))
+    assert {name: source.augment for name, source in found.items()} == {"a": kinds, "b": PHOTOS, "c": kinds}
+    assert not any(source.augment for source in sources.of_study(resolve()).values())
 
 
 @pytest.mark.parametrize(
-    ("study", "sentence"),
+    ("entry", "sentence"),
     [
-        (augmented(t1_tissue={}), "pretrain.augment names 't1-tissue', which pretrain.sources lacks; correct or"),
+        ({}, "s has neither a dataset with a task nor weights; add one (only scratch has none)."),
         (
-            augmented(scratch={"mirror": True}),
-            "pretrain.augment names 'scratch', which is not trained here; remove it.",
+            {"dataset": "cohort"},
+            "s has a dataset but no task; add its task (segmentation, autoencoding, classification).",
         ),
-        (augmented(imagenet_classification={}), "names 'imagenet-classification', which is not trained here; remove"),
+        ({"task": "segmentation"}, "s has a task but no dataset; add its dataset."),
+        (TISSUE | {"weights": {"file": "a"}}, "s has both dataset and weights; make two sources of them."),
+        (TISSUE | {"epochs": 3, "steps": 4}, "s has both epochs and steps, the length of its training; give one."),
+        ({"weights": {"file": "a"}, "epochs": 3}, "s.epochs: this source is not trained here; remove epochs."),
+        ({"weights": {"file": "a"}, "transfer": "all"}, "s.transfer is all, but this source has no decoder; set it to"),
+        (SHOWN | {"transfer": "all"}, "s.transfer is all, but this source has no decoder; set it to encoder."),
         (
-            augmented(t1_classification={"mirror": True}),
-            "pretrain.augment.t1-classification.mirror would exchange left and right structures; set it to false.",
+            TISSUE | {"activation": "softmax"},
+            "s.activation is for the task classification, not segmentation; remove it.",
         ),
+        (SHOWN | {"labels": "tissue"}, "s.labels is for the task segmentation, not classification; remove it."),
+        (PATTERN | {"labels": "tissue"}, "s.labels is for scans, and 'pictures' holds natural images; remove it."),
+        (TISSUE | {"classes": {"a": [1]}}, "s.classes is for the manual labels of scans; remove it, or set labels to"),
+        (TISSUE | {"dataset": "kohort"}, "s.dataset is 'kohort', which datasets lacks; did you mean 'cohort'?"),
         (
-            augmented(t1_segmentation=PHOTOS),
-            "pretrain.augment.t1-segmentation.degrees is for natural images; write pretrain.augment.t1-segmentation."
-            "rotation, as in finetune.augment.",
-        ),
-        (
-            augmented(t1_segmentation={"rotation": TURN | {"low": 20}}),
-            "pretrain.augment.t1-segmentation.rotation: low is 20 and high is 10; exchange them.",
-        ),
-        (
-            augmented(natural_autoencoding={"noise": TURN}),
-            "pretrain.augment.natural-autoencoding.noise.low is -10; give a value from 0 to 1.",
-        ),
-        (
-            augmented(t1_segmentation={"shear": TURN | {"high": 90}}),
-            "pretrain.augment.t1-segmentation.shear.high is 90; give a value from -45 to 45.",
+            TISSUE | {"dataset": "x"},
+            "s.dataset is 'x', which datasets lacks; name one of cohort, stroke, ms, anatomy, pictures, or list other "
+            "sources.",
         ),
         (
-            augmented(t1_segmentation={"low_resolution": TURN | {"low": 0.5, "high": 30}}),
-            "pretrain.augment.t1-segmentation.low_resolution.high is 30; give a value from 0.05 to 1.",
+            TISSUE | {"labels": "target"},
+            "s.labels is target, but no target has the dataset 'cohort'; add pretrain.sources.s.classes, as in "
+            "targets.<name>.classes.",
         ),
         (
-            augmented(t1_segmentation={"rotatoin": TURN}),
-            "pretrain.augment.t1-segmentation has no key 'rotatoin'; did you mean 'rotation'?",
+            DENSE | {"dataset": "stroke"},
+            "s.classes: the labels of 'stroke' have the classes of targets.stroke; remove it.",
         ),
-        (augmented(natural_segmentation={"degrees": 1, "scale": 0}), "natural-segmentation lacks the key 'mirror'"),
+        (DENSE | {"classes": {"a": [1], "b": ["1-2"]}}, "s.classes gives label 1 to two classes; keep it in one."),
+        (DENSE | {"classes": {"a": ["3-1"]}}, "s.classes.a: '3-1' is empty; give the lower end first."),
         (
-            {"pretrain": {"augment": PHOTOS}},
-            "configuration key pretrain.augment.degrees is now pretrain.augment.<source>.degrees; name each source, as "
-            "in augment: {natural-segmentation: {degrees: 10, scale: 0.1, mirror: true}}.",
+            SHOWN | {"augment": {"mirror": True}},
+            "s.augment.mirror would exchange left and right structures; set it to false.",
         ),
-        ({"pretrain": {"augment": None}}, "configuration key pretrain.augment names sources now; write {} for none."),
+        (
+            DENSE | {"classes": {"left eye": [1]}, "augment": {"mirror": True}},
+            "s.augment.mirror would exchange left and",
+        ),
+        (
+            TISSUE | {"augment": PHOTOS},
+            "s.augment.degrees is for natural images; write pretrain.sources.s.augment.rotation, as in",
+        ),
+        (
+            TISSUE | {"augment": {"rotation": TURN | {"low": 20}}},
+            "s.augment.rotation: low is 20 and high is 10; exchange them.",
+        ),
+        (TISSUE | {"augment": {"noise": TURN}}, "s.augment.noise.low is -10; give a value from 0 to 1."),
+        (
+            TISSUE | {"augment": {"shear": TURN | {"high": 90}}},
+            "s.augment.shear.high is 90; give a value from -45 to 45.",
+        ),
+        (
+            TISSUE | {"augment": {"low_resolution": TURN | {"low": 0.5, "high": 30}}},
+            "s.augment.low_resolution.high is 30; give a value from 0.05 to 1.",
+        ),
     ],
 )
-def test_an_augmentation_that_cannot_be_meant_is_one_sentence(study, sentence):
-    with pytest.raises(UserError) as caught:
-        resolve(study)
-    assert sentence in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_a_source_that_cannot_be_meant_is_one_sentence(entry, sentence):
+    assert message(study_of(**entry)).startswith(f"pretrain.sources.{sentence}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (TISSUE | {"augment": {"rotatoin": TURN}}, "s.augment has no key 'rotatoin'; did you mean 'rotation'?"),
+        (PATTERN | {"augment": {"degrees": 1, "scale": 0}}, "s.augment lacks the key 'mirror'; add it."),
+        (TISSUE | {"task": "segmentatoin"}, "s.task is 'segmentatoin'; did you mean 'segmentation'?"),
+        (TISSUE | {"atlas": 1}, "s has no key 'atlas'; did you mean 'task'?"),
+        ({"weights": {"sha256": None}}, "s.weights lacks the key 'file'; add it."),
+    ],
+)
+def test_a_key_that_no_source_has_is_one_sentence(entry, sentence):
+    assert message(study_of(**entry)).startswith(f"configuration key pretrain.sources.{sentence}")
+
+
+def test_the_baseline_has_neither_a_dataset_nor_weights():
+    sentence = "pretrain.sources.scratch is the random start, the baseline; write scratch: {}, or rename this source."
+    for entry in (TISSUE, {"weights": {"file": "a"}}):
+        assert message({"pretrain": {"sources": {"scratch": entry}}}) == sentence
+
+
+def test_natural_images_without_the_targets_of_a_task_are_refused():
+    datasets = resolve()["datasets"] | {"things": {"layout": "imagenet", "folder": "a", "pictures": 9}}
+    study = study_of(dataset="things", task="segmentation") | {"datasets": datasets}
+    assert message(study) == (
+        "pretrain.sources.s.task is segmentation, which 'things' has no targets for (layout imagenet); name a dataset "
+        "of scans, or of natural images with the layout taskonomy or scenes."
+    )
+    assert resolve(study_of(dataset="things", task="autoencoding") | {"datasets": datasets})
+
+
+def test_two_sources_on_the_manual_labels_of_one_dataset_have_the_same_classes():
+    both = {"a": DENSE, "b": DENSE | {"classes": {"other": [1]}}}
+    assert message({"pretrain": {"sources": both}}).startswith(
+        "pretrain.sources.b.classes differ from those of pretrain.sources.a, which has the same dataset; give each"
+    )
+    assert resolve({"pretrain": {"sources": {"a": DENSE, "b": DENSE}}})
+
+
+def test_the_tasks_of_a_key_in_the_schema_are_those_that_read_it():
+    keys = yaml.safe_load(SCHEMA.read_text())["$defs"]["source"]["properties"]
+    assert keys["task"]["enum"] == list(sources.TASKS)
+    listed = {key: tuple(rule["tasks"]) for key, rule in keys.items() if "tasks" in rule}
+    assert listed == source_checks._OF_TASKS
+
+
+OLD = {
+    "dataset": "bahc",
+    "rooms": "taskonomy",
+    "activation": "softmax",
+    "weights": {"file": "w.pth", "sha256": None},
+    "epochs": {"t1": 3, "natural": 2},
+    "transfer": {"t1-segmentation": "all"},
+    "augment": {"natural-segmentation": PHOTOS},
+    "sources": ["scratch", "t1-segmentation", "t1-classification", "natural-segmentation", "imagenet-classification"],
+}
+NEW = {
+    "scratch": {},
+    "t1-segmentation": {"dataset": "bahc", "task": "segmentation", "epochs": 3, "transfer": "all"},
+    "t1-classification": {"dataset": "bahc", "task": "classification", "activation": "softmax", "epochs": 3},
+    "natural-segmentation": {"dataset": "taskonomy", "task": "segmentation", "epochs": 2, "augment": PHOTOS},
+    "imagenet-classification": {"weights": {"file": "w.pth"}},
+}
+
+
+def told(pretrain, **sections):
+    """The sources that the message for a section of an earlier version says to write, and what it calls old."""
+    said = message({"pretrain": pretrain, **sections})
+    old, _, rest = said.partition(
+        " of an earlier version; each source has its own dataset and task now: write sources: "
+    )
+    return yaml.safe_load(rest.removesuffix(".")), old
+
+
+def test_the_section_of_an_earlier_version_is_told_in_its_new_form_with_its_own_values():
+    declared, old = told(OLD)
+    assert declared == NEW
+    assert old == (
+        "pretrain.transfer, pretrain.dataset, pretrain.rooms, pretrain.activation, pretrain.weights, pretrain.augment, "
+        "pretrain.epochs.t1 and natural and a list of pretrain.sources are"
+    )
+
+
+@pytest.mark.parametrize("key", [*(key for key in OLD if key != "sources"), "objects"])
+def test_each_key_of_an_earlier_version_is_told_in_its_new_form(key):
+    """Its other sources are those that the default study had; datasets that it did not name, the first that suits."""
+    datasets = {
+        "people": {"layout": "phantom", "people": 3},
+        "things": {"layout": "imagenet", "folder": "a", "pictures": 9},
+    }
+    declared, _ = told({key: OLD.get(key, "things")}, datasets=datasets)
+    assert declared["t1-autoencoding"]["dataset"] == ("bahc" if key == "dataset" else "people")
+    assert declared["natural-classification"]["dataset"] == "things"
+    assert ("natural-autoencoding" in declared) == (key == "rooms")
+    assert ("imagenet-classification" in declared) == (key == "weights")
+    assert declared["t1-classification"].get("activation") == ("softmax" if key == "activation" else None)
+
+
+def test_old_keys_beside_declared_sources_are_put_into_them():
+    declared, old = told({"sources": {"t1-segmentation": TISSUE}, "transfer": {"t1-segmentation": "all"}})
+    assert declared == {"t1-segmentation": TISSUE | {"transfer": "all"}}
+    assert old == "pretrain.transfer is"
+
+
+def test_what_an_earlier_version_is_told_to_write_is_valid():
+    datasets = resolve()["datasets"]
+    named = {name: datasets["cohort" if name == "bahc" else "pictures"] for name in ("bahc", "taskonomy")}
+    assert resolve({"datasets": datasets | named, "pretrain": {"sources": told(OLD)[0]}})
 
 
 def test_the_structures_of_classification_have_sides_and_the_tissues_of_segmentation_have_none():
     assert any(name.startswith("left ") for name in PRESENCE_NAMES)
     assert not re.search("left|right", " ".join(TISSUES.values()), re.I)
-
-
-@pytest.mark.parametrize("source", ["scratch", "t1-classification"])
-def test_a_source_without_a_decoder_cannot_be_transferred_whole(source):
-    assert resolve({"pretrain": {"transfer": {source: "encoder", "t1-segmentation": "all"}}})
-    sentence = f"pretrain.transfer.{source} is all, but this source has no decoder; set it to encoder."
-    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
-        resolve({"pretrain": {"transfer": {source: "all"}}})
-
-
-def test_the_transfer_of_a_source_that_is_not_compared_is_refused():
-    with pytest.raises(UserError, match="pretrain.transfer names 't1-tissue', which pretrain.sources lacks"):
-        resolve({"pretrain": {"transfer": {"t1-tissue": "all"}}})
 
 
 @pytest.mark.parametrize(

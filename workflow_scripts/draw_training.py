@@ -2,6 +2,7 @@ import pandas as pd
 
 from headstart import job
 from headstart.report import figures, scan_pictures
+from headstart.report.sources import Shown
 
 with job.running(snakemake.rule, snakemake.log[0]):
     sources = snakemake.params.sources
@@ -12,4 +13,4 @@ with job.running(snakemake.rule, snakemake.log[0]):
     trained = [table.assign(source=source) for source, table in curves.items() if len(table)]
     numbers = pd.concat(trained or empty, ignore_index=True)
     job.write_table(snakemake.output.numbers, numbers.assign(measure=numbers["source"].map(measures)))
-    scan_pictures.save_all(figures.training_curves(curves, measures), snakemake.output.figure)
+    scan_pictures.save_all(figures.training_curves(curves, measures, Shown(sources)), snakemake.output.figure)

@@ -43,6 +43,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             "encoder": encoder,
             "source": snakemake.wildcards.source,
             "expects": params.expects,
+            "about": params.about,
         }
         if params.gpus > 1:
             distributed.launch("headstart.pretrain", description, params.gpus)

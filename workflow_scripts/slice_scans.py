@@ -5,11 +5,13 @@ from headstart.slices import cut, store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, written, params = snakemake.input, snakemake.output, snakemake.params
-    image_slices = [cut.cut(images.read(path), params.size, params.discard_mm) for path in files.image]
-    store.write_index(written.index, params.subjects, [len(slices) for slices in image_slices])
-    store.write_image(written.image, np.concatenate(image_slices))
-    label_slices = [cut.cut(images.read(path, np.uint8), params.size, params.discard_mm) for path in files.labels]
-    store.write_labels(written.labels, np.concatenate(label_slices))
+    if files.get("image"):
+        image_slices = [cut.cut(images.read(path), params.size, params.discard_mm) for path in files.image]
+        store.write_index(written.index, params.subjects, [len(slices) for slices in image_slices])
+        store.write_image(written.image, np.concatenate(image_slices))
+    if files.get("labels"):
+        label_slices = [cut.cut(images.read(path, np.uint8), params.size, params.discard_mm) for path in files.labels]
+        store.write_labels(written.labels, np.concatenate(label_slices))
     if files.get("structures"):
         presence = [
             cut.presence(

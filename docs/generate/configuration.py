@@ -15,11 +15,13 @@ import yaml
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from headstart.settings import RENAMED  # noqa: E402
+from headstart.old_keys import RENAMED  # noqa: E402
 
 # Sections whose entries users name themselves; those of config.yaml are examples, not defaults.
 NAMED_BY_USERS = ("datasets", "targets")
 NOT_SET = "–"
+# Annotations of the schema: what reads a key.
+READERS = {"layouts": "Layout", "tasks": "Task"}
 
 
 def page() -> str:
@@ -53,9 +55,9 @@ class Reference:
         rule = self.resolved(rule)
         inherited = default if isinstance(default, Mapping) else {}
         shown = "" if inherited else as_default(rule.get("default", default))
-        layouts = f"Layout: {codes(rule['layouts'])}. " if "layouts" in rule else ""
+        readers = [f"{word}: {codes(rule[key])}. " for key, word in READERS.items() if key in rule]
         shown = "*required*" if required and shown == NOT_SET else shown
-        yield f"`{key}`", self.values(rule), shown, layouts + linked(rule["description"])
+        yield f"`{key}`", self.values(rule), shown, "".join(readers) + linked(rule["description"])
         yield from self.nested_rows(key, rule, inherited)
 
     def nested_rows(self, key: str, rule: Mapping, defaults: Mapping) -> Iterator[tuple[str, ...]]:

@@ -80,21 +80,69 @@ def test_the_table_has_the_role_of_each_subject():
     assert splits.Split(("02",), ("01",), ("03",)).table() == "subject\trole\n01\ttest\n02\ttrain\n03\tunused\n"
 
 
+def trained_on(dataset, **entry):
+    """A configuration of one target, whose dataset is b, and one source."""
+    source = {"dataset": dataset, "task": "segmentation", **entry}
+    return {"pretrain": {"sources": {"scratch": {}, "s": source}, "held_out": 1}, "targets": {"t": {"dataset": "b"}}}
+
+
+def check_usable(config, found, drawn):
+    """Check a study of these scans and draws, with what its draws leave out."""
+    splits.check_usable(config, found, drawn, splits.left_out(config, found, drawn))
+
+
 def test_test_sets_are_not_pretrained_on_and_targets_have_labels():
-    target = {"dataset": "b"}
-    config = {"pretrain": {"dataset": "a"}, "targets": {"t": target}}
+    config = trained_on("a")
     cohort = {scan.subject: scan for scan in scans(4)}
     drawn = {("t", 1, 1): splits.Split(("00",), ("01",), ("02", "03"))}
-    with pytest.raises(UserError, match=r"targets.t tests on people who are also in pretrain.dataset 'a' \(p1\)"):
-        splits.check_usable(config, {"a": cohort, "b": cohort}, drawn)
+    both = r"targets.t tests on people who are also in datasets.a, on which pretrain.sources.s is trained \(p1\)"
+    with pytest.raises(UserError, match=both):
+        check_usable(config, {"a": cohort, "b": cohort}, drawn)
     others = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
-    splits.check_usable(config, {"a": others, "b": cohort}, drawn)
+    check_usable(config, {"a": others, "b": cohort}, drawn)
     unlabelled = cohort | {"03": Scan("b", "03", "p3", Path("a"))}
     with pytest.raises(UserError, match="datasets.b has no labels for 03"):
-        splits.check_usable(config, {"a": others, "b": unlabelled}, drawn)
+        check_usable(config, {"a": others, "b": unlabelled}, drawn)
     many = {f"{n:02d}": Scan("b", f"{n:02d}", f"p{n}", Path("a")) for n in range(9)}
     with pytest.raises(UserError, match="no labels for 00, 01, 02, 03, 04 and 4 more; add them, exclude these scans"):
-        splits.check_usable(config, {"a": others, "b": many}, drawn)
+        check_usable(config, {"a": others, "b": many}, drawn)
+
+
+def test_people_of_any_test_set_are_left_out_of_a_targets_own_scans():
+    """Two resamples with a test set each, and a person with two scans, of which one is tested."""
+    cohort = {scan.subject: scan for scan in scans(6, [0, 1, 1, 2, 3, 4])}
+    tests = [("01",), ("03",)]
+    drawn = {("t", 1, k): splits.Split(("00",), test, ()) for k, test in enumerate(tests, start=1)}
+    config, found = trained_on("b"), {"b": cohort}
+    assert splits.left_out(config, found, drawn) == {"b": ["01", "02", "03"]}
+    check_usable(config, found, drawn)
+
+
+def test_people_that_another_target_tests_on_are_left_out_too():
+    own, other = ({scan.subject: scan for scan in scans(3, persons)} for persons in ([0, 1, 2], [5, 1, 6]))
+    config = trained_on("b") | {"targets": {"t": {"dataset": "b"}, "u": {"dataset": "c"}}}
+    drawn = {("t", 1, 1): splits.Split(("01",), ("00",), ()), ("u", 1, 1): splits.Split(("00",), ("01",), ())}
+    assert splits.left_out(config, {"b": own, "c": other}, drawn) == {"b": ["00", "01"], "c": ["01"]}
+
+
+def test_a_source_whose_scans_are_all_tested_on_or_held_out_is_refused_when_the_study_is_planned():
+    cohort = {scan.subject: scan for scan in scans(3)}
+    drawn = {("t", 1, 1): splits.Split(("00",), ("01", "02"), ())}
+    with pytest.raises(UserError) as caught:
+        check_usable(trained_on("b"), {"b": cohort}, drawn)
+    assert str(caught.value) == (
+        "pretrain.sources.s: outside the test sets are 1 of 3 scans of datasets.b, and pretrain.held_out takes 1; "
+        "lower it, test on fewer scans, or name another dataset."
+    )
+
+
+def test_a_source_on_manual_labels_needs_them():
+    cohort = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
+    bare = {subject: Scan("a", subject, f"q{subject}", Path("a")) for subject in cohort}
+    drawn = {("t", 1, 1): splits.Split(("00",), ("01",), ("02", "03"))}
+    check_usable(trained_on("a"), {"a": bare, "b": cohort}, drawn)
+    with pytest.raises(UserError, match="datasets.a has no labels for 00, 01, 02, 03"):
+        check_usable(trained_on("a", labels="target"), {"a": bare, "b": cohort}, drawn)
 
 
 def tuned(cohort, test, sizes=(2,), draws=2):

@@ -6,6 +6,7 @@ import browser
 import numpy as np
 import pandas as pd
 import pytest
+from shown import SHOWN
 
 from headstart.report import answer_page
 
@@ -40,6 +41,11 @@ class Page(HTMLParser):
         return [attributes[name] for _, attributes in self.tags if name in attributes]
 
 
+def of_paper(*names):
+    """Domain and task of these sources of the paper."""
+    return {name: SHOWN.known[name] for name in names}
+
+
 def shown_of(target, gains=None):
     return [
         {"target": target, "metric": "dice", "source": source, "best": source == "t1-segmentation", "gain": gain,
@@ -65,7 +71,7 @@ def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudg
     """The page of a study with these targets."""
     about = {
         "name": "tiny",
-        "sources": ["scratch", "t1-segmentation", "natural-segmentation"],
+        "sources": of_paper("scratch", "t1-segmentation", "natural-segmentation"),
         "datasets": {"cohort": {"synthetic": False, "scans": 9, "subjects": 8},
                      "photos": {"synthetic": False, "images": 20000},
                      "patients": {"synthetic": False, "scans": 1, "subjects": 1}},
@@ -181,14 +187,16 @@ def test_a_study_on_synthetic_data_says_what_it_cannot_show(synthetic, note):
 
 
 def test_weights_trained_elsewhere_are_named_among_the_pre_training_data():
-    study = {"sources": ["imagenet-classification"], "pretraining": []}
-    page = Page(page_of("stroke", study=study))
-    assert "Compared: 1 source, pre-trained on ImageNet (published weights)." in page.text
-    assert "Compared: scratch (random initialisation)." in Page(page_of("stroke", study={"sources": ["scratch"]})).text
+    files = of_paper("imagenet-classification") | {"rad": {"domain": "other", "task": None}}
+    text = answer_page._compared({"sources": files, "pretraining": [], "datasets": {}})
+    given = "data of others (weights from files: imagenet-classification, rad)"
+    assert text == f"Compared: 2 sources, pre-trained on {given}."
+    alone = answer_page._compared({"sources": of_paper("scratch"), "pretraining": [], "datasets": {}})
+    assert alone == "Compared: scratch (random initialisation)."
 
 
 def test_the_table_holds_scores_of_whole_volumes_with_their_intervals():
-    table = answer_page.score_table(pd.DataFrame(summary_of("stroke") + summary_of("ms")), "stroke")
+    table = answer_page.score_table(pd.DataFrame(summary_of("stroke") + summary_of("ms")), "stroke", SHOWN)
     assert table["metric"] == "Dice"
     assert table["sizes"] == [2, 10]
     assert list(table["rows"]) == ["t1-segmentation", "natural-segmentation", "scratch"]
@@ -218,7 +226,10 @@ def test_the_answers_for_three_targets_fit_on_the_first_screen(tmp_path):
     gains = {f"{domain}-{task}": 0.1 for domain in ("t1", "natural")
              for task in ("segmentation", "autoencoding", "classification")}  # fmt: skip
     shown = pd.DataFrame([row for name in targets for row in shown_of(name, gains)])
-    study = {"datasets": {name: {"synthetic": True, "scans": 9, "subjects": 9} for name in ("patients", "cohort")}}
+    study = {
+        "sources": of_paper("scratch", *gains),
+        "datasets": {name: {"synthetic": True, "scans": 9, "subjects": 9} for name in ("patients", "cohort")},
+    }
     page = page_of(*targets, sentences=sentences, shown=shown, study=study | {"pretraining": ["cohort"]})
     seen = browser.look(page, browser.FIRST_SCREEN, tmp_path)
     assert seen["refused"] == []

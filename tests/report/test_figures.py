@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from shown import SHOWN
 from simulated_scores import SPREAD, simulated_scores
 
 from headstart import job
@@ -37,10 +38,10 @@ def study(sources, sizes, seed, spread, resamples=5, scans=12):
 def announced(made):
     """What a reader of the study finds announced: sources that are significantly different from scratch, by place."""
     row = made.verdict.iloc[0]
-    shown = verdict_figure.numbers(made.verdict, made.comparisons, made.saved)
-    page = verdict_figure.figure(shown, {row["target"]: row["sentence"]})
+    shown = verdict_figure.numbers(made.verdict, made.comparisons, made.saved, SHOWN)
+    page = verdict_figure.figure(shown, {row["target"]: row["sentence"]}, SHOWN)
     filled = [bars[0].get_markerfacecolor() != "white" for bars in page.subfigs[0].axes[0].containers]
-    curves = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
+    curves = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)}, SHOWN)
     title = curves.axes[0].get_title()
     plt.close("all")
     overall = made.comparisons[made.comparisons["size"] == made.comparisons["size"].iloc[-1]]  # "all", or the only one
@@ -115,7 +116,7 @@ def test_the_title_of_each_panel_is_the_verdict_on_its_target():
         vars(other)[name] = vars(other)[name].assign(target="other")
     headlines = {row["target"]: verdict.headline(row) for made in (one, other) for _, row in made.verdict.iterrows()}
     scores, summary = (pd.concat([vars(one)[name], vars(other)[name]]) for name in ("scores", "summary"))
-    figure = figures.learning_curves(scores, summary, headlines)
+    figure = figures.learning_curves(scores, summary, headlines, SHOWN)
     for axis, (target, headline) in zip(figure.axes, headlines.items(), strict=True):
         assert axis.get_title().split() == [target, *headline.split()]
     plt.close(figure)
@@ -127,7 +128,7 @@ def test_the_script_draws_the_learning_curves_under_the_verdict(run_script, tmp_
     for name, path in paths.items():
         vars(made)[name].to_csv(path, sep="\t", index=False, na_rep="n/a")
     written = SimpleNamespace(figure=[tmp_path / "scores.png"], numbers=tmp_path / "scores_numbers.tsv")
-    run_script("draw_scores", SimpleNamespace(**paths), {}, written)
+    run_script("draw_scores", SimpleNamespace(**paths), {"sources": SHOWN.known}, written)
     assert written.figure[0].stat().st_size > 1000
     numbers = pd.read_csv(written.numbers, sep="\t")
     assert numbers["resample"].isna().sum() == len(made.summary)
@@ -141,7 +142,7 @@ def test_a_target_may_be_named_like_a_missing_value_or_a_number(run_script, tmp_
     for path in paths:
         job.write_table(path, vars(made)[path.stem].assign(target=target))
     files.numbers = tmp_path / "numbers.tsv"
-    run_script("draw_verdict", paths, {}, files)
+    run_script("draw_verdict", paths, {"sources": SHOWN.known}, files)
     assert list(job.read_table(files.numbers)["target"]) == [target] * 3
 
 
@@ -189,7 +190,7 @@ def test_equal_figures_are_equal_bytes(tmp_path, suffix):
     made = study(EQUAL, (2, 4), 0, SPREAD, resamples=2, scans=3)
     row = made.verdict.iloc[0]
     for name in ("a", "b"):
-        figure = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)})
+        figure = figures.learning_curves(made.scores, made.summary, {row["target"]: verdict.headline(row)}, SHOWN)
         scan_pictures.save_all(figure, [tmp_path / f"{name}.{suffix}"])
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 

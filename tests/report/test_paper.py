@@ -2,8 +2,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from shown import SHOWN
 
-from headstart.report import paper, scan_pictures, sources
+from headstart.report import paper, scan_pictures
+from headstart.report.sources import GROUPS, Shown
 from headstart.settings import resolve
 
 ALL = [
@@ -32,19 +34,21 @@ def detection_of(names, sizes=(5, 10)):
 
 def test_panels_are_those_of_the_paper_with_scratch_in_each():
     scores = summary_of(dict(zip(ALL, [0.3, 0.2, 0.4, 0.2, 0.2, 0.2, 0.35, 0.1], strict=True)))
-    equal, unequal, reference = paper.panels(scores).values()
+    equal, unequal, reference = paper.panels(scores, SHOWN).values()
     assert equal == [*ALL[:3], "scratch"]
     assert unequal == [*ALL[3:6], "scratch"]
     assert reference == ["t1-classification", "imagenet-classification", "scratch"]
 
 
 def test_a_panel_with_the_baseline_alone_is_omitted():
-    assert list(paper.panels(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}))) == [sources.DOMAINS["equal"]]
-    assert paper.panels(summary_of({"scratch": 0.1})) == {}
+    assert list(paper.panels(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), SHOWN)) == [GROUPS["equal"]]
+    assert paper.panels(summary_of({"scratch": 0.1}), SHOWN) == {}
 
 
 def test_curves_are_over_slices_and_sensitivity_is_at_the_largest_size():
-    shown = paper.numbers(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}, (5, 10)), detection_of(["scratch"]))
+    shown = paper.numbers(
+        summary_of({"scratch": 0.1, "t1-segmentation": 0.2}, (5, 10)), detection_of(["scratch"]), SHOWN
+    )
     scores = shown[shown["measure"] == "dice"]
     assert scores["value"].tolist() == [0.1, 0.1, 0.2, 0.2]
     assert scores["size"].tolist() == [5, 10, 5, 10]
@@ -57,8 +61,8 @@ def test_curves_are_over_slices_and_sensitivity_is_at_the_largest_size():
 
 @pytest.mark.parametrize(("sizes", "lesions", "rows"), [((5, 10), True, 2), ((10,), True, 1), ((5, 10), False, 1)])
 def test_a_figure_has_one_row_per_measure_and_one_column_per_panel(sizes, lesions, rows, tmp_path):
-    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3), sizes), detection_of(ALL) if lesions else None)
-    figure = paper.figure(shown, "t")
+    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3), sizes), detection_of(ALL) if lesions else None, SHOWN)
+    figure = paper.figure(shown, "t", SHOWN)
     assert len(figure.axes) == 3 * rows
     assert all(axis.lines for axis in figure.axes)
     drawn = {round(float(y), 6) for line in figure.axes[0].lines for y in line.get_ydata()}
@@ -67,8 +71,8 @@ def test_a_figure_has_one_row_per_measure_and_one_column_per_panel(sizes, lesion
 
 
 def test_lines_of_different_overlaps_do_not_cover_each_other():
-    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection_of(ALL))
-    axis = paper.figure(shown, "t").axes[0]
+    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection_of(ALL), SHOWN)
+    axis = paper.figure(shown, "t", SHOWN).axes[0]
     starts = [bars[0].get_xdata()[0] for bars in axis.containers]
     assert len(starts) == 4 * 2
     assert np.diff(np.sort(starts)).min() > 0.05
@@ -78,14 +82,15 @@ def test_lines_of_different_overlaps_do_not_cover_each_other():
 def test_volume_cutoffs_above_all_lesions_are_said_and_not_drawn():
     detection = detection_of(ALL)
     detection.loc[detection["volume_ml"] > 0, ["sensitivity", "sensitivity_low", "sensitivity_high"]] = np.nan
-    axis = paper.figure(paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection), "t").axes[0]
+    shown = paper.numbers(summary_of(dict.fromkeys(ALL, 0.3)), detection, SHOWN)
+    axis = paper.figure(shown, "t", SHOWN).axes[0]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0"]
     assert axis.get_xlabel() == "volume cutoff (mL); no lesions of 1 mL or more"
     plt.close("all")
 
 
 def test_without_a_panel_the_figure_says_so(tmp_path):
-    figure = paper.figure(paper.numbers(summary_of({"scratch": 0.1}, (5, 10)), None), "t")
+    figure = paper.figure(paper.numbers(summary_of({"scratch": 0.1}, (5, 10)), None, SHOWN), "t", SHOWN)
     assert [text.get_text() for text in figure.texts] == ["t: no source of any domain has a score"]
     assert not figure.axes
     scan_pictures.save_all(figure, [tmp_path / "a.png"])
@@ -98,7 +103,7 @@ def test_without_a_panel_the_figure_says_so(tmp_path):
     [("anatomy", [0.62, 0.58, 0.59, 0.56, 0.57, 0.55, 0.52]), ("ms", [0.16, 0.12, 0.14, 0.14, 0.16, 0.13, 0.17])],
 )
 def test_the_table_is_laid_out_as_in_the_paper_with_its_results(target, printed):
-    made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), target)
+    made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), target, Shown({}))
     assert made["source"].tolist() == ALL
     assert made["paper"].tolist()[:7] == printed
     assert np.isnan(made["paper"].iloc[7])
@@ -110,7 +115,7 @@ def test_the_table_is_laid_out_as_in_the_paper_with_its_results(target, printed)
 
 
 def test_without_the_paper_the_table_has_the_sources_of_the_study_alone():
-    made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), None)
+    made = paper.table(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), None, SHOWN)
     assert made["source"].tolist() == ["t1-segmentation", "scratch"]
     assert made["paper"].isna().all()
     page = paper.page(made, "my_target")
@@ -124,3 +129,23 @@ def test_the_targets_of_the_paper_are_those_that_a_study_may_name(pytestconfig):
     config = resolve(pytestconfig.rootpath / "config.yaml", rules, {})
     assert {target["paper"] for target in config["targets"].values()} == {None, "ms", "anatomy"}
     assert set(pd.read_csv(paper.RESULTS, sep="\t")["target"]) == {"ms", "anatomy"}
+
+
+def test_phantoms_are_of_the_equal_domain_and_rows_of_one_task_have_their_names():
+    """Two sources of one task on two datasets, one of them of phantoms, and weights from a file."""
+    known = {
+        "scratch": {"domain": "baseline", "task": None},
+        "ours": {"domain": "t1", "task": "segmentation"},
+        "heads": {"domain": "synthetic", "task": "segmentation"},
+        "theirs": {"domain": "t1", "task": "autoencoding"},
+        "rad": {"domain": "other", "task": None},
+    }
+    scores, sources = summary_of(dict.fromkeys(known, 0.3)), Shown(known)
+    equal, reference = paper.panels(scores, sources).values()
+    assert equal == ["ours", "theirs", "heads", "scratch"]
+    assert reference[1:] == ["rad", "scratch"]
+    made = paper.table(scores, None, sources)
+    assert made["domain"].tolist() == ["equal"] * 3 + ["reference", "baseline"]
+    page = paper.page(made, "t")
+    for row in ("Segmentation (ours)", "Segmentation (heads)", "Self-supervised (auto-encoding)<", "file (rad)"):
+        assert row in page

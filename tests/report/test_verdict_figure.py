@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from shown import SHOWN
 
 from headstart.report import scan_pictures, verdict_figure
 
@@ -40,7 +41,7 @@ def tables():
 
 
 def test_one_row_per_target_and_source_over_all_sizes_and_volumes(tables):
-    shown = verdict_figure.numbers(*tables)
+    shown = verdict_figure.numbers(*tables, SHOWN)
     assert shown["target"].tolist() == ["one"] * 2 + ["many"] * 2
     assert shown["source"].tolist() == ["t1-segmentation", "natural-segmentation"] * 2
     assert shown["best"].tolist() == shown["significant"].tolist() == [True, False] * 2
@@ -52,7 +53,7 @@ def test_one_row_per_target_and_source_over_all_sizes_and_volumes(tables):
 def test_each_band_has_its_sentence_and_filled_markers_for_significant_gains(tables, tmp_path):
     verdict, *rest = tables
     sentences = dict(zip(verdict["target"], verdict["sentence"], strict=True))
-    figure = verdict_figure.figure(verdict_figure.numbers(verdict, *rest), sentences)
+    figure = verdict_figure.figure(verdict_figure.numbers(verdict, *rest, SHOWN), sentences, SHOWN)
     assert [band._suptitle.get_text() for band in figure.subfigs[:3]] == list(sentences.values())
     gains = figure.subfigs[1].axes[0]
     assert [label.get_text() for label in gains.get_yticklabels()] == ["t1-segmentation", "natural-segmentation"]
@@ -67,7 +68,7 @@ def test_each_band_has_its_sentence_and_filled_markers_for_significant_gains(tab
 
 def test_the_key_names_the_criterion_and_that_intervals_are_not_corrected(tables):
     verdict, *rest = tables
-    figure = verdict_figure.figure(verdict_figure.numbers(verdict, *rest), {"one": "one: said."})
+    figure = verdict_figure.figure(verdict_figure.numbers(verdict, *rest, SHOWN), {"one": "one: said."}, SHOWN)
     (legend,) = figure.subfigs[-1].legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "significantly different (adjusted p < 0.05)",
@@ -79,8 +80,8 @@ def test_the_key_names_the_criterion_and_that_intervals_are_not_corrected(tables
 def test_scans_saved_are_not_drawn_if_no_interval_is_bounded(tables):
     verdict, comparisons, _ = tables
     saved = pd.DataFrame(saved_of("many", FOUND, (2, 4), low_is="<"))
-    shown = verdict_figure.numbers(verdict[verdict["target"] == "many"], comparisons, saved)
-    figure = verdict_figure.figure(shown, {"many": "many: said."})
+    shown = verdict_figure.numbers(verdict[verdict["target"] == "many"], comparisons, saved, SHOWN)
+    figure = verdict_figure.figure(shown, {"many": "many: said."}, SHOWN)
     axis = figure.subfigs[0].axes[1]
     assert not axis.axison
     assert axis.texts[0].get_text().endswith("every 95 % CI extends\nbeyond 2 to 4 labelled scans")
@@ -88,6 +89,6 @@ def test_scans_saved_are_not_drawn_if_no_interval_is_bounded(tables):
 
 def test_without_a_baseline_the_sentences_are_shown_alone(tables, tmp_path):
     verdict, comparisons, saved = tables
-    shown = verdict_figure.numbers(verdict, comparisons.head(0), saved.head(0))
+    shown = verdict_figure.numbers(verdict, comparisons.head(0), saved.head(0), SHOWN)
     assert shown.empty
-    scan_pictures.save_all(verdict_figure.figure(shown, {"one": "one: said."}), [tmp_path / "a.png"])
+    scan_pictures.save_all(verdict_figure.figure(shown, {"one": "one: said."}, SHOWN), [tmp_path / "a.png"])

@@ -30,7 +30,10 @@ TINY = {
     "label": {"warp_mm": 4, "warp_iterations": [10, 0, 0], "steps": [4, 2]},
     "slice": {"size": 64, "scans_per_file": 2},
     "network": {"decoder_widths": [16, 16, 8, 8, 8, 8, 8, 8, 8]},
-    "pretrain": {"epochs": 1, "sources": ["scratch", "t1-segmentation"]},
+    "pretrain": {
+        "epochs": 1,
+        "sources": {"scratch": {}, "t1-segmentation": {"dataset": "cohort", "task": "segmentation"}},
+    },
     "finetune": {"learning_rates": [1.0e-3, 1.0e-4], "draws": 1},
     "targets": {
         "stroke": {

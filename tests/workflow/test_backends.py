@@ -51,9 +51,9 @@ def test_another_back_end_remakes_the_labels_and_what_depends_on_them(project, t
     (tmp_path / "fsl.yaml").write_text(yaml.safe_dump(study))
     again = project.to_run(study=str(tmp_path / "fsl.yaml"))
     assert again["label_scan_fsl"] == 3
-    assert again["slice_source"] == 2
+    assert again["slice_tissues"] == 2
     assert again["pretrain_source"] == 1
-    assert not {"label_scan", "register_scan", "slice_target"} & set(again)
+    assert not {"label_scan", "register_scan", "slice_images", "slice_target"} & set(again)
 
 
 def test_a_labeller_of_the_studys_own_labels_scans_that_it_was_not_trained_on(project, tmp_path):
@@ -72,7 +72,7 @@ def test_a_labeller_of_the_studys_own_labels_scans_that_it_was_not_trained_on(pr
     agreement = pd.read_csv(copied.results / "tables/labeller.tsv", sep="\t")
     (teacher,) = read_json(copied.results / "labeller/model.json")["trained_on"]["scans"]
     assert len(agreement) == 1
-    assert agreement["subject"].astype(str).str.zfill(2)[0] != teacher
+    assert f"cohort/{agreement['subject'].astype(str).str.zfill(2)[0]}" != teacher
     assert agreement[["dice GM", "dice WM"]].notna().all(axis=None)
     assert copied.to_run("--nolock", "label", study="learn.yaml") == {}
 
@@ -85,7 +85,7 @@ def test_a_labeller_needs_scans_to_learn_from_and_scans_to_label(bare_project):
     said = stopped.stdout + stopped.stderr
     assert stopped.returncode != 0
     assert "Traceback" not in said
-    assert "label.learn trains on 2 scans and tests on 1, but the cohort has 3;" in said
+    assert "label.learn trains on 2 scans and tests on 1, but the datasets that need labels have 3;" in said
 
 
 def test_without_its_image_a_containers_run_stops_in_one_sentence(plan):

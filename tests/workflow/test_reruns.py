@@ -54,7 +54,8 @@ def test_a_warning_of_quality_control_reruns_no_registration_and_no_training(fin
 def test_code_that_computes_reruns_what_depends_on_it(finished):
     edit(finished, "slices/cut.py", r"n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
     again = finished.to_run()
-    assert again["slice_source"] == again["slice_target"] == 2
+    assert again["slice_images"] == 4
+    assert again["slice_tissues"] == again["slice_target"] == 2
     assert again["finetune_stroke"] == 4
     assert not {"make_subject", "register_scan", "label_scan", "resample_target", "write_split"} & set(again)
 

@@ -193,10 +193,10 @@ def test_what_is_deleted_is_made_again_with_what_depends_on_it(finished):
     kept = sliced.read_bytes()
     sliced.unlink()
     again = finished.to_run()
-    assert again["slice_target"] == 1
+    assert again["slice_images"] == 1
     trained = {"tune_stroke", "tabulate_tuning", "finetune_stroke"}
-    assert set(again) <= {"slice_target", *trained, "evaluate_stroke", *ANSWER}
-    done = finished.snakemake("--until", "slice_target")
+    assert set(again) <= {"slice_images", *trained, "evaluate_stroke", *ANSWER}
+    done = finished.snakemake("--until", "slice_images")
     assert done.returncode == 0, done.stderr[-2000:]
     assert sliced.read_bytes() == kept
 
@@ -212,7 +212,7 @@ def test_nothing_due_is_left_out_when_the_gate_is_due_too(finished, tmp_path, st
     planned = finished.to_run(stage, study=str(tmp_path / "loose.yaml"))
     assert planned.get("finetune_stroke", 0) >= 1
     if stage == "all":
-        assert planned["slice_target"] == planned["gate_quality"] == planned["tabulate_scores"] == 1
+        assert planned["slice_images"] == planned["gate_quality"] == planned["tabulate_scores"] == 1
 
 
 def test_the_report_is_one_file_that_asks_nothing_of_the_network(finished):
@@ -229,7 +229,11 @@ def test_the_report_is_one_file_that_asks_nothing_of_the_network(finished):
     ("study", "sentence"),
     [
         ({"trainning": {}}, "did you mean 'training'?"),
-        ({"pretrain": {"dataset": "stroke"}}, "tests on people who are also in pretrain.dataset 'stroke'"),
+        ({"pretrain": {"sources": ["scratch"]}}, "each source has its own dataset and task now"),
+        (
+            {"pretrain": {"sources": {"own": {"dataset": "stroke", "task": "autoencoding"}}, "held_out": 2}},
+            "pretrain.sources.own: outside the test sets are 2 of 4 scans of datasets.stroke, and",
+        ),
         (
             {
                 "datasets": {

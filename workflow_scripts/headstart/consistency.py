@@ -26,8 +26,6 @@ _STRENGTHS = {
     "low_resolution": (0.05, 1),
     "noise": (0, 1),
 }
-# Sources some of whose classes lie on one side, see headstart.slices.cut.PRESENCE_NAMES.
-_SIDED_SOURCES = ("t1-classification",)
 
 
 def has_side(title: str) -> bool:
@@ -45,16 +43,17 @@ def label_values(listed: list[int | str]) -> list[int]:
 
 
 def check(config: Mapping) -> None:
-    """Raise :class:`UserError` unless datasets and sources that are named exist, classes share no label, and so on."""
+    """Raise :class:`UserError` unless datasets that targets name exist, classes share no label, and so on."""
     datasets = config["datasets"]
-    users = {f"targets.{name}": target["dataset"] for name, target in config["targets"].items()}
-    users["pretrain"] = config["pretrain"]["dataset"]
-    for user, dataset in users.items():
+    for name, target in config["targets"].items():
+        dataset = target["dataset"]
         if dataset not in datasets:
             near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
-            raise UserError(f"{user}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
+            raise UserError(f"targets.{name}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
         if is_natural(datasets[dataset]):
-            raise UserError(f"{user}.dataset is {dataset!r}, which holds natural images; name a dataset of scans.")
+            raise UserError(
+                f"targets.{name}.dataset is {dataset!r}, which holds natural images; name a dataset of scans."
+            )
     owners: dict[str, str] = {}
     for name, target in config["targets"].items():
         if owners.setdefault(target["dataset"], name) != name:
@@ -70,41 +69,23 @@ def check(config: Mapping) -> None:
                 f"targets.{name}.classes has {sided[0]!r}, which mirroring would put on the other side; set "
                 "finetune.augment.mirror to false."
             )
-        for title, listed in target["classes"].items():
-            if empty := [item for item in listed if not label_values([item])]:
-                raise UserError(f"targets.{name}.classes.{title}: {empty[0]!r} is empty; give the lower end first.")
-        values = [v for listed in target["classes"].values() for v in label_values(listed)]
-        doubled = sorted({v for v in values if values.count(v) > 1})
-        if doubled:
-            raise UserError(f"targets.{name}.classes gives label {doubled[0]} to two classes; keep it in one.")
-    _check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
-    for key in ("augment", "transfer"):
-        for source in config["pretrain"][key]:
-            if source not in config["pretrain"]["sources"]:
-                raise UserError(f"pretrain.{key} names {source!r}, which pretrain.sources lacks; correct or remove it.")
-    _check_sources_augmentation(config["pretrain"]["augment"])
-    for source, how in config["pretrain"]["transfer"].items():
-        if how == "all" and (source == "scratch" or source.endswith("-classification")):
-            raise UserError(f"pretrain.transfer.{source} is all, but this source has no decoder; set it to encoder.")
+        check_classes(f"targets.{name}.classes", target["classes"])
+    check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 
 
-def _check_sources_augmentation(augment: Mapping) -> None:
-    """Raise :class:`UserError` unless each source that has an augmentation is trained here and can have this one."""
-    for source, kinds in augment.items():
-        key, domain = f"pretrain.augment.{source}", source.partition("-")[0]
-        if domain not in ("t1", "natural"):
-            raise UserError(f"pretrain.augment names {source!r}, which is not trained here; remove it.")
-        if kinds.get("mirror") and source in _SIDED_SOURCES:
-            raise UserError(f"{key}.mirror would exchange left and right structures; set it to false.")
-        if "degrees" not in kinds:
-            _check_augmentation(key, kinds)
-        elif domain != "natural":
-            raise UserError(f"{key}.degrees is for natural images; write {key}.rotation, as in finetune.augment.")
+def check_classes(place: str, classes: Mapping[str, list[int | str]]) -> None:
+    """Raise :class:`UserError` for a range of labels that is empty, or a label of two classes; ``place``: the key."""
+    for title, listed in classes.items():
+        if empty := [item for item in listed if not label_values([item])]:
+            raise UserError(f"{place}.{title}: {empty[0]!r} is empty; give the lower end first.")
+    values = [value for listed in classes.values() for value in label_values(listed)]
+    if doubled := sorted({value for value in values if values.count(value) > 1}):
+        raise UserError(f"{place} gives label {doubled[0]} to two classes; keep it in one.")
 
 
-def _check_augmentation(place: str, kinds: Mapping) -> None:
+def check_augmentation(place: str, kinds: Mapping) -> None:
     """Raise :class:`UserError` for limits of a random change that are in the wrong order or cannot be meant.
 
     ``place``: the key of the augmentation.

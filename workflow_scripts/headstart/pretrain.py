@@ -5,7 +5,7 @@ All of them are written by :func:`save`.
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -199,8 +199,8 @@ def run(description: Mapping, device: str = "auto") -> None:
     ``description``, of JSON's types: ``images`` and ``targets`` as in :func:`pretrain`; ``spec``, ``network``,
     ``training``, ``seed``, ``held_out``, ``augment``, ``origin`` and ``resident_gb`` as in :class:`PretrainSettings`;
     ``state`` and ``minutes``, file and interval of the checkpoint, and ``identity``, what else the result depends on;
-    ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`. If the training diverges, the last
-    good encoder is written beside it.
+    ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`; ``about``, further entries of
+    ``model.json``. If the training diverges, the last good encoder is written beside it.
     """
     image_paths, target_paths = (
         [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]]
@@ -230,6 +230,7 @@ def run(description: Mapping, device: str = "auto") -> None:
         checkpoint.remove()
         raise UserError(f"{error} The encoder after the last epoch with a finite loss is {kept}.") from None
     if distributed.rank() == 0:
+        made = replace(made, metadata={**made.metadata, **description["about"]})
         save(made, encoder, description["source"], description["expects"])
         checkpoint.remove()
 

@@ -12,48 +12,35 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart import consistency, job, stand_ins
-from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS
+from headstart import consistency, job, old_keys, source_checks, stand_ins
 from headstart.job import UserError
 
-# Keys of earlier versions, and what each is called now.
-RENAMED = {
-    "check.scans": "check.scans_per_job",
-    "pretrain.validation_scans": "pretrain.held_out",
-    "slice.percentiles": "register.percentiles",
-    "slice.pictures": "slice.images_per_file",
-    "slice.scans": "slice.scans_per_file",
-    "training.together": "training.runs_per_gpu",
-}
 # A folder named by a variable of a shell, and the starts of a quoted path, a URL and a path of Windows.
 _NO_PATH = re.compile(r"(^|/)\$[A-Za-z_{(]|^([\"'`]|\w+:[/\\]|\\\\|%\w+%)")
-# Sections that a study replaces as a whole: its datasets and targets are not added to those of the default study.
-_REPLACED_AS_A_WHOLE = ("datasets", "targets")
-# The key of `pretrain` that names the dataset of each natural source, and the layouts that suit it.
-_NATURAL_SOURCES = {
-    "natural-segmentation": ("rooms", WITH_LABEL_MAPS),
-    "natural-autoencoding": ("rooms", WITH_LABEL_MAPS),
-    "natural-classification": ("objects", WITH_CLASSES),
-}
+# Keys of an entry, whose values a rule of the schema may list under their plural: it then concerns such entries alone.
+_ANNOTATED = ("layout", "task")
+# Mappings that a study replaces as a whole: its own are not added to those of the default study.
+_REPLACED_AS_A_WHOLE = (("datasets",), ("targets",), ("pretrain", "sources"))
 
 
 def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mapping | None = None) -> dict:
     """Return the complete, validated configuration of a study, with ``~`` in paths written out.
 
     ``defaults``: path of the default study (YAML); ``schema``: path of the JSON schema (YAML); ``study``: the keys that
-    a study changes. They replace the defaults one by one, but ``datasets`` and ``targets`` are replaced as a whole.
+    a study changes. They replace the defaults one by one, but ``datasets``, ``targets`` and ``pretrain.sources`` are
+    replaced as a whole.
     Raises :class:`UserError` in one sentence that names the key and the remedy.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     base = yaml.safe_load(Path(defaults).read_text(encoding="utf-8"))
     _check_names(study or {})
-    _check_renamed(study or {})
-    _check_augmentation_by_source(study or {})
+    old_keys.check(study or {}, (study or {}).get("datasets") or base["datasets"])
     config = _merge(base, study or {})
     _validate(config, rules)
     config = _complete(config, rules, rules)
     consistency.check(config)
-    return _choose_natural_datasets(config)
+    source_checks.check(config)
+    return config
 
 
 def of_project(root: str | os.PathLike, study: str | os.PathLike | None = None) -> dict:
@@ -71,40 +58,24 @@ def data_folder(config: Mapping) -> str | None:
     return job.within_project(named) if named else None
 
 
-def weights_file(file: str | None, data: str | os.PathLike | None) -> Path | None:
-    """Return the path of ``pretrain.weights.file``, which may be relative to the ``data`` folder; None if it is None.
+def weights_file(source: str, file: str, data: str | os.PathLike | None) -> Path:
+    """Return the path of a source's ``weights.file``, which may be relative to the ``data`` folder.
 
     Raises :class:`UserError` if the file does not exist, or if its first bytes show that it holds no weights.
     """
-    if file is None:
-        return None
+    key = f"pretrain.sources.{source}.weights.file"
     path = Path(job.within_project(file))
     if not os.path.isabs(file):
         if not data:
-            raise UserError("pretrain.weights.file is relative; set data in the configuration, or HEADSTART_DATA.")
+            raise UserError(f"{key} is relative; set data in the configuration, or HEADSTART_DATA.")
         path = Path(data) / path
     if not path.is_file():
-        raise UserError(f"pretrain.weights.file: {path} does not exist; correct it, or remove it.")
+        raise UserError(f"{key}: {path} does not exist; correct it, or remove the source.")
     try:
         stand_ins.first_bytes(path)
     except UserError as error:
-        raise UserError(f"pretrain.weights.file: {error}") from None
+        raise UserError(f"{key}: {error}") from None
     return path
-
-
-def left_out(pretrain: Mapping) -> dict[str, str]:
-    """Return the sources that a study lists but cannot have, each with the reason.
-
-    ``pretrain``: that section of the resolved configuration.
-    """
-    reasons = {}
-    for source in pretrain["sources"]:
-        if source in _NATURAL_SOURCES and pretrain[_NATURAL_SOURCES[source][0]] is None:
-            layouts = " or ".join(_NATURAL_SOURCES[source][1])
-            reasons[source] = f"no dataset has suitable natural images; add one with the layout {layouts}"
-        if source == "imagenet-classification" and pretrain["weights"]["file"] is None:
-            reasons[source] = "no weights are given; name a file in pretrain.weights.file"
-    return reasons
 
 
 def _check_names(study: Mapping, above: tuple[str, ...] = ()) -> None:
@@ -132,36 +103,10 @@ def _number(text: str) -> str | None:
     return f"{number:f}" if number.is_finite() else None
 
 
-def _check_renamed(study: Mapping) -> None:
-    """Raise a :class:`UserError` with the new name of the first renamed key in a study."""
-    for old, new in RENAMED.items():
-        section, key = old.split(".")
-        if isinstance(study.get(section), Mapping) and key in study[section]:
-            raise UserError(f"configuration key {old} is now {new}; rename it.")
-
-
-def _check_augmentation_by_source(study: Mapping) -> None:
-    """Raise a :class:`UserError` for the augmentation of an earlier version: one for all sources, or null."""
-    pretrain = study.get("pretrain")
-    if not isinstance(pretrain, Mapping) or "augment" not in pretrain:
-        return
-    given = pretrain["augment"]
-    if given is None:
-        raise UserError("configuration key pretrain.augment names sources now; write {} for none.")
-    if isinstance(given, Mapping) and "degrees" in given:
-        one = yaml.safe_dump(
-            {"natural-segmentation": dict(given)}, default_flow_style=True, sort_keys=False, width=1000
-        )
-        raise UserError(
-            f"configuration key pretrain.augment.degrees is now pretrain.augment.<source>.degrees; name each source, "
-            f"as in augment: {one.strip()}."
-        )
-
-
 def _merge(base: Mapping, study: Mapping, path: tuple[str, ...] = ()) -> dict:
     merged = dict(copy.deepcopy(base))
     for key, value in study.items():
-        whole = not path and key in _REPLACED_AS_A_WHOLE
+        whole = (*path, key) in _REPLACED_AS_A_WHOLE
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and not whole:
             merged[key] = _merge(merged[key], value, (*path, key))
         else:
@@ -205,8 +150,8 @@ def _message(error: ValidationError) -> str:
 def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ...] = ()) -> object:
     """Return a valid value as the workflow takes it, at every depth.
 
-    Defaults of the schema are filled in, except those of keys that an entry's layout does not read; paths are checked
-    and their ``~`` written out; a number such as 3.0, which is an integer to the schema, becomes one.
+    Defaults of the schema are filled in, except those of keys that an entry's layout or task does not read; paths are
+    checked and their ``~`` written out; a number such as 3.0, which is an integer to the schema, becomes one.
     """
     if "$ref" in rules:
         rules = {**root["$defs"][rules["$ref"].rsplit("/", 1)[1]], **rules}
@@ -217,7 +162,7 @@ def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ..
         filled = {
             key: copy.deepcopy(rule["default"])
             for key, rule in known.items()
-            if "default" in rule and ("layouts" not in rule or value["layout"] in rule["layouts"])
+            if "default" in rule and all(value.get(key) in rule.get(f"{key}s", [value.get(key)]) for key in _ANNOTATED)
         }
         filled.update(value)
         others = rules.get("additionalProperties") or {}
@@ -244,17 +189,3 @@ def _path(written: str, place: str) -> str:
             "variables, quotes, file: or a drive (~ stands for your home folder)."
         )
     return path
-
-
-def _choose_natural_datasets(config: dict) -> dict:
-    """Where ``pretrain.rooms`` or ``pretrain.objects`` is null, set it to the first dataset with a suitable layout."""
-    for key, layouts in _NATURAL_SOURCES.values():
-        name = config["pretrain"][key]
-        suited = [other for other, entry in config["datasets"].items() if entry["layout"] in layouts]
-        if name is None and suited:
-            config["pretrain"][key] = suited[0]
-        elif name is not None and name not in suited:
-            raise UserError(
-                f"pretrain.{key} is {name!r}, which is no dataset with the layout {' or '.join(layouts)}; correct it."
-            )
-    return config

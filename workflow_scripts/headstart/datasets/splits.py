@@ -5,7 +5,7 @@ scans left for training. No participant is in both training and test set (no lea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headstart.datasets.scan import Scan, shown
 from headstart.job import UserError
@@ -107,41 +107,86 @@ def draw_tuning(
 def draw_labeller_split(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:
     """Draw the scans that a study's labeller is trained on and those it is tested on; it labels the others.
 
-    ``learn``: the section ``label.learn`` of the configuration, with the numbers ``scans`` (of the training set) and
-    ``held_out`` (of the test set). Raises :class:`UserError` if no scan would be left to label.
+    ``scans``: those of the datasets that need labels; the split names each as ``<dataset>/<subject>``. ``learn``: the
+    section ``label.learn`` of the configuration, with the numbers ``scans`` (of the training set) and ``held_out`` (of
+    the test set). Raises :class:`UserError` if no scan would be left to label.
     """
+    named = [replace(scan, subject=f"{scan.dataset}/{scan.subject}") for scan in scans]
     try:
-        split = draw("labeller", scans, learn["held_out"], learn["scans"], 0, seed, split="fixed")
+        split = draw("labeller", named, learn["held_out"], learn["scans"], 0, seed, split="fixed")
     except UserError:
         split = None
     if split is None or not split.unused:
         raise UserError(
-            f"label.learn trains on {learn['scans']} scans and tests on {learn['held_out']}, but the cohort has "
-            f"{len(scans)}; lower these, so that some are left to label, or remove label.learn."
+            f"label.learn trains on {learn['scans']} scans and tests on {learn['held_out']}, but the datasets "
+            f"that need labels have {len(scans)}; lower these, so that some are left to label, or remove label.learn."
         )
     return split
 
 
-def check_usable(
+def left_out(
     config: Mapping, scans: Mapping[str, Mapping[str, Scan]], drawn: Mapping[tuple[str, int, int], Split]
+) -> dict[str, list[str]]:
+    """Subjects of each target's dataset whose people are in any test set: no source may be trained on them.
+
+    ``config``: resolved; ``scans``: by dataset and subject; ``drawn``: all draws, by target, size and resample.
+    """
+    tested = set().union(*_tested_people(config, scans, drawn).values())
+    names = dict.fromkeys(target["dataset"] for target in config["targets"].values())
+    return {name: [subject for subject, scan in scans[name].items() if scan.person in tested] for name in names}
+
+
+def check_usable(
+    config: Mapping,
+    scans: Mapping[str, Mapping[str, Scan]],
+    drawn: Mapping[tuple[str, int, int], Split],
+    omitted: Mapping[str, Sequence[str]],
 ) -> None:
-    """Raise :class:`UserError` if a target's scan has no labels, or a person of a test set is also pre-trained on."""
-    source = config["pretrain"]["dataset"]
-    pretrained = {scan.person for scan in scans[source].values()}
-    for name, target in config["targets"].items():
-        dataset = target["dataset"]
-        if unlabelled := [subject for subject, scan in scans[dataset].items() if not scan.target]:
+    """Raise :class:`UserError` if labels are missing, or a source has too few scans or people of a test set.
+
+    ``config``, ``scans``, ``drawn``: as in :func:`left_out`, which returns ``omitted``.
+    """
+    for target in config["targets"].values():
+        _check_labels(target["dataset"], scans)
+    tested = _tested_people(config, scans, drawn)
+    for name, source in config["pretrain"]["sources"].items():
+        dataset, place = source.get("dataset"), f"pretrain.sources.{name}"
+        if dataset not in scans:
+            continue
+        if source.get("labels") == "target":
+            _check_labels(dataset, scans)
+        trained = {scan.person for subject, scan in scans[dataset].items() if subject not in omitted.get(dataset, ())}
+        for target, people in tested.items():
+            if both := sorted(trained & people):
+                raise UserError(
+                    f"targets.{target} tests on people who are also in datasets.{dataset}, on which {place} is trained "
+                    f"({shown(both)}); exclude them from datasets.{dataset}."
+                )
+        left, held_out = len(scans[dataset]) - len(omitted.get(dataset, ())), config["pretrain"]["held_out"]
+        if left <= held_out:
             raise UserError(
-                f"datasets.{dataset} has no labels for {shown(unlabelled)}; add them, exclude these scans, or say "
-                "where they are (phantom: target; bids: labels_suffix; flat: labels_pattern)."
+                f"{place}: outside the test sets are {left} of {len(scans[dataset])} scans of datasets.{dataset}, and "
+                f"pretrain.held_out takes {held_out}; lower it, test on fewer scans, or name another dataset."
             )
-        tests = {subject for (owner, _, _), split in drawn.items() if owner == name for subject in split.test}
-        tested = {scans[dataset][subject].person for subject in tests}
-        if both := sorted(tested & pretrained):
-            raise UserError(
-                f"targets.{name} tests on people who are also in pretrain.dataset {source!r} ({', '.join(both)}); "
-                f"exclude them from datasets.{source}."
-            )
+
+
+def _tested_people(
+    config: Mapping, scans: Mapping[str, Mapping[str, Scan]], drawn: Mapping[tuple[str, int, int], Split]
+) -> dict[str, set[str]]:
+    """The people in any test set of each target."""
+    tested: dict[str, set[str]] = {name: set() for name in config["targets"]}
+    for (name, _, _), split in drawn.items():
+        tested[name] |= {scans[config["targets"][name]["dataset"]][subject].person for subject in split.test}
+    return tested
+
+
+def _check_labels(dataset: str, scans: Mapping[str, Mapping[str, Scan]]) -> None:
+    """Raise :class:`UserError` if a scan of a dataset has no manual labels."""
+    if unlabelled := [subject for subject, scan in scans[dataset].items() if not scan.target]:
+        raise UserError(
+            f"datasets.{dataset} has no labels for {shown(unlabelled)}; add them, exclude these scans, or say "
+            "where they are (phantom: target; bids: labels_suffix; flat: labels_pattern)."
+        )
 
 
 def _test_set(target: str, scans: Sequence[Scan], test: int | Sequence[str], seed: int, round_: int) -> set[str]:

@@ -5,7 +5,8 @@
 - ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022
 - ``scan_pictures``: pictures of single scans
 - ``sources``: order, names and styles of the sources
-- ``methods``, ``methods_facts``, ``methods_augmentation``, ``wording``: the methods as text for a paper
+- ``methods``, ``methods_facts``, ``methods_sources``, ``methods_augmentation``, ``wording``: the methods as text for a
+  paper
 - ``runtimes``: time and memory by rule, versions
 - ``html``: reStructuredText and pages of HTML
 """

@@ -21,8 +21,9 @@ from matplotlib import pyplot as plt
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, METRICS
 from headstart.evaluate.verdict import LEVEL
-from headstart.report import sources, verdict_figure
+from headstart.report import verdict_figure
 from headstart.report.html import listed
+from headstart.report.sources import Shown
 from headstart.report.wording import count
 from headstart.training import plateau
 
@@ -39,11 +40,11 @@ def page(
     Parameters
     ----------
     study
-        Description of the study. ``name``; ``sources``: their names; ``datasets``: by name a mapping with ``synthetic``
-        (bool) and either ``images``, the number of natural images, or ``scans`` and ``subjects``; ``pretraining``:
-        names of the datasets that the sources are trained on; ``targets``: by name a mapping with ``dataset``,
-        ``sizes``, ``resamples`` and ``tested``, the number of test scans; ``files``: by heading, paths relative to the
-        page.
+        Description of the study. ``name``; ``sources``: ``domain`` and ``task`` of each by name; ``datasets``: by name
+        a mapping with ``synthetic`` (bool) and either ``images``, the number of natural images, or ``scans`` and
+        ``subjects``; ``pretraining``: names of the datasets that the sources are trained on; ``targets``: by name a
+        mapping with ``dataset``, ``sizes``, ``resamples`` and ``tested``, the number of test scans; ``files``: by
+        heading, paths relative to the page.
     verdict, summary
         The study's tables of these names.
     shown
@@ -54,8 +55,9 @@ def page(
     template = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    sources = Shown(study["sources"])
     answers = [
-        _answer(row, shown[shown["target"] == row["target"]]) | {"design": _design(study, row["target"])}
+        _answer(row, shown[shown["target"] == row["target"]], sources) | {"design": _design(study, row["target"])}
         for row in verdict.to_dict("records")
     ]
     return template.render(
@@ -67,7 +69,7 @@ def page(
         baseline=BASELINE,
         different=DIFFERENT,
         no_difference=NO_DIFFERENCE,
-        tables=[score_table(summary, target) for target in verdict["target"]],
+        tables=[score_table(summary, target, sources) for target in verdict["target"]],
         files={heading: {Path(path).name: quote(path) for path in paths} for heading, paths in study["files"].items()},
     )
 
@@ -114,8 +116,8 @@ def _compared(study: Mapping) -> str:
     """The sources, and the data that they are trained on, in a sentence."""
     pretrained = [source for source in study["sources"] if source != BASELINE]
     data = [f"{name} ({_size(study['datasets'][name])})" for name in study["pretraining"]]
-    if any(sources.domain_of(source) == "reference" for source in pretrained):
-        data.append("ImageNet (published weights)")
+    if given := [source for source in pretrained if study["sources"][source]["domain"] == "other"]:
+        data.append(f"data of others (weights from files: {', '.join(given)})")
     trained = f", pre-trained on {listed(data)}" if data else ""
     baseline = [f"{BASELINE} (random initialisation)"] if BASELINE in study["sources"] else []
     compared = [*baseline, f"{count(len(pretrained), 'source')}{trained}"] if pretrained else baseline
@@ -141,25 +143,25 @@ def _size(dataset: Mapping) -> str:
     return count(dataset["subjects"], f"{kind}subject") + scans
 
 
-def _answer(row: Mapping, shown: pd.DataFrame) -> dict[str, str | None]:
+def _answer(row: Mapping, shown: pd.DataFrame, sources: Shown) -> dict[str, str | None]:
     """One target's sentence, figure and description of the figure; without a comparison there is no figure."""
     target, sentence = row["target"], row["sentence"]
     start = f"{target}: " if sentence.startswith(f"{target}: ") else ""
     text = {"start": start.rstrip(), "rest": sentence.removeprefix(start)}
     if shown.empty:
         return text | {"figure": None, "alt": None}
-    svg = base64.b64encode(figure(shown)).decode()
+    svg = base64.b64encode(figure(shown, sources)).decode()
     return text | {"figure": f"data:image/svg+xml;base64,{svg}", "alt": _alt(row, shown)}
 
 
-def figure(shown: pd.DataFrame) -> bytes:
+def figure(shown: pd.DataFrame, sources: Shown) -> bytes:
     """One target's part of the verdict figure, without its sentence, as SVG.
 
     ``shown``: its rows of :func:`headstart.report.verdict_figure.numbers`.
     """
     height = max(len(shown) * _HEIGHT_OF_SOURCE + _HEIGHT_OF_AXIS, _LEAST_HEIGHT)
     drawn = plt.figure(figsize=(_WIDTH, height), layout="constrained")
-    verdict_figure.draw_target(drawn, shown)
+    verdict_figure.draw_target(drawn, shown, sources)
     written = io.BytesIO()
     # A fixed salt and no date: equal figures are equal bytes.
     with matplotlib.rc_context({"svg.hashsalt": "headstart"}):
@@ -179,7 +181,7 @@ def _alt(row: Mapping, shown: pd.DataFrame) -> str:
     )
 
 
-def score_table(summary: pd.DataFrame, target: str) -> dict:
+def score_table(summary: pd.DataFrame, target: str, sources: Shown) -> dict:
     """The mean scores of one target over whole volumes, with their 95 % confidence intervals, as text.
 
     ``rows``: by source, one cell per set size with ``score``, ``interval`` and ``best`` (no source has a higher score);

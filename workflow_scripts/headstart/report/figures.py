@@ -17,16 +17,19 @@ from matplotlib.ticker import MaxNLocator
 from headstart.evaluate.scores import scan_scores
 from headstart.evaluate.tables import METRICS
 from headstart.metrics.overlap import Empty
-from headstart.report import sources
 from headstart.report.scan_pictures import COLOURS, mark_sides, overlay
+from headstart.report.sources import Shown, Style
 
 
-def learning_curves(scores: pd.DataFrame, summary: pd.DataFrame, headlines: Mapping[str, str]) -> plt.Figure:
+def learning_curves(
+    scores: pd.DataFrame, summary: pd.DataFrame, headlines: Mapping[str, str], sources: Shown
+) -> plt.Figure:
     """Learning curves: score against the number of labelled scans, one panel per target (as Zoetmulder 2022, Fig. 3).
 
     Lines and bars: mean over test volumes with its 95 % confidence interval; small points: single resamples.
     ``headlines``: the title of each panel, which is the verdict on its target
-    (:func:`headstart.evaluate.verdict.headline`): a figure announces no result of its own.
+    (:func:`headstart.evaluate.verdict.headline`): a figure announces no result of its own. ``sources``: those of the
+    study.
     """
     scores, summary = (table[table["level"] == "volume"] for table in (scores, summary))
     targets = list(dict.fromkeys(summary["target"]))
@@ -38,7 +41,8 @@ def learning_curves(scores: pd.DataFrame, summary: pd.DataFrame, headlines: Mapp
         step = 0.06 if len(sizes) > 1 else 0.1
         for k, source in enumerate(listed):
             shift = (k - (len(listed) - 1) / 2) * step
-            _curve(axis, part[part["source"] == source], points[points["source"] == source], sizes, shift)
+            means, single = part[part["source"] == source], points[points["source"] == source]
+            _curve(axis, means, single, sizes, shift, sources.style(source))
         axis.set_xticks(range(len(sizes)), sizes)
         axis.set_xlabel("labelled scans")
         axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} per test volume")
@@ -58,17 +62,18 @@ def learning_curve_numbers(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     return pd.concat([means.drop(columns=["resamples", "scans"]), runs], ignore_index=True).reindex(columns=columns)
 
 
-def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, str]) -> plt.Figure:
+def training_curves(curves: Mapping[str, pd.DataFrame], measures: Mapping[str, str], sources: Shown) -> plt.Figure:
     """Loss and validation score of pre-training against epochs, one line per trained source.
 
-    ``measures``: the measure of each source's score, which labels its line; the maximum of each is 1.
+    ``measures``: the measure of each source's score, which labels its line; the maximum of each is 1. ``sources``:
+    those of the study.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8))
     for source, table in curves.items():
         for axis, column in zip(axes, ("loss", "validation"), strict=True):
             if table[column].notna().any():
                 name = source if column == "loss" else f"{source} ({measures[source]})"
-                axis.plot(table["epoch"], table[column], **sources.style_of(source)._asdict(), ms=4, label=name)
+                axis.plot(table["epoch"], table[column], **sources.style(source)._asdict(), ms=4, label=name)
     axes[0].set_yscale("log")
     axes[1].set_ylim(top=1)
     for axis, title in zip(axes, ("training loss", "score on held-out slices"), strict=True):
@@ -242,11 +247,12 @@ def examples(
     return figure
 
 
-def _curve(axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float) -> None:
+def _curve(
+    axis: plt.Axes, means: pd.DataFrame, points: pd.DataFrame, sizes: Sequence[int], shift: float, style: Style
+) -> None:
     """The learning curve of one source, with the scores of its single resamples beside the means."""
     means = means.sort_values("size")
     source = means["source"].iloc[0]
-    style = sources.style_of(source)
     at = np.searchsorted(sizes, means["size"]) + shift
     bars = np.abs(means[["low", "high"]].to_numpy().T - means["score"].to_numpy())
     axis.errorbar(at, means["score"], yerr=bars, **style._asdict(), capsize=3, label=source)

@@ -35,10 +35,10 @@ _PACKAGES = {
 
 def text(
     config: Mapping,
-    compared: Sequence[str],
-    backend: str,
+    backends: Mapping[str, str],
     participants: pd.DataFrame,
     versions: Mapping[str, str],
+    left_out: Mapping[str, Sequence[str]],
 ) -> str:
     """The methods as reStructuredText, with references.
 
@@ -46,14 +46,14 @@ def text(
     ----------
     config
         The resolved configuration.
-    compared
-        The sources of the study.
-    backend
-        What labelled the scans of the T1 sources, ``ants`` or ``fsl``.
+    backends
+        What labelled the scans of each dataset of which sources needed labels, ``ants`` or ``fsl``.
     participants
         The study's table of participants, with one row per dataset of scans.
     versions
         Versions of headstart, Python and the installed packages by name, and of FSL (``fsl``) where it was used.
+    left_out
+        Subjects of each dataset that no source was trained on, as they were in a test set.
 
     Returns
     -------
@@ -64,14 +64,18 @@ def text(
     """
     # Without the build, as in 2.13.0+cpu.
     versions = {name: version.partition("+")[0] for name, version in versions.items()}
-    unused = {"ants": "nipype", "fsl": "picsl_greedy"}[backend]
+    used_by = {"ants": "picsl_greedy", "fsl": "nipype"}
+    unused = {package for backend, package in used_by.items() if backend not in backends.values()}
     facts = {
-        **methods_facts.of_study(config, compared, participants),
-        "backend": backend,
+        **methods_facts.of_study(config, participants, left_out),
+        "backends": {
+            backend: wording.emphasised(name for name, by in backends.items() if by == backend)
+            for backend in sorted(set(backends.values()))
+        },
         "versions": versions,
         "fsl": versions.get("fsl", "FSL"),
         "packages": [
-            f"{title} {versions[name]}" for name, title in _PACKAGES.items() if name in versions and name != unused
+            f"{title} {versions[name]}" for name, title in _PACKAGES.items() if name in versions and name not in unused
         ],
     }
     written = _environment().get_template(TEMPLATE).render(facts)

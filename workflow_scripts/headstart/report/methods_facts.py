@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from headstart.datasets import natural
 from headstart.evaluate.significance import ALPHA
-from headstart.report import methods_augmentation, sources
+from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
-from headstart.report.wording import count, either, emphasised, grouped, number
+from headstart.report.wording import count, either, emphasised, number
 from headstart.slices import cut
 from headstart.template import template
 
@@ -27,28 +26,31 @@ _BOUNDS = {
 }
 
 
-def of_study(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
-    """The names that the template ``methods.rst.jinja`` uses, but for versions and the labelling back end.
+def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str, Sequence[str]]) -> dict:
+    """The names that the template ``methods.rst.jinja`` uses, but for versions and the labelling back ends.
 
-    ``config``: the resolved configuration; ``compared``: the sources of the study; ``participants``: its table of
-    participants, with one row per dataset of scans.
+    ``config``: the resolved configuration; ``participants``: its table of participants, with one row per dataset of
+    scans; ``left_out``: subjects of each dataset that no source was trained on.
     """
     return {
-        **_data(config, compared, participants),
-        **_preparation(config, compared),
-        **_pretraining(config, compared, participants),
-        **_finetuning(config, compared, participants),
-        **_evaluation(config, compared),
+        **_data(config, participants),
+        **_preparation(config),
+        **methods_sources.of_study(config, participants, left_out),
+        **_finetuning(config, participants),
+        **_evaluation(config),
         "seed": config["seed"],
     }
 
 
-def _data(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+def _data(config: Mapping, participants: pd.DataFrame) -> dict:
     """The datasets that the study uses, of scans and of natural images."""
-    scans = []
+    scans, pretrained = (
+        [],
+        {source["dataset"] for source in config["pretrain"]["sources"].values() if "dataset" in source},
+    )
     for row in participants.to_dict("records"):
         entry, name = config["datasets"][row["dataset"]], row["dataset"]
-        roles = ["pre-training"] if name == _t1_dataset(config, compared) else []
+        roles = ["pre-training"] if name in pretrained else []
         roles += [f"target *{plain(key)}*" for key, target in config["targets"].items() if target["dataset"] == name]
         if roles:
             described = {
@@ -58,7 +60,7 @@ def _data(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) 
                 "people_described": _people(row, entry),
             }
             scans.append(row | described)
-    images = [_image_dataset(config, name) for name in _image_datasets(config, compared)]
+    images = methods_sources.image_datasets(config)
     entries = [config["datasets"][row["name"]] for row in scans]
     phantoms = [entry for entry in entries if entry["layout"] == "phantom"]
     sizes = [size for entry in phantoms for size in entry["voxel_mm"]]
@@ -110,8 +112,8 @@ def _discarded(config: Mapping, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _preparation(config: Mapping, compared: Sequence[str]) -> dict:
-    """Registration, labels made for the T1 sources, and the networks."""
+def _preparation(config: Mapping) -> dict:
+    """Registration, labels made for sources, and the networks."""
     label = config["label"]
     bounds = []
     for name, (low, high) in config["quality"]["stop"].items():
@@ -127,87 +129,24 @@ def _preparation(config: Mapping, compared: Sequence[str]) -> dict:
         "label": label,
         "learn": label["learn"]["scans"] and label["learn"],
         "atlases": [_ATLASES[name] for name in label["atlases"]],
-        "segments": "t1-segmentation" in compared,
-        "classifies": "t1-classification" in compared,
         "network": config["network"],
         "depth": config["network"]["encoder"].removeprefix("resnet"),
         "training": config["training"],
     }
 
 
-def _pretraining(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
-    """The sources, and how they were trained."""
-    pretrain = config["pretrain"]
-    trained = [source for source in compared if sources.domain_of(source) in ("equal", "unequal")]
-    tasks = {source.rpartition("-")[2] for source in trained}
-    material, held_out = _material(config, compared, participants)
-    augmented, not_augmented = methods_augmentation.of_sources(pretrain["augment"], sources.in_order(trained))
-    epochs = _epochs(pretrain["epochs"], bool(_t1_dataset(config, compared)), _image_datasets(config, compared))
-    differences = {
-        "the number of epochs of pre-training": " and " in epochs,
-        "the augmentation of pre-training": len(augmented) + bool(not_augmented) > 1,
-        "the learning rate of fine-tuning": len(config["finetune"]["learning_rates"]) > 1,
-    }
-    return {
-        "sources": sources.in_order(compared),
-        "source_dataset": pretrain["dataset"],
-        "rooms": pretrain["rooms"] and _image_dataset(config, pretrain["rooms"]),
-        "objects": pretrain["objects"] and _image_dataset(config, pretrain["objects"]),
-        "activation": pretrain["activation"],
-        "trained": bool(trained),
-        "autoencodes": "autoencoding" in tasks,
-        "heads": "classification" in tasks,
-        "epochs": epochs,
-        "differing": [name for name, differs in differences.items() if differs],
-        "material": material,
-        "held_out": held_out,
-        "augmented": augmented,
-        "not_augmented": not_augmented,
-    }
-
-
-def _epochs(epochs: int | Mapping, scans: bool, images: Sequence[str]) -> str:
-    """How long pre-training took, where it used scans and natural images."""
-    if isinstance(epochs, int):
-        return count(epochs, "epoch")
-    on_scans, on_images = (count(epochs[kind], "epoch") for kind in ("t1", "natural"))
-    if scans and images:
-        return f"{on_scans} on scans and {on_images} on natural images"
-    return on_scans if scans else on_images
-
-
-def _material(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """What sources were trained on in each dataset, and what was held out of it."""
-    held_out, used, kept = config["pretrain"]["held_out"], [], []
-    if t1 := _t1_dataset(config, compared):
-        scans = int(participants.set_index("dataset").at[t1, "scans"]) - held_out
-        grid = template.grid(config["template"]["voxel_mm"])
-        slices = scans * cut.count(grid, config["datasets"][t1]["discard_mm"])
-        used.append(f"{grouped(slices)} slices of {count(scans, 'scan')} of *{plain(t1)}*")
-        kept.append(f"{count(held_out, 'scan')} of *{plain(t1)}*")
-    per_file = config["slice"]["images_per_file"]
-    images = held_out * per_file
-    for name in _image_datasets(config, compared):
-        total = config["datasets"][name]["pictures"]
-        about = "about " if total % per_file else ""  # the last file, which may be held out, has fewer
-        used.append(f"{about}{grouped(total - images)} images of *{plain(name)}*")
-        kept.append(f"{about}{grouped(images)} images of *{plain(name)}*")
-    return used, kept if held_out else []
-
-
-def _finetuning(config: Mapping, compared: Sequence[str], participants: pd.DataFrame) -> dict:
+def _finetuning(config: Mapping, participants: pd.DataFrame) -> dict:
     """The target tasks, with their training and test sets."""
     people = participants.set_index("dataset")
     targets = [_target(config, name, people.loc[target["dataset"]]) for name, target in config["targets"].items()]
     runs = sum(len(target["sizes"]) * target["resamples"] for target in targets)
     return {
         "targets": targets,
-        "whole": [f"*{source}*" for source in compared if config["pretrain"]["transfer"].get(source) == "all"],
         "changes": methods_augmentation.changes(config["finetune"]["augment"]),
         "rates": [number(rate) for rate in config["finetune"]["learning_rates"]],
         "tuning_draws": config["finetune"]["draws"],
         "encoder_factor": config["finetune"]["encoder_factor"],
-        "networks": len(compared) * runs,
+        "networks": len(config["pretrain"]["sources"]) * runs,
         "drawn": not all(target["all_others"] for target in targets),
         "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],
     }
@@ -236,7 +175,7 @@ def _values(items: Sequence[int | str]) -> str:
     return f" ({'label' if len(items) == 1 else 'labels'} {listed([str(item).replace('-', ' to ') for item in items])})"
 
 
-def _evaluation(config: Mapping, compared: Sequence[str]) -> dict:
+def _evaluation(config: Mapping) -> dict:
     """Scores, detection of lesions, and statistics."""
     evaluate, targets = config["evaluate"], config["targets"]
     metrics: dict[str, list[str]] = {}
@@ -256,7 +195,7 @@ def _evaluation(config: Mapping, compared: Sequence[str]) -> dict:
         },
         "draws": evaluate["bootstrap"],
         "alpha": ALPHA,
-        "pairs": math.comb(len(compared), 2),
+        "pairs": math.comb(len(config["pretrain"]["sources"]), 2),
         "curves": any(len(target["sizes"]) > 1 for target in targets.values()),
     }
 
@@ -266,27 +205,3 @@ def _volumes_in_turn(cutoffs: int, without: bool) -> str:
     if cutoffs > 1:
         return " (each cutoff in turn, and without a cutoff)" if without else " (each cutoff in turn)"
     return " (with and without this cutoff)" if without else ""
-
-
-def _t1_dataset(config: Mapping, compared: Sequence[str]) -> str | None:
-    """The dataset that T1 sources are trained on; None without such a source."""
-    return config["pretrain"]["dataset"] if any(sources.domain_of(s) == "equal" for s in compared) else None
-
-
-def _image_datasets(config: Mapping, compared: Sequence[str]) -> list[str]:
-    """The datasets that natural sources are trained on."""
-    used = {"objects" if s.endswith("-classification") else "rooms" for s in compared if s.startswith("natural-")}
-    return list(dict.fromkeys(config["pretrain"][key] for key in ("rooms", "objects") if key in used))
-
-
-def _image_dataset(config: Mapping, name: str) -> dict:
-    """A dataset of natural images: ``classes`` of whole images, and ``labels`` that its label maps hold."""
-    entry = config["datasets"][name]
-    return {
-        "name": name,
-        "layout": entry["layout"],
-        "images": entry["pictures"],
-        "classes": len(natural.class_names(entry)),
-        "labels": len(natural.label_names(entry)),
-        "chosen": "classes" in entry,
-    }

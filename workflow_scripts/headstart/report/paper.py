@@ -18,7 +18,8 @@ from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 
 from headstart.evaluate.tables import METRICS
-from headstart.report import html, sources
+from headstart.report import html
+from headstart.report.sources import GROUPS, Shown, Style
 
 RESULTS = Path(__file__).with_name("paper_results.tsv")
 # As in the paper: scores are means over slices, lesions are components of a slice.
@@ -27,13 +28,13 @@ _COLUMNS = ["panel", "measure", "source", "domain", "size", "overlap", "volume_m
 _LINES = ("-", "--", ":", "-.")
 
 
-def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None) -> pd.DataFrame:
+def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None, sources: Shown) -> pd.DataFrame:
     """The numbers of the figure of one target, from its rows of the tables of these names: one row per point.
 
-    Columns: ``panel``, ``measure`` (the metric against ``size``, or ``sensitivity`` at the largest set size against
-    ``volume_ml``, at each ``overlap``), ``source``, ``domain``, ``value`` and its 95 % confidence interval, ``low`` and
-    ``high``. Scores at a single set size are not a curve: they are left to :func:`table`, and there are then no rows
-    without ``detection``.
+    ``sources``: those of the study. Columns: ``panel``, ``measure`` (the metric against ``size``, or ``sensitivity`` at
+    the largest set size against ``volume_ml``, at each ``overlap``), ``source``, ``domain`` (the group, see
+    :meth:`Shown.group`), ``value`` and its 95 % confidence interval, ``low`` and ``high``. Scores at a single set size
+    are not a curve: they are left to :func:`table`, and there are then no rows without ``detection``.
     """
     scores = summary[summary["level"] == LEVEL]
     parts = []
@@ -48,35 +49,36 @@ def numbers(summary: pd.DataFrame, detection: pd.DataFrame | None) -> pd.DataFra
         parts.append(found[["measure", "source", "size", "overlap", "volume_ml", "value", "low", "high"]])
     shown = [
         part[part["source"].isin(listed)].assign(panel=panel)
-        for panel, listed in panels(scores).items()
+        for panel, listed in panels(scores, sources).items()
         for part in parts
     ]
     if not shown:
         return pd.DataFrame(columns=_COLUMNS)
     table = pd.concat(shown, ignore_index=True).reindex(columns=_COLUMNS)
-    return table.assign(domain=table["source"].map(sources.domain_of))
+    return table.assign(domain=table["source"].map(sources.group))
 
 
-def panels(scores: pd.DataFrame) -> dict[str, list[str]]:
+def panels(scores: pd.DataFrame, sources: Shown) -> dict[str, list[str]]:
     """The panels of Fig. 3, each with its sources in order, among those that have scores.
 
-    The third panel compares ImageNet with the best source of the equal domain, by the mean over the set sizes. The
+    Phantoms are of the equal domain, as scans are. The third panel compares weights from files (in the paper,
+    ImageNet's) with the best source of the equal domain, by the mean over the set sizes. The
     baseline, which the paper lacks, is in all. A panel with the baseline alone is omitted.
     """
     means = scores.groupby("source")["score"].mean()
-    by_domain = {name: [s for s in means.index if sources.domain_of(s) == name] for name in sources.DOMAINS}
-    best = means[by_domain["equal"]].dropna().nlargest(1).index
+    groups = {name: [source for source in means.index if sources.group(source) == name] for name in GROUPS}
+    best = means[groups["equal"]].dropna().nlargest(1).index
     own = {
-        sources.DOMAINS["equal"]: by_domain["equal"],
-        sources.DOMAINS["unequal"]: by_domain["unequal"],
-        "ImageNet compared with the best equal-domain source": [*best, *by_domain["reference"]]
-        if by_domain["reference"]
+        GROUPS["equal"]: groups["equal"],
+        GROUPS["unequal"]: groups["unequal"],
+        f"{GROUPS['reference']}, and the best equal-domain source": [*best, *groups["reference"]]
+        if groups["reference"]
         else [],
     }
-    return {name: sources.in_order([*listed, *by_domain["baseline"]]) for name, listed in own.items() if listed}
+    return {name: sources.in_order([*listed, *groups["baseline"]]) for name, listed in own.items() if listed}
 
 
-def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
+def figure(shown: pd.DataFrame, target: str, sources: Shown) -> plt.Figure:
     """Figs. 3 and 4 from :func:`numbers`: one column per panel, one row per measure, bars for 95 % CIs."""
     names, measures = list(dict.fromkeys(shown["panel"])), list(dict.fromkeys(shown["measure"]))
     if not names:
@@ -90,12 +92,12 @@ def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
     for row, measure in zip(axes, measures, strict=True):
         for axis, panel in zip(row, names, strict=True):
             part = shown[(shown["panel"] == panel) & (shown["measure"] == measure)]
-            (_detection if measure == "sensitivity" else _scores)(axis, part)
+            (_detection if measure == "sensitivity" else _scores)(axis, part, sources)
             axis.spines[["top", "right"]].set_visible(False)
     for letter, axis, panel in zip("abc", axes[0], names, strict=False):
         axis.set_title(f"({letter}) {panel}", fontsize=10)
     for axis, panel in zip(axes[-1], names, strict=True):
-        _legend(axis, shown[shown["panel"] == panel])
+        _legend(axis, shown[shown["panel"] == panel], sources)
     for axis, measure in zip(axes[:, 0], measures, strict=True):
         size = int(shown.loc[shown["measure"] == measure, "size"].max())
         sensitivity = f"lesion-wise sensitivity\n({size} labelled scan{'s' * (size > 1)})"
@@ -104,18 +106,18 @@ def figure(shown: pd.DataFrame, target: str) -> plt.Figure:
     return drawn
 
 
-def _scores(axis: plt.Axes, part: pd.DataFrame) -> None:
+def _scores(axis: plt.Axes, part: pd.DataFrame, sources: Shown) -> None:
     """Score against set size, one line per source."""
     sizes = sorted(part["size"].unique())
     listed = sources.in_order(part["source"])
     for source, shift in zip(listed, _shifts(len(listed), 0.09), strict=True):
         line = part[part["source"] == source].sort_values("size")
-        _bars(axis, np.searchsorted(sizes, line["size"]) + shift, line, source, "-")
+        _bars(axis, np.searchsorted(sizes, line["size"]) + shift, line, sources.style(source), "-")
     _places(axis, sizes)
     axis.set_xlabel("labelled scans")
 
 
-def _detection(axis: plt.Axes, part: pd.DataFrame) -> None:
+def _detection(axis: plt.Axes, part: pd.DataFrame, sources: Shown) -> None:
     """Sensitivity against volume cutoff, one line per source and overlap, at the cutoffs that any lesion reaches."""
     overlaps = sorted(part["overlap"].unique())
     reached = sorted(part.loc[part["value"].notna(), "volume_ml"].unique())
@@ -123,7 +125,8 @@ def _detection(axis: plt.Axes, part: pd.DataFrame) -> None:
     for (source, (k, overlap)), shift in zip(lines, _shifts(len(lines), 0.06), strict=True):
         line = part[(part["source"] == source) & (part["overlap"] == overlap) & part["volume_ml"].isin(reached)]
         line = line.sort_values("volume_ml")
-        _bars(axis, np.searchsorted(reached, line["volume_ml"]) + shift, line, source, _LINES[k % len(_LINES)])
+        at = np.searchsorted(reached, line["volume_ml"]) + shift
+        _bars(axis, at, line, sources.style(source), _LINES[k % len(_LINES)])
     _places(axis, [f"{cutoff:g}" for cutoff in reached])
     beyond = part.loc[~part["volume_ml"].isin(reached), "volume_ml"]
     axis.set_xlabel("volume cutoff (mL)" + ("" if beyond.empty else f"; no lesions of {beyond.min():g} mL or more"))
@@ -141,9 +144,8 @@ def _shifts(count: int, step: float) -> np.ndarray:
     return (np.arange(count) - (count - 1) / 2) * step
 
 
-def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, source: str, dashes: str) -> None:
+def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, style: Style, dashes: str) -> None:
     """A line with its 95 % confidence intervals; markers are open where the line is not solid."""
-    style = sources.style_of(source)
     reach = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
     axis.errorbar(
         at, line["value"], yerr=reach, color=style.color, marker=style.marker, ms=6, lw=1.4, ls=dashes,
@@ -151,12 +153,12 @@ def _bars(axis: plt.Axes, at: np.ndarray, line: pd.DataFrame, source: str, dashe
     )  # fmt: skip
 
 
-def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
+def _legend(axis: plt.Axes, part: pd.DataFrame, sources: Shown) -> None:
     """The sources and the overlap cutoffs of a panel, below its axes."""
     handles = [
         Line2D([], [], color=style.color, marker=style.marker, label=source)
         for source in sources.in_order(part["source"])
-        for style in [sources.style_of(source)]
+        for style in [sources.style(source)]
     ]
     for k, overlap in enumerate(sorted(part["overlap"].dropna().unique())):
         dashes = _LINES[k % len(_LINES)]
@@ -167,21 +169,21 @@ def _legend(axis: plt.Axes, part: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
-def table(summary: pd.DataFrame, reference: str | None) -> pd.DataFrame:
+def table(summary: pd.DataFrame, reference: str | None, sources: Shown) -> pd.DataFrame:
     """Tables 1 and 2: each source at the single set size of a target, laid out as in the paper.
 
     ``summary``: the target's rows of that table; ``reference``: the paper's target to compare with (``ms``,
-    ``anatomy``), or None. Columns: domain, task, source, size, metric, then ``slice`` and ``volume``: mean score over
-    slices (the paper's measure) and over volumes, each with its 95 % confidence interval (``_low``, ``_high``);
-    ``best``: whether the mean over slices is the highest (underlined in the paper); ``paper`` and ``paper_place``: the
-    paper's result on its own scans, and where it is printed, n/a if the paper has none. One row per source of the
-    study, and per source of the paper that the study lacks.
+    ``anatomy``), or None; ``sources``: those of the study. Columns: domain (its group), task, source, size, metric,
+    then ``slice`` and ``volume``: mean score over slices (the paper's measure) and over volumes, each with its 95 %
+    confidence interval (``_low``, ``_high``); ``best``: whether the mean over slices is the highest (underlined in the
+    paper); ``paper`` and ``paper_place``: the paper's result on its own scans, and where it is printed, n/a if the
+    paper has none. One row per source of the study, and per source of the paper that the study lacks.
     """
-    known = _of_paper(reference)
+    known, sources = _of_paper(reference), sources.with_paper()
     levels = {level: part.set_index("source") for level, part in summary.groupby("level")}
     rows = []
     for source in sources.in_order([*summary["source"], *known.index]):
-        row = {"domain": sources.domain_of(source), "task": sources.task_of(source), "source": source,
+        row = {"domain": sources.group(source), "task": sources.task(source), "source": source,
                "size": summary["size"].iloc[0], "metric": summary["metric"].iloc[0]}  # fmt: skip
         for level in ("slice", "volume"):
             score, low, high = levels[level].reindex([source])[["score", "low", "high"]].to_numpy(float)[0]
@@ -206,9 +208,10 @@ def page(made: pd.DataFrame, target: str) -> str:
     rows = []
     for domain, part in made.groupby("domain", sort=False):
         if domain not in ("reference", "baseline"):
-            rows.append([f"**{sources.DOMAINS[domain]}**"] + [""] * (len(shown) - 1))
+            rows.append([f"**{GROUPS[domain]}**"] + [""] * (len(shown) - 1))
         for row in part.to_dict("records"):
-            name = "ImageNet classification" if domain == "reference" else row["task"]
+            alone = domain != "reference" and (part["task"] == row["task"]).sum() == 1
+            name = row["task"] if alone else f"{row['task']} ({html.plain(row['source'])})"
             best = "**{}**" if row["best"] else "{}"
             paper = "n/a" if np.isnan(row["paper"]) else f"{row['paper']:.2f}"
             rows.append([name, best.format(_with_interval(row, "slice")), _with_interval(row, "volume"), paper])

@@ -1,23 +1,31 @@
-"""Presentation of the sources: their domains, their order, and their colours and markers in figures."""
+"""Presentation of the sources: their order, and their names, colours and markers in figures and tables."""
 
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
-# Domain by the part of a source's name before the hyphen (Zoetmulder 2022, section 5).
-_DOMAINS = {"t1": "equal", "natural": "unequal", "imagenet": "reference", "scratch": "baseline"}
-DOMAINS = {
+# The domains of sources (see headstart.sources.Source) in their order, and the group of each in the figures and tables
+# of Zoetmulder 2022, section 5.
+_GROUPS = {
+    "t1": "equal",
+    "synthetic": "equal",
+    "natural": "unequal",
+    "other": "reference",
+    "baseline": "baseline",
+}
+GROUPS = {
     "equal": "Equal domain: T1 MR",
     "unequal": "Unequal domain: natural images",
-    "reference": "All of ImageNet",
+    "reference": "Weights from files",
     "baseline": "No pre-training",
 }
-TASKS = {
+# Names of tasks, in their order; None: of what is not trained, by domain.
+_TASKS = {
     "segmentation": "Segmentation",
     "autoencoding": "Self-supervised (auto-encoding)",
     "classification": "Classification",
-    "scratch": "Random initialisation",
 }
+_UNTRAINED = {"other": "Weights from a file", "baseline": "Random initialisation"}
 
 
 class Style(NamedTuple):
@@ -27,43 +35,67 @@ class Style(NamedTuple):
     marker: str
 
 
-# Okabe and Ito's colours.
-_STYLES = {
-    "natural-autoencoding": Style("#0072B2", "o"),
-    "natural-classification": Style("#D55E00", "s"),
-    "natural-segmentation": Style("#CC79A7", "D"),
-    "scratch": Style("#999999", "^"),
-    "t1-autoencoding": Style("#E69F00", "v"),
-    "t1-classification": Style("#56B4E9", "P"),
-    "t1-segmentation": Style("#009E73", "X"),
-    "imagenet-classification": Style("#000000", "*"),
+class _OfPaper(NamedTuple):
+    """A source of Zoetmulder 2022: its domain and task, and its style in Okabe and Ito's colours."""
+
+    domain: str
+    task: str | None
+    style: Style
+
+
+_PAPER = {
+    "t1-segmentation": _OfPaper("t1", "segmentation", Style("#009E73", "X")),
+    "t1-autoencoding": _OfPaper("t1", "autoencoding", Style("#E69F00", "v")),
+    "t1-classification": _OfPaper("t1", "classification", Style("#56B4E9", "P")),
+    "natural-segmentation": _OfPaper("natural", "segmentation", Style("#CC79A7", "D")),
+    "natural-autoencoding": _OfPaper("natural", "autoencoding", Style("#0072B2", "o")),
+    "natural-classification": _OfPaper("natural", "classification", Style("#D55E00", "s")),
+    "imagenet-classification": _OfPaper("other", None, Style("#000000", "*")),
+    "scratch": _OfPaper("baseline", None, Style("#999999", "^")),
 }
-# Of sources with another task than those of the paper.
-_OTHER_COLOR, _OTHER_MARKERS = "#7F3C8D", "<>pdh8"
+# Tol's muted colours, with markers that the paper's sources do not have: 45 styles, as 9 and 5 share no factor.
+_COLORS = ("#332288", "#DDCC77", "#117733", "#CC6677", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
+_MARKERS = "<>pdh"
 
 
-def domain_of(source: str) -> str:
-    """The domain of a source: equal (T1), unequal (natural images), reference (all of ImageNet) or baseline."""
-    return _DOMAINS[source.partition("-")[0]]
+@dataclass(frozen=True)
+class Shown:
+    """The sources of a study: ``known`` has ``domain`` and ``task`` of each by name, in the study's order."""
 
+    known: Mapping[str, Mapping[str, str | None]]
 
-def task_of(source: str) -> str:
-    """The task that a source was trained on, in words."""
-    task = source.rpartition("-")[2]
-    return TASKS.get(task, task.capitalize())
+    def domain(self, source: str) -> str:
+        """The domain of a source: t1, synthetic, natural, other or baseline."""
+        return self.known[source]["domain"]
 
+    def group(self, source: str) -> str:
+        """The group of a source in the paper's figures: equal, unequal, reference (weights from files) or baseline."""
+        return _GROUPS[self.domain(source)]
 
-def in_order(sources: Iterable[str]) -> list[str]:
-    """Sources in the paper's order: by domain, then segmentation, auto-encoding, classification and other tasks."""
-    domains, tasks = list(DOMAINS), {task: place for place, task in enumerate(TASKS)}
+    def task(self, source: str) -> str:
+        """What a source was trained on, in words."""
+        task = self.known[source]["task"]
+        return _UNTRAINED[self.domain(source)] if task is None else _TASKS.get(task, task.capitalize())
 
-    def place(source: str) -> tuple[int, int, str]:
-        return domains.index(domain_of(source)), tasks.get(source.rpartition("-")[2], len(tasks)), source
+    def in_order(self, listed: Iterable[str]) -> list[str]:
+        """Sources by domain, then task (those of the paper first), then name; the baseline is the last."""
+        domains, tasks = list(_GROUPS), list(_TASKS)
 
-    return sorted(set(sources), key=place)
+        def place(source: str) -> tuple[int, int, str, str]:
+            task = self.known[source]["task"] or ""
+            number = tasks.index(task) if task in tasks else len(tasks)
+            return domains.index(self.domain(source)), number, task, source
 
+        return sorted(set(listed), key=place)
 
-def style_of(source: str) -> Style:
-    """Colour and marker of a source, the same in every figure."""
-    marker = _OTHER_MARKERS[zlib.crc32(source.encode()) % len(_OTHER_MARKERS)]
-    return _STYLES.get(source, Style(_OTHER_COLOR, marker))
+    def style(self, source: str) -> Style:
+        """Colour and marker of a source, the same in every figure: the paper's, or by its place among the others."""
+        if source in _PAPER:
+            return _PAPER[source].style
+        number = [name for name in self.known if name not in _PAPER].index(source)
+        return Style(_COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)])
+
+    def with_paper(self) -> "Shown":
+        """These sources and, after them, the paper's, of which some may not be in the study."""
+        paper = {name: {"domain": row.domain, "task": row.task} for name, row in _PAPER.items()}
+        return Shown({**self.known, **{name: row for name, row in paper.items() if name not in self.known}})

@@ -19,7 +19,7 @@ from headstart.evaluate.learning_curves import SAVED
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, METRICS
 from headstart.evaluate.verdict import LEVEL
-from headstart.report import sources
+from headstart.report.sources import Shown, Style
 
 _SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in SAVED]
 COLUMNS = [
@@ -39,13 +39,14 @@ COLUMNS = [
 ]
 
 
-def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFrame) -> pd.DataFrame:
+def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFrame, sources: Shown) -> pd.DataFrame:
     """The numbers of the figure, from the tables of these names: one row per target and source except the baseline.
 
     ``best``: whether the verdict names the source; ``gain`` over the baseline, averaged over the set sizes, with its
     95 % confidence interval (``low``, ``high``), its adjusted p-value and whether it is significant; ``sizes``,
     ``size`` and ``largest``: number of set sizes, the smallest and the largest; ``scans_saved`` and the other columns
     of this name: the labelled scans saved at the smallest set size, as in that table. All over whole volumes.
+    ``sources``: those of the study.
     """
     rows = []
     for answer in verdict.to_dict("records"):
@@ -67,7 +68,7 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def figure(shown: pd.DataFrame, sentences: Mapping[str, str]) -> plt.Figure:
+def figure(shown: pd.DataFrame, sentences: Mapping[str, str], sources: Shown) -> plt.Figure:
     """One band per target, from :func:`numbers`: the sentence of the verdict, gains (left) and scans saved (right).
 
     Filled markers are significantly different from the baseline; arrowheads mark scans saved beyond the measured sizes.
@@ -82,27 +83,28 @@ def figure(shown: pd.DataFrame, sentences: Mapping[str, str]) -> plt.Figure:
         part = shown[shown["target"] == target]
         band.suptitle(title, x=0.01, ha="left", fontsize=9.5)
         if not part.empty:
-            draw_target(band, part)
+            draw_target(band, part, sources)
     if key:
         _key(bands[-1])
     return drawn
 
 
-def draw_target(band: FigureBase, part: pd.DataFrame) -> None:
+def draw_target(band: FigureBase, part: pd.DataFrame, sources: Shown) -> None:
     """Draw one target's rows of :func:`numbers` into a figure or subfigure: gains (left) and scans saved (right)."""
     gains, saved = band.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
-    _gains(gains, part)
-    _saved(saved, part)
+    styles = {source: sources.style(source) for source in part["source"]}
+    _gains(gains, part, styles)
+    _saved(saved, part, styles)
     for axis in (gains, saved):
         if axis.axison:
             axis.axvline(0, color="black", lw=0.8, ls=":")
             axis.spines[["top", "right"]].set_visible(False)
 
 
-def _gains(axis: plt.Axes, part: pd.DataFrame) -> None:
+def _gains(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> None:
     """The gain of each source, one row each, with its 95 % confidence interval."""
     for row, known in enumerate(part.to_dict("records")):
-        style = sources.style_of(known["source"])
+        style = styles[known["source"]]
         axis.errorbar(
             known["gain"], row, xerr=[[abs(known["gain"] - known["low"])], [abs(known["high"] - known["gain"])]],
             color=style.color, marker=style.marker, ms=8, capsize=3, lw=1.4,
@@ -117,7 +119,7 @@ def _gains(axis: plt.Axes, part: pd.DataFrame) -> None:
     axis.set_xlabel(f"gain over {BASELINE} ({METRICS[part['metric'].iloc[0]]}{averaged})", fontsize=9)
 
 
-def _saved(axis: plt.Axes, part: pd.DataFrame) -> None:
+def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> None:
     """The labelled scans that each source saves, one row each, with their 95 % confidence interval."""
     beyond = {">": "> ", "<": "< "}
     known = part[part["scans_saved"].notna()]
@@ -131,7 +133,7 @@ def _saved(axis: plt.Axes, part: pd.DataFrame) -> None:
     for row, scans in enumerate(part.to_dict("records")):
         if np.isnan(scans["scans_saved"]):
             continue
-        style, ends = sources.style_of(scans["source"]), (scans["scans_saved_low"], scans["scans_saved_high"])
+        style, ends = styles[scans["source"]], (scans["scans_saved_low"], scans["scans_saved_high"])
         if not np.isnan(ends).any():
             axis.plot(ends, [row, row], color=style.color, lw=1.4)
         for end, sign in zip(ends, (scans["scans_saved_low_is"], scans["scans_saved_high_is"]), strict=True):

@@ -1,0 +1,121 @@
+# The names of files: of scans, of parts of datasets, of figures, of draws and of fine-tunings.
+
+
+def scan_paths(pattern, *names):
+    """A pattern with dataset and subject filled in for every scan of the datasets named."""
+    return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
+
+
+def numbered_parts(pattern, dataset, count, each):
+    """A pattern with dataset and part filled in for every part of ``count`` things with ``each`` in a part."""
+    return [pattern.format(dataset=dataset, part=f"{number:04d}") for number in range(-(-count // each))]
+
+
+def part_range(count, each, part):
+    """Number of the first thing of a part, and of the one after its last."""
+    first = int(part) * each
+    return [first, min(first + each, count)]
+
+
+def scans_of_part(wildcards, stage):
+    """The scans of a part of a stage, see SCANS_PER_PART."""
+    scans = list(SCANS[wildcards.dataset].values())
+    return scans[slice(*part_range(len(scans), SCANS_PER_PART[stage], wildcards.part))]
+
+
+def paths_of_part(pattern, stage):
+    """Input function: a pattern filled in for each scan of a part."""
+    return lambda wildcards: [
+        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
+    ]
+
+
+def part_paths(pattern, stage, *names):
+    """A pattern with dataset and part filled in for every part of the scans of the datasets named."""
+    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), SCANS_PER_PART[stage])]
+
+
+def parts_of_scans(pattern, dataset, subjects):
+    """A pattern with dataset and part filled in for the files with the slices of these scans of a dataset."""
+    files = part_paths(pattern, "slice", dataset)
+    wanted = set(subjects)
+    places = {files[number // SCANS_PER_PART["slice"]] for number, s in enumerate(SCANS[dataset]) if s in wanted}
+    return sorted(places)
+
+
+def parts_holding(pattern, target, subjects):
+    """A pattern with dataset and part filled in for the files with the slices of these scans of a target."""
+    return parts_of_scans(pattern, TARGETS[target]["dataset"], subjects)
+
+
+def scan_pictures(kind):
+    """The folder with a picture of each scan of a part; ``kind`` is also the name of the caption."""
+    return report(
+        directory(f"{RESULTS}/figures/{kind}/{{dataset}}/part-{{part}}"),
+        patterns=["sub-{subject}.png"],
+        caption=f"../rules/report/{kind}.rst",
+        category="3 Quality control",
+        subcategory=f"{kind}: {{dataset}}",
+        labels={"scan": "{subject}"},
+    )
+
+
+def report_figure(name, caption, category, subcategory=None, **labels):
+    """A figure as PNG, which the report includes, and as SVG."""
+    png = f"{RESULTS}/figures/{name}.png"
+    shown = report(
+        png, caption=f"../rules/report/{caption}.rst", category=category, subcategory=subcategory, labels=labels
+    )
+    return [shown, f"{RESULTS}/figures/{name}.svg"]
+
+
+def image_part_paths(pattern, *names):
+    """A pattern with dataset and part filled in for every file of the natural images of the datasets named."""
+    each = config["slice"]["images_per_file"]
+    counts = {name: config["datasets"][name]["pictures"] for name in names}
+    return [path for name, count in counts.items() for path in numbered_parts(pattern, name, count, each)]
+
+
+def runs(targets=TARGETS):
+    """Target, source, size and resample of every fine-tuning on these targets."""
+    return [
+        (target, source, size, resample) for target, size, resample in SPLITS if target in targets for source in SOURCES
+    ]
+
+
+def run_paths(pattern, targets=TARGETS):
+    """A pattern with target, source, size and resample filled in for every fine-tuning on these targets."""
+    return [
+        pattern.format(target=target, source=source, size=size, resample=resample)
+        for target, source, size, resample in runs(targets)
+    ]
+
+
+def tests_of(targets):
+    """The test scans of each draw of these targets, by the name of the draw."""
+    return {
+        f"{name}/size-{size}_resample-{resample}": list(split.test)
+        for (name, size, resample), split in SPLITS.items()
+        if name in targets
+    }
+
+
+def split_of(wildcards):
+    """Training and test scans of the draw that the wildcards name."""
+    return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
+
+
+def resamples_of(target):
+    """Numbers of a target's resamples."""
+    return range(1, TARGETS[target]["resamples"] + 1)
+
+
+def subjects_drawn(wildcards, role):
+    """The training or test scans of each resample of the target and size that the wildcards name."""
+    draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
+    return [list(getattr(split, role)) for split in draws]
+
+
+def drawn_slices(pattern, role):
+    """Input function: the files with the slices of the training or test scans of any of these resamples."""
+    return lambda wildcards: parts_holding(pattern, wildcards.target, set().union(*subjects_drawn(wildcards, role)))

@@ -1,0 +1,216 @@
+import re
+
+from methods_of import configured, of_sources, text_of
+
+PHOTOS = {"degrees": 10, "scale": 0.1, "mirror": True}
+
+
+def test_methods_follow_the_configuration():
+    config = configured(
+        register={"percentiles": [2, 97.5]},
+        slice={"size": 96, "presence_voxels": 3},
+        network={"decoder": "paper", "normalisation": "none"},
+        training={"learning_rate": 0.005, "batch_size": 8, "decay_factor": 1, "precision": "float32"},
+        evaluate={"empty": "one", "bootstrap": 500, "lesions": {"volume_ml": [0], "overlap": [0.1]}},
+        seed=7,
+    )
+    text = text_of(of_sources(config, "scratch", "t1-classification"))
+    for said in (
+        "the 2nd and 97.5th percentiles",
+        "96 × 96 pixels",
+        "at least 3 voxels of it",
+        "were followed by a leaky ReLU",
+        "batches of 8 slices, an initial learning rate of 0.005 and an L2 penalty",
+        "carried out in single precision.",
+        "slice or volume scored 1; a class",
+        "with 500 draws",
+        "more than 10 % of its voxels were segmented. A false positive",
+        "any lesion. Lesion-wise sensitivity",
+        "The classification head used a sigmoid activation",
+        "As only one pair of sources was compared",
+        "Differences with *p* < 0.05",
+        "the seed 7",
+        "PyTorch 2.13.0 [Paszke2019]_",
+        "Other packages were picsl_greedy 1.4 and SciPy 1.15.",
+    ):
+        assert said in text, said
+    for other in ("FAST", "FSL", "natural images", "ImageNet", "Wells1996", "in turn", "statsmodels 0", "deepbet 1"):
+        assert other not in text, other
+
+
+def test_methods_leave_out_what_the_sources_do_not_use():
+    config = configured()
+    without = text_of(of_sources(config, "scratch"))
+    for other in (
+        "*cohort*",
+        "Labels for pre-training",
+        "auto-encoding",
+        "classification",
+        "photographs",
+        "compared by",
+    ):
+        assert other not in without, other
+    assert "initialised at random, differently for each training set (baseline)" in without
+    assert "pre-training runs" not in without
+    images = text_of(of_sources(config, "natural-autoencoding"))
+    assert "trained on 1100 images of *pictures*, for 6 epochs." in images
+    assert "the sum of the mean absolute error" in images
+    assert "*cohort*" not in images
+    assert "the baseline" not in images
+    scans = text_of(of_sources(config, "scratch", "t1-autoencoding"))
+    assert "trained on 165 slices of 5 scans of *cohort*, for 16 epochs." in scans
+    assert "Labels for pre-training" not in scans
+
+
+def test_methods_describe_a_labelling_network():
+    config = configured(label={"learn": {"scans": 3, "held_out": 1, "epochs": 20}}, pretrain={"held_out": 0})
+    one = {"epochs": 1}
+    text = text_of(
+        of_sources(config, "t1-segmentation", "natural-segmentation", t1_segmentation=one, natural_segmentation=one)
+    )
+    assert "3 randomly drawn scans of *cohort* were labelled in this way. A U-Net [Ronneberger2015]_" in text
+    assert "measured on 1 further scan." in text
+    assert "for 1 epoch. No data augmentation was used." in text
+    assert "held out to monitor" not in text
+
+
+def test_methods_describe_the_augmentation_of_each_source():
+    never, often = ({"probability": p, "low": -5, "high": 7.5} for p in (0, 0.5))
+    augment = {
+        "natural-segmentation": PHOTOS,
+        "natural-autoencoding": PHOTOS,
+        "t1-segmentation": {"rotation": often, "shear": never, "mirror": False},
+        "t1-classification": {"shear": never, "mirror": False},
+    }
+    augmented = {name.replace("-", "_"): {"augment": kinds, "epochs": 1} for name, kinds in augment.items()}
+    names = ("scratch", *augment, "t1-autoencoding")
+    text = text_of(of_sources(configured(pretrain={"epochs": 1}), *names, **augmented))
+    at_random = "slices were augmented at random each time they were seen, by"
+    for said in (
+        f"For *natural-segmentation* and *natural-autoencoding*, {at_random} rotation (up to ± 10°), scaling (up to "
+        "± 10 %) and left-right mirroring (probability 0.5). ",
+        f"For *t1-segmentation*, {at_random} rotation (−5 to 7.5°; probability 0.5). ",
+        "For *t1-autoencoding* and *t1-classification*, no data augmentation was used. ",
+        "the same for all sources, apart from the augmentation of pre-training.",
+    ):
+        assert said in text, said
+    assert "*scratch*, no data augmentation" not in text
+    alike = text_of(of_sources(configured(), "scratch", "natural-segmentation", "natural-autoencoding", **augmented))
+    assert "no data augmentation was used" not in alike
+    assert "the same for all sources." in alike
+
+
+def test_methods_describe_the_augmentation_of_fine_tuning():
+    config = configured()
+    text = text_of(of_sources(config, "scratch"))
+    assert (
+        "For every source, slices were augmented at random each time they were seen in fine-tuning, by rotation" in text
+    )
+    kinds = config["finetune"]["augment"].keys() - {"mirror"}
+    assert len(re.findall(r"[(;][^(;]*; probability 0\.\d+\)", text)) == len(kinds)
+    assert "left-right mirroring (probability 0.5)." in text
+    without = text_of(of_sources(configured(finetune={"augment": None}), "scratch"))
+    assert "No data augmentation was used in fine-tuning." in without
+    assert "augmented" not in without
+
+
+def test_methods_describe_the_learning_rates_of_fine_tuning():
+    tried = configured(finetune={"learning_rates": [0.01, 0.0001], "draws": 3, "encoder_factor": 0.1})
+    text = text_of(of_sources(tried, "scratch", "t1-segmentation"))
+    for said in (
+        "chosen for each source and target task, from 0.01 and 10⁻⁴: the one with the highest score (the metric of the "
+        "task) on validation scans, averaged over 3 random draws of training and validation scans from participants "
+        "outside all test sets.",
+        "the learning rate of the encoder was that of the decoder times 0.1.",
+        "the same for all sources, apart from the learning rate of fine-tuning.",
+    ):
+        assert said in text, said
+    one = text_of(of_sources(configured(finetune={"learning_rates": [0.01], "encoder_factor": 0}), "scratch"))
+    assert "In fine-tuning, the initial learning rate was 0.01." in one
+    assert "decoder, and the weights of the decoder were trained on labelled scans" in one
+    assert "the same for all sources." in one
+    assert "In fine-tuning" not in text_of(of_sources(configured(), "scratch"))
+
+
+def test_methods_describe_the_splits():
+    config = configured("studies/oasis.yaml")
+    target = config["targets"]["anatomy"]
+    target |= {"split": "redrawn", "resamples": 1, "test": 3, "sizes": [1, 2]}
+    study = "studies/oasis.yaml"
+    text = text_of(of_sources(config, "scratch"), study=study, people=8)
+    assert "on 1 and 2 labelled scans, with 1 training set of each size." in text
+    assert "comprised at least 3 scans, drawn at random by participant and redrawn for each resample." in text
+    target |= {"resamples": 4, "sizes": [12], "split": "fixed"}
+    text = text_of(of_sources(config, "scratch"), study=study)
+    assert "all 12 scans that were not in the test set, 4 times (resamples) with different initial weights" in text
+
+
+def test_methods_describe_participants_of_whom_little_is_known():
+    study = "studies/oasis.yaml"
+    config = configured(study)
+    unknown = {
+        "age_known": 0,
+        "age_mean": None,
+        "age_sd": None,
+        "age_min": None,
+        "age_max": None,
+        "female": 0,
+        "male": 0,
+    }
+    assert "[Marcus2007]_." in text_of(of_sources(config, "scratch"), study=study, **unknown, sex_unknown=9)
+    one = unknown | {"age_known": 1, "age_mean": 30.0, "age_min": 30.0, "age_max": 30.0, "female": 1, "sex_unknown": 8}
+    text = text_of(of_sources(config, "scratch"), study=study, **one, sites="A, B")
+    assert "(mean age 30.0 years, range 30 to 30, known for 1; 1 female, sex unknown for 8; 2 sites)" in text
+
+
+def test_methods_describe_a_unet_its_transfer_and_equal_steps():
+    config = configured(
+        network={"decoder": "unet", "unet_widths": [32, 16, 8, 8, 4]},
+        training={"norms": "reestimated", "warm_up": 0.1},
+    )
+    for target in config["targets"].values():
+        target.update(epochs=None, steps=200)
+    names = ("scratch", "t1-segmentation", "t1-autoencoding", "t1-classification")
+    text = text_of(of_sources(config, *names, t1_segmentation={"transfer": "all"}))
+    for said in (
+        "The networks were U-Nets [Ronneberger2015]_",
+        "had 32, 16, 8, 8 and 4 channels",
+        "no skip connections, with which it would have copied the image",
+        "the last map of the encoder was averaged over its pixels",
+        "Of *t1-segmentation* the whole network was fine-tuned",
+        "fine-tuned for 200 updates on",
+        "During the first 10 % of the updates the learning rate rose linearly from zero",
+        "the statistics of batch normalisation were re-estimated from the training slices",
+    ):
+        assert said in text, said
+    for other in ("latent", "Zamir2018", "epochs on 2"):
+        assert other not in text, other
+
+
+def test_methods_describe_sources_of_any_name_on_any_dataset():
+    """Several datasets of one task, manual labels, a target's own scans, own lengths and rates, and a file."""
+    sources = {
+        "scratch": {},
+        "cohort-tissues": {"dataset": "cohort", "task": "segmentation"},
+        "own": {"dataset": "anatomy", "task": "autoencoding", "steps": 400},
+        "dense": {"dataset": "anatomy", "task": "segmentation", "labels": "target", "learning_rate": 0.01},
+        "rad": {"weights": {"file": "weights/RadImageNet.pt"}},
+    }
+    text = text_of(configured(pretrain={"sources": sources}), left_out={"anatomy": ["01", "02"]})
+    for said in (
+        "The labels of *cohort* were generated automatically. In the native space of each scan, voxels",
+        "- *cohort-tissues*: segmentation of the slices of *cohort* into background, cerebrospinal fluid, grey matter "
+        "and white matter. The loss was",
+        "- *dense*: segmentation of the slices of *anatomy* into 6 foreground classes (white matter, cortical grey "
+        "matter, basal ganglia and thalami, ventricles, cerebellum and brain stem) and background, the ground truth "
+        "labels, with the loss of *cohort-tissues*.",
+        "- *own*: reconstruction of the slices of *anatomy*. The loss was",
+        "trained elsewhere (file RadImageNet.pt).",
+        "5 scans of *cohort* and 66 slices of 2 scans of *anatomy*, for 16 epochs (*cohort-tissues* and *dense*) and "
+        "400 updates (*own*).",
+        "Scans of participants in a test set (2 scans of *anatomy*) took no part in pre-training.",
+        "For *dense*, the initial learning rate of pre-training was 0.01.",
+        "apart from the length of pre-training and the learning rate of pre-training.",
+        "Dataset *anatomy* (pre-training and target *anatomy*)",
+    ):
+        assert said in text, said

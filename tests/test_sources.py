@@ -1,0 +1,92 @@
+"""What a study's sources are, from its configuration."""
+
+from settings_of import ROOT
+
+from headstart import settings, sources
+from headstart.evaluate import tables
+
+SCANS = {"layout": "flat", "folder": "a", "pattern": "(?P<subject>x)"}
+TARGET = {"dataset": "mine", "classes": {"a": [1], "b": ["3-5"]}, "metric": "miou", "test": 1, "sizes": [1],
+          "resamples": 1, "epochs": 1}  # fmt: skip
+
+
+def found(**declared):
+    """The sources of a study with these, on scans of two sets, phantoms and natural images."""
+    study = {
+        "datasets": {
+            "mine": SCANS,
+            "other": SCANS,
+            "heads": {"layout": "phantom", "people": 3, "target": "anatomy"},
+            "scenes": {"layout": "scenes", "pictures": 9},
+        },
+        "pretrain": {"sources": declared},
+        "targets": {"t": TARGET},
+    }
+    return settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", study)
+
+
+def test_domain_and_targets_follow_from_dataset_and_task_and_not_from_the_name():
+    config = found(
+        scratch={},
+        a={"dataset": "mine", "task": "segmentation"},
+        b={"dataset": "other", "task": "autoencoding"},
+        c={"dataset": "other", "task": "classification"},
+        d={"dataset": "heads", "task": "segmentation", "labels": "target", "classes": {"white": [1]}},
+        e={"dataset": "scenes", "task": "segmentation"},
+        f={"dataset": "scenes", "task": "classification", "activation": "softmax"},
+        g={"weights": {"file": "w.pt", "sha256": "0" * 64}},
+    )
+    made = sources.of_study(config)
+    assert {name: (source.domain, source.targets) for name, source in made.items()} == {
+        "scratch": ("baseline", None),
+        "a": ("t1", "tissue"),
+        "b": ("t1", None),
+        "c": ("t1", "presence"),
+        "d": ("synthetic", "target"),
+        "e": ("natural", "labels"),
+        "f": ("natural", "presence"),
+        "g": ("other", None),
+    }
+    assert [name for name, source in made.items() if source.uses_made_labels] == ["a", "c"]
+    assert [made[name].activation for name in "cf"] == ["sigmoid", "softmax"]
+    assert (made["g"].weights, made["g"].sha256) == ("w.pt", "0" * 64)
+
+
+def test_manual_labels_have_the_classes_of_the_target_or_else_the_sources_own():
+    dense = {"task": "segmentation", "labels": "target"}
+    config = found(own={"dataset": "mine", **dense}, heads={"dataset": "heads", **dense, "classes": {"white": [1]}})
+    own, heads = sources.of_study(config).values()
+    assert own.spec(config["datasets"]["mine"]) == {"kind": "segmentation", "classes": ["background", "a", "b"]}
+    assert heads.spec(config["datasets"]["heads"])["classes"] == ["background", "white"]
+    assert sources.manual_classes(config) == {"mine": TARGET["classes"], "heads": {"white": [1]}}
+
+
+def test_a_source_is_trained_as_long_as_it_says_or_else_as_the_section_says():
+    entry = {"dataset": "mine", "task": "autoencoding"}
+    config = found(scratch={}, a=entry, b=entry | {"epochs": 3}, c=entry | {"steps": 40, "learning_rate": 0.5})
+    made = sources.of_study(config)
+    assert [(source.epochs, source.steps) for source in made.values()] == [
+        (None, None),
+        (16, None),
+        (3, None),
+        (None, 40),
+    ]
+    assert made["c"].learning_rate == 0.5
+
+
+def test_the_papers_study_has_its_eight_sources_with_the_papers_settings():
+    config = settings.of_project(ROOT, ROOT / "studies/paper.yaml")
+    made = sources.of_study(config)
+    assert list(made) == [
+        "scratch", "t1-segmentation", "t1-autoencoding", "t1-classification", "natural-segmentation",
+        "natural-autoencoding", "natural-classification", "imagenet-classification",
+    ]  # fmt: skip
+    trained = [source for source in made.values() if source.trained]
+    assert {source.epochs for source in trained} == {30}
+    assert {source.transfer for source in trained} == {"encoder"}
+    assert {source.activation for source in trained if source.task == "classification"} == {"softmax"}
+    assert not any(source.augment for source in trained)
+
+
+def test_the_baseline_has_one_name():
+    assert sources.BASELINE == tables.BASELINE

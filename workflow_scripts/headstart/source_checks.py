@@ -1,0 +1,121 @@
+"""What a JSON schema cannot check of the section ``pretrain.sources``: each source's keys, its dataset and its task."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from headstart import sources
+from headstart.consistency import check_augmentation, check_classes, has_side
+from headstart.job import UserError
+from headstart.sources import BASELINE, TASKS, Source
+
+# Keys of a training, which weights from elsewhere and the baseline do not have.
+_OF_TRAINING = ("epochs", "steps", "learning_rate", "augment", "labels", "classes", "activation")
+# Keys of some tasks alone.
+_OF_TASKS = {"labels": ("segmentation",), "classes": ("segmentation",), "activation": ("classification",)}
+
+
+def check(config: Mapping) -> None:
+    """Raise :class:`UserError` unless each source of a valid configuration can be had."""
+    for name, entry in config["pretrain"]["sources"].items():
+        key = f"pretrain.sources.{name}"
+        _check_form(name, key, entry)
+        if "dataset" in entry:
+            _check_dataset(key, entry["dataset"], config["datasets"])
+    for source in sources.of_study(config).values():
+        key = f"pretrain.sources.{source.name}"
+        if source.trained:
+            _check_task(key, source, config["datasets"][source.dataset]["layout"])
+            _check_augmentation(key, source)
+        if source.transfer == "all" and not (source.trained and TASKS[source.task].decodes):
+            raise UserError(f"{key}.transfer is all, but this source has no decoder; set it to encoder.")
+    _check_classes(config)
+
+
+def _check_form(name: str, key: str, entry: Mapping) -> None:
+    """Check that a source is either a dataset with a task, or weights, or the baseline."""
+    trained = [part for part in ("dataset", "task") if part in entry]
+    if name == BASELINE and (trained or "weights" in entry):
+        raise UserError(f"{key} is the random start, the baseline; write {BASELINE}: {{}}, or rename this source.")
+    if trained and "weights" in entry:
+        raise UserError(f"{key} has both {trained[0]} and weights; make two sources of them.")
+    if len(trained) == 1:
+        other = "dataset" if trained == ["task"] else f"task ({', '.join(TASKS)})"
+        raise UserError(f"{key} has a {trained[0]} but no {other.partition(' ')[0]}; add its {other}.")
+    if not trained and "weights" not in entry and name != BASELINE:
+        raise UserError(f"{key} has neither a dataset with a task nor weights; add one (only {BASELINE} has none).")
+    for part in _OF_TRAINING:
+        if part in entry and not trained:
+            raise UserError(f"{key}.{part}: this source is not trained here; remove {part}.")
+        if part in entry and entry["task"] not in _OF_TASKS.get(part, TASKS):
+            raise UserError(f"{key}.{part} is for the task {_OF_TASKS[part][0]}, not {entry['task']}; remove it.")
+    if entry.get("epochs") and entry.get("steps"):
+        raise UserError(f"{key} has both epochs and steps, the length of its training; give one.")
+
+
+def _check_dataset(key: str, dataset: str, datasets: Mapping) -> None:
+    if dataset not in datasets:
+        near = difflib.get_close_matches(dataset, datasets, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(datasets)}, or list other sources."
+        raise UserError(f"{key}.dataset is {dataset!r}, which datasets lacks; {remedy}")
+
+
+def _check_task(key: str, source: Source, layout: str) -> None:
+    """Check that a dataset has what a task needs."""
+    layouts = TASKS[source.task].layouts
+    if source.natural and layout not in layouts:
+        raise UserError(
+            f"{key}.task is {source.task}, which {source.dataset!r} has no targets for (layout {layout}); name a "
+            f"dataset of scans, or of natural images with the layout {' or '.join(layouts)}."
+        )
+
+
+def _check_augmentation(key: str, source: Source) -> None:
+    """Check that a source can have its augmentation."""
+    kinds = source.augment or {}
+    names = source.classes or () if source.targets == "target" else ()
+    sided = source.on_scans and source.targets == "presence"
+    if kinds.get("mirror") and (sided or any(map(has_side, names))):
+        raise UserError(f"{key}.augment.mirror would exchange left and right structures; set it to false.")
+    if "degrees" not in kinds:
+        check_augmentation(f"{key}.augment", kinds)
+    elif not source.natural:
+        raise UserError(
+            f"{key}.augment.degrees is for natural images; write {key}.augment.rotation, as in finetune.augment."
+        )
+
+
+def _check_classes(config: Mapping) -> None:
+    """Check that the manual labels of each dataset have one list of classes."""
+    of_targets = {target["dataset"]: name for name, target in config["targets"].items()}
+    owners: dict[str, Source] = {}
+    for source in sources.of_study(config).values():
+        key = f"pretrain.sources.{source.name}"
+        entry = config["pretrain"]["sources"][source.name]
+        if "labels" in entry and source.natural:
+            raise UserError(f"{key}.labels is for scans, and {source.dataset!r} holds natural images; remove it.")
+        if "classes" in entry and source.labels != "target":
+            raise UserError(f"{key}.classes is for the manual labels of scans; remove it, or set labels to target.")
+        if source.targets != "target":
+            continue
+        if "classes" in entry and source.dataset in of_targets:
+            raise UserError(
+                f"{key}.classes: the labels of {source.dataset!r} have the classes of targets."
+                f"{of_targets[source.dataset]}; remove it."
+            )
+        if source.classes is None:
+            raise UserError(
+                f"{key}.labels is target, but no target has the dataset {source.dataset!r}; add {key}.classes, as in "
+                "targets.<name>.classes."
+            )
+        check_classes(f"{key}.classes", source.classes)
+        other = owners.setdefault(source.dataset, source)
+        if _listed(other.classes) != _listed(source.classes):
+            raise UserError(
+                f"{key}.classes differ from those of pretrain.sources.{other.name}, which has the same dataset; give "
+                "each a dataset entry of its own (both may name the same folder)."
+            )
+
+
+def _listed(classes: Mapping[str, Sequence]) -> list[tuple[str, list]]:
+    """Classes in their order, which equal mappings need not share."""
+    return [(name, list(values)) for name, values in classes.items()]

@@ -1,0 +1,155 @@
+"""The sources of a study: what each encoder is pre-trained on, from the section ``pretrain.sources``.
+
+A source is a dataset with a task, or a file of weights; ``scratch``, the baseline, is neither.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from headstart.datasets import natural
+from headstart.slices.cut import PRESENCE_NAMES
+from headstart.template.template import TISSUES
+
+BASELINE = "scratch"
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """What a kind of source task needs, and what may be transferred from it.
+
+    targets: the targets of its slices, "labels" (a label map) or "presence" (the classes that a slice shows); None if
+        the slices are all it needs.
+    layouts: layouts of natural images that have these targets.
+    decodes: whether the encoder is trained with a decoder, which can be fine-tuned too.
+    """
+
+    targets: str | None
+    layouts: Collection[str]
+    decodes: bool
+
+
+# The kinds of source tasks; headstart.pretrain.TASKS has the training of each.
+TASKS = {
+    "segmentation": TaskKind(targets="labels", layouts=natural.WITH_LABEL_MAPS, decodes=True),
+    "autoencoding": TaskKind(targets=None, layouts=tuple(natural.LAYOUTS), decodes=True),
+    "classification": TaskKind(targets="presence", layouts=natural.WITH_CLASSES, decodes=False),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a study; what it does not have is None.
+
+    dataset, task: what it is trained on, and a key of :data:`TASKS`; natural, phantom: the kind of that dataset.
+    labels: of a segmentation of scans, "tissue" (made by headstart) or "target" (the dataset's manual labels).
+    classes: label values of each class of these manual labels, as a target lists them.
+    activation: of a classification.
+    weights, sha256: a file of weights as the configuration names it, and the checksum that it must have.
+    transfer: what is fine-tuned, the "encoder" or "all".
+    epochs, steps: length of the training, one of the two.
+    learning_rate: instead of that of the section ``training``.
+    augment: as the configuration has it.
+    """
+
+    name: str
+    dataset: str | None
+    task: str | None
+    natural: bool
+    phantom: bool
+    labels: str | None
+    classes: Mapping[str, Sequence[int | str]] | None
+    activation: str | None
+    weights: str | None
+    sha256: str | None
+    transfer: str
+    epochs: int | None
+    steps: int | None
+    learning_rate: float | None
+    augment: Mapping | None
+
+    @property
+    def domain(self) -> str:
+        """What it is trained on: ``t1`` (scans), ``synthetic`` (phantoms), ``natural``, ``other`` or ``baseline``."""
+        if self.dataset is None:
+            return "baseline" if self.weights is None else "other"
+        return "natural" if self.natural else "synthetic" if self.phantom else "t1"
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained in the study."""
+        return self.dataset is not None
+
+    @property
+    def on_scans(self) -> bool:
+        """Whether it is trained on scans."""
+        return self.trained and not self.natural
+
+    @property
+    def targets(self) -> str | None:
+        """The kind of slices with its targets; None if it needs none.
+
+        "labels" of natural images, "tissue" or "target" of scans, and "presence" of either.
+        """
+        kind = TASKS[self.task].targets if self.task else None
+        return self.labels if kind == "labels" and not self.natural else kind
+
+    @property
+    def uses_made_labels(self) -> bool:
+        """Whether headstart makes the labels that it needs."""
+        return self.on_scans and self.targets in ("tissue", "presence")
+
+    def spec(self, entry: Mapping) -> dict:
+        """The task as :class:`headstart.pretrain.SourceTaskSpec` describes it; ``entry``: that of its dataset."""
+        match self.targets:
+            case "presence":
+                names = natural.class_names(entry).values() if self.natural else PRESENCE_NAMES
+                return {"kind": self.task, "classes": list(names), "activation": self.activation}
+            case "labels":
+                return {"kind": self.task, "classes": list(natural.label_names(entry)), "first": 1}
+            case "tissue":
+                return {"kind": self.task, "classes": ["background", *TISSUES.values()]}
+            case "target":
+                return {"kind": self.task, "classes": ["background", *self.classes]}
+        return {"kind": self.task, "classes": []}
+
+
+def of_study(config: Mapping) -> dict[str, Source]:
+    """The sources of a resolved and checked configuration, by name, in its order."""
+    return {name: _source(name, entry, config) for name, entry in config["pretrain"]["sources"].items()}
+
+
+def manual_classes(config: Mapping) -> dict[str, Mapping[str, Sequence[int | str]]]:
+    """The classes of each dataset whose manual labels a target or a source uses, targets first."""
+    used = {source.dataset: source.classes for source in of_study(config).values() if source.targets == "target"}
+    return _classes_of_targets(config) | used
+
+
+def _classes_of_targets(config: Mapping) -> dict[str, Mapping[str, Sequence[int | str]]]:
+    return {target["dataset"]: target["classes"] for target in config["targets"].values()}
+
+
+def _source(name: str, entry: Mapping, config: Mapping) -> Source:
+    dataset, task, weights = entry.get("dataset"), entry.get("task"), entry.get("weights") or {}
+    described = config["datasets"][dataset] if dataset else None
+    images = described is not None and natural.is_natural(described)
+    segmented = dataset and not images and TASKS[task].targets == "labels"
+    labels = entry.get("labels", "tissue") if segmented else None
+    named = entry.get("classes") or _classes_of_targets(config).get(dataset)
+    without_length = dataset and not (entry.get("epochs") or entry.get("steps"))
+    return Source(
+        name=name,
+        dataset=dataset,
+        task=task,
+        natural=images,
+        phantom=described is not None and described["layout"] == "phantom",
+        labels=labels,
+        classes=named if labels == "target" else None,
+        activation=entry.get("activation"),
+        weights=weights.get("file"),
+        sha256=weights.get("sha256"),
+        transfer=entry["transfer"],
+        epochs=config["pretrain"]["epochs"] if without_length else entry.get("epochs"),
+        steps=entry.get("steps"),
+        learning_rate=entry.get("learning_rate"),
+        augment=entry.get("augment"),
+    )
