@@ -87,6 +87,7 @@ RANGE = (
     "targets: {anatomy: {dataset: anatomy, classes: {grey matter: [%s]}, metric: dice, test: 2, sizes: [3], "
     "resamples: 1, epochs: 1}}"
 )
+SOURCE = "pretrain: {sources: {scratch: {}, mine: {%s}}}"
 ALL = "120 tensors"
 
 WEIGHTS = [
@@ -141,6 +142,20 @@ SETTINGS = [
     Case("number-as-text", None, "write 0.0001, without quotes", study("training: {learning_rate: 1e-4}")),
     Case("key-misspelt", None, "has no key 'trainning'; did you mean 'training'?", study("trainning: {}")),
     Case("key-renamed", None, "check.scans is now check.scans_per_job; rename it", study("check: {scans: 1}")),
+    Case(
+        "sources-by-name",
+        None,
+        "a list of pretrain.sources is of an earlier version; each source has its own dataset and task now: write "
+        "sources: {scratch: {}, t1-segmentation: {dataset: cohort, task: segmentation}}.",
+        study("pretrain: {sources: [scratch, t1-segmentation]}"),
+    ),
+    Case("source-without-a-task", None, "has a dataset but no task; add its task", study(SOURCE % "dataset: cohort")),
+    Case(
+        "source-of-no-dataset",
+        None,
+        "which datasets lacks; did you mean 'cohort'?",
+        study(SOURCE % "dataset: kohort, task: segmentation"),
+    ),
     Case("key-yes", None, "the configuration has the key True", study("yes: 1")),
     Case("whole-number-with-a-fraction", "default", None, study("training: {batch_size: 8.0}")),
 ]

@@ -8,7 +8,7 @@ import small
 import torch
 import yaml
 
-from headstart import pretrain, settings
+from headstart import pretrain, settings, sources
 from headstart.datasets import layouts
 from headstart.networks import trunks
 from headstart.slices import store
@@ -20,9 +20,9 @@ SMALL = small.architecture(decoder_widths=(16, 16, 8, 8, 8, 8, 8, 8, 8))
 
 
 def block(title, language):
-    """The first block of code under a title."""
+    """The blocks of code under a title, one after the other."""
     section = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
-    return re.search(rf"```{language}\n(.*?)```", section, re.S)[1]
+    return "\n".join(re.findall(rf"```{language}\n(.*?)```", section, re.S))
 
 
 def run(title):
@@ -37,6 +37,23 @@ def test_a_target(tmp_path):
         (tmp_path / "tumours" / name).touch()
     found = layouts.scans("tumours", config["datasets"]["tumours"], tmp_path / "made", tmp_path)
     assert [(scan.subject, scan.target[0].name) for scan in found] == [(f"p{n}", f"p{n}_mask.nii.gz") for n in (1, 2)]
+
+
+def test_a_source():
+    config = settings.resolve(ROOT / "config.yaml", SCHEMA, {**yaml.safe_load(block("A source", "yaml"))})
+    found = sources.of_study(config)
+    domains = {name: source.domain for name, source in found.items()}
+    assert domains == {
+        "scratch": "baseline", "cohort-tissues": "synthetic", "own": "synthetic", "heads": "synthetic",
+        "natural": "natural", "radimagenet": "other",
+    }  # fmt: skip
+    assert found["own"].steps == 400
+    assert list(found["heads"].classes) == ["white matter", "ventricles"]
+
+
+def test_weights_from_elsewhere():
+    config = settings.resolve(ROOT / "config.yaml", SCHEMA, yaml.safe_load(block("Weights from elsewhere", "yaml")))
+    assert sources.of_study(config)["imagenet"].weights == "weights/resnet50-imagenet.pth"
 
 
 def test_a_layout(tmp_path, monkeypatch):
@@ -54,7 +71,9 @@ def test_a_layout(tmp_path, monkeypatch):
 
 def test_a_source_task(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "TASKS", dict(pretrain.TASKS))
+    monkeypatch.setattr(sources, "TASKS", dict(sources.TASKS))
     run("A source task")
+    assert list(sources.TASKS) == list(pretrain.TASKS)
     rng = np.random.default_rng(0)
     paths = []
     for number in range(2):

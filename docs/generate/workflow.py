@@ -34,14 +34,14 @@ expensive work. A scan that cannot be read, or one image under two names, stops 
 Brings each scan into MNI space by one affine transform, and its manual labels with it. Quality control then tabulates
 all scans, and `gate_quality` stops the study if a registration failed.""",
     "label": """\
-Makes tissue and deep-structure labels for the T1 source tasks, without manual work. On synthetic subjects,
+Makes tissue and deep-structure labels for the source tasks that need them, without manual work. On synthetic subjects,
 `compare_ground_truth` measures how close labels and registration come to the exact ground truth.""",
     "slice": """\
 Cuts the registered scans and their labels into axial slices and stores them in memory-mapped arrays. Natural images
 become slices of the same size.""",
     "pretrain": """\
-Trains one encoder per source task, all from the same random initialisation. `tabulate_sources` lists what each source
-is trained on, and which sources are left out because their data are missing.""",
+Trains one encoder per source, all from the same random initialisation. `tabulate_sources` lists what each source is
+trained on, and which scans are left out of it because their participants are in a test set.""",
     "finetune": """\
 Fine-tunes every source's encoder on each target, set size and resample. The r-th training set of a size holds the same
 scans for every source, so that sources can be compared in pairs.""",

@@ -1,5 +1,6 @@
-"""Every source through the workflow, on synthetic natural images and weights from a file."""
+"""Every kind of source through the workflow: scans, synthetic natural images, phantoms and weights from a file."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,58 +11,112 @@ from headstart.networks.trunks import Encoder
 
 pytestmark = pytest.mark.workflow
 
-TRAINED = (
-    "t1-segmentation", "t1-autoencoding", "t1-classification",
-    "natural-segmentation", "natural-autoencoding", "natural-classification",
-)  # fmt: skip
+SCANS = {"rotation": {"probability": 0.5, "low": -10, "high": 10}, "mirror": True}
+# The paper's sources that are trained, two of them with an augmentation of their own.
+TRAINED = {
+    "t1-segmentation": {"dataset": "cohort", "task": "segmentation", "augment": SCANS},
+    "t1-autoencoding": {"dataset": "cohort", "task": "autoencoding"},
+    "t1-classification": {"dataset": "cohort", "task": "classification"},
+    "natural-segmentation": {
+        "dataset": "scenes",
+        "task": "segmentation",
+        "augment": {"degrees": 10, "scale": 0.1, "mirror": True},
+    },
+    "natural-autoencoding": {"dataset": "scenes", "task": "autoencoding"},
+    "natural-classification": {"dataset": "scenes", "task": "classification", "augment": SCANS},
+}
+HEADS = {"layout": "phantom", "people": 3, "target": "anatomy", "voxel_mm": [2.0, 2.4]}
+DENSE = {"task": "segmentation", "labels": "target", "classes": {"matter": [1, 2], "ventricles": [4]}}
 
 
-def test_all_eight_sources_run_and_a_source_without_its_weights_is_left_out(bare_project):
-    study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
-    study["datasets"]["scenes"] = {"layout": "scenes", "pictures": 24}
+def study_with(project, sources, **datasets):
+    """Write the tiny study with other sources and further datasets into its project."""
+    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    study["datasets"] |= datasets
     study["slice"]["images_per_file"] = 12
-    study["pretrain"]["sources"] = ["scratch", *TRAINED, "imagenet-classification"]
-    photos = {"degrees": 10, "scale": 0.1, "mirror": True}
-    scans = {"rotation": {"probability": 0.5, "low": -10, "high": 10}, "mirror": True}
-    study["pretrain"]["augment"] = {
-        "natural-segmentation": photos,
-        "natural-classification": scans,
-        "t1-segmentation": scans,
-    }
-    path = bare_project.folder / "eight.yaml"
-    path.write_text(yaml.safe_dump(study))
-    drawn = [f"results/tiny/figures/pretraining_{source}.png" for source in TRAINED]
-    asked = ("--nolock", "pretrain", *drawn, "results/tiny/figures/pretraining.png")
-    done = bare_project.snakemake(*asked, study="eight.yaml")
+    study["pretrain"]["sources"] = {"scratch": {}, **sources}
+    (project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
+
+
+def ran(project, *targets):
+    done = project.snakemake("--nolock", *targets, study="sources.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
-    table = pd.read_csv(bare_project.results / "tables/sources.tsv", sep="\t", index_col="source")
+
+
+def table_of_sources(project):
+    return pd.read_csv(project.results / "tables/sources.tsv", sep="\t", index_col="source", dtype={"left_out": str})
+
+
+def test_the_papers_eight_sources_run(bare_project):
+    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), bare_project.folder / "weights.pth")
+    weights = {"imagenet-classification": {"weights": {"file": str(bare_project.folder / "weights.pth")}}}
+    study_with(bare_project, TRAINED | weights, scenes={"layout": "scenes", "pictures": 24})
+    drawn = [f"results/tiny/figures/pretraining_{source}.png" for source in TRAINED]
+    ran(bare_project, "pretrain", *drawn, "results/tiny/figures/pretraining.png")
+    table = table_of_sources(bare_project)
     assert table.loc["natural-classification", ["dataset", "classes", "files"]].tolist() == ["scenes", 10, 2]
     assert table.loc["t1-classification", ["classes", "files"]].tolist() == [16, 3]
-    assert "no weights are given" in table.loc["imagenet-classification", "left_out"]
-    assert table["left_out"].notna().sum() == 1
-    assert not (bare_project.results / "pretrain/imagenet-classification").exists()
-    for source in TRAINED:  # each has its own augmentation
+    assert table["domain"].tolist() == ["baseline", *["t1"] * 3, *["natural"] * 3, "other"]
+    for source, entry in TRAINED.items():  # each has its own augmentation
         metadata = read_json(bare_project.results / f"pretrain/{source}/model.json")
-        if given := study["pretrain"]["augment"].get(source):
+        if given := entry.get("augment"):
             assert {kind: metadata["augment"][kind] for kind in given} == given
             assert not any(metadata["augment"][kind]["probability"] for kind in metadata["augment"].keys() - given)
         else:
             assert metadata["augment"] is None
         assert 0 < metadata["parameters"]["encoder"] < metadata["parameters"]["network"]
-
-    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), bare_project.folder / "weights.pth")
-    study["pretrain"]["weights"] = {"file": str(bare_project.folder / "weights.pth")}
-    path.write_text(yaml.safe_dump(study))
-    again = bare_project.to_run("--nolock", "pretrain", study="eight.yaml")
-    assert again["pretrain_source"] == 1
-    made = "results/tiny/pretrain/imagenet-classification/encoder.safetensors"
-    done = bare_project.snakemake("--nolock", made, study="eight.yaml")
-    assert done.returncode == 0, done.stderr[-4000:]
+        assert (metadata["dataset"], metadata["left_out"]) == (entry["dataset"], [])
     assert "layer4" in (bare_project.results / "pretrain/imagenet-classification/model.json").read_text()
 
 
-def test_natural_sources_without_pictures_are_left_out(bare_project):
-    study = yaml.safe_load((bare_project.folder / "tiny.yaml").read_text())
-    study["pretrain"]["sources"] = ["scratch", "natural-segmentation"]
-    (bare_project.folder / "bare.yaml").write_text(yaml.safe_dump(study))
-    assert bare_project.to_run("--nolock", "pretrain", study="bare.yaml")["pretrain_source"] == 1
+def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_project):
+    """A task on two datasets, a target's own scans, and phantoms with the classes of the source."""
+    sources = {
+        "own": {"dataset": "stroke", "task": "autoencoding"},
+        "own-lesions": {"dataset": "stroke", "task": "segmentation", "labels": "target", "transfer": "all"},
+        "cohort": {"dataset": "cohort", "task": "autoencoding"},
+        "dense": {"dataset": "heads", "steps": 5, "learning_rate": 0.01, "transfer": "all", **DENSE},
+    }
+    study_with(bare_project, sources, heads=HEADS)
+    planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
+    assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
+    ran(bare_project, "finetune")
+    split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
+    tested = sorted(split.loc[split["role"] == "test", "subject"])
+    table = table_of_sources(bare_project)
+    metadata = {name: read_json(bare_project.results / f"pretrain/{name}/model.json") for name in sources}
+    for name in ("own", "own-lesions"):
+        assert metadata[name]["left_out"] == tested
+        assert table.loc[name, ["files", "left_out"]].tolist() == [2, ", ".join(tested)]
+        assert metadata[name]["files"] + metadata[name]["held_out_files"] == 2
+    assert metadata["own"]["data_sha256"] != metadata["cohort"]["data_sha256"]
+    assert table.loc["cohort", "files"] == 3
+    assert metadata["dense"]["classes"] == ["background", "matter", "ventricles"]
+    assert (metadata["dense"]["training"]["steps"], metadata["dense"]["training"]["learning_rate"]) == (5, 0.01)
+    labels = np.load(bare_project.results / "slices/heads/part-0000_desc-target_dseg.npy")
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert table.loc["dense", "domain"] == "synthetic"
+
+
+def test_labels_are_made_for_the_datasets_whose_sources_need_them_and_learnt_from_all_of_these(bare_project):
+    sources = {
+        "a": {"dataset": "cohort", "task": "segmentation"},
+        "b": {"dataset": "second", "task": "classification"},
+        "c": {"dataset": "third", "task": "autoencoding"},
+    }
+    others = {name: {"layout": "phantom", "people": 3, "voxel_mm": [2.0, 2.4]} for name in ("second", "third")}
+    study_with(bare_project, sources, **others)
+    assert bare_project.to_run("--nolock", "label", study="sources.yaml")["label_scan"] == 6
+    study = yaml.safe_load((bare_project.folder / "sources.yaml").read_text())
+    study["label"]["learn"] = {"scans": 2, "held_out": 1, "epochs": 1}
+    (bare_project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
+    planned = bare_project.to_run("--nolock", "label", study="sources.yaml")
+    assert [planned[rule] for rule in ("label_scan", "label_scan_network", "compare_labeller")] == [3, 3, 1]
+
+
+def test_a_file_of_weights_that_is_not_there_stops_the_study_when_it_is_planned(bare_project):
+    study_with(bare_project, {"mine": {"weights": {"file": str(bare_project.folder / "gone.pth")}}})
+    stopped = bare_project.snakemake("--dry-run", study="sources.yaml")
+    assert stopped.returncode != 0
+    assert "pretrain.sources.mine.weights.file: " in stopped.stderr
+    assert "gone.pth does not exist; correct it, or remove the source." in stopped.stderr
