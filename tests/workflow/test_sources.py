@@ -56,7 +56,11 @@ def test_the_papers_eight_sources_run(bare_project):
     table = table_of_sources(bare_project)
     assert table.loc["natural-classification", ["dataset", "classes", "files"]].tolist() == ["scenes", 10, 2]
     assert table.loc["t1-classification", ["classes", "files"]].tolist() == [16, 3]
-    assert table["domain"].tolist() == ["baseline", *["t1"] * 3, *["natural"] * 3, "other"]
+    assert table["domain"].to_dict() == {
+        "scratch": "baseline",
+        **{source: "natural" if entry["dataset"] == "scenes" else "synthetic" for source, entry in TRAINED.items()},
+        "imagenet-classification": "other",
+    }
     for source, entry in TRAINED.items():  # each has its own augmentation
         metadata = read_json(bare_project.results / f"pretrain/{source}/model.json")
         if given := entry.get("augment"):
