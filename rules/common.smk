@@ -75,7 +75,7 @@ try:
     }
     SOURCES = sources.of_study(config)
     WEIGHTS = {
-        name: settings.weights_file(name, source.weights, DATA)
+        name: settings.weights_file(name, source.weights["file"], DATA)
         for name, source in SOURCES.items()
         if source.weights is not None
     }

@@ -67,7 +67,7 @@ rule pretrain_source:
         state=f"{STATE}/pretrain/{{source}}.state",
         training=of_source(lambda source: training_of(source.epochs, source.steps, source.learning_rate)),
         spec=of_source(spec_of),
-        sha256=of_source(lambda source: source.sha256),
+        weights=of_source(lambda source: source.weights),
         subjects=of_source(subjects_of),
         held_out=config["pretrain"]["held_out"],
         augment=of_source(lambda source: source.augment),

@@ -39,7 +39,7 @@ def people_of(config, study="config.yaml", **known):
     for name, entry in config["datasets"].items():
         if "pictures" in entry:
             continue
-        scans, people = KNOWN[study][name] if study in KNOWN else (entry["people"], entry["people"])
+        scans, people = KNOWN.get(study, {}).get(name) or (entry["people"], entry["people"])
         ages = {"age_known": people, "age_mean": 41.53, "age_sd": 7.25, "age_min": 20.0, "age_max": 71.0}
         sexes = {"female": people - 1, "male": 1, "other": 0, "sex_unknown": 0}
         rows.append({"dataset": name, "scans": scans, "people": people, **ages, **sexes, "sites": None, **known})

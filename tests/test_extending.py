@@ -53,7 +53,7 @@ def test_a_source():
 
 def test_weights_from_elsewhere():
     config = settings.resolve(ROOT / "config.yaml", SCHEMA, yaml.safe_load(block("Weights from elsewhere", "yaml")))
-    assert sources.of_study(config)["imagenet"].weights == "weights/resnet50-imagenet.pth"
+    assert sources.of_study(config)["imagenet"].weights["file"] == "weights/resnet50-imagenet.pth"
 
 
 def test_a_layout(tmp_path, monkeypatch):

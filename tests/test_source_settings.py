@@ -50,7 +50,8 @@ def test_each_source_may_have_an_augmentation_of_its_own():
         ({}, "s has neither a dataset with a task nor weights; add one (only scratch has none)."),
         (
             {"dataset": "cohort"},
-            "s has a dataset but no task; add its task (segmentation, autoencoding, classification).",
+            "s has a dataset but no task; add its task (segmentation, autoencoding, classification, "
+            "masked-autoencoding, restoring).",
         ),
         ({"task": "segmentation"}, "s has a task but no dataset; add its dataset."),
         (TISSUE | {"weights": {"file": "a"}}, "s has both dataset and weights; make two sources of them."),
@@ -97,6 +98,15 @@ def test_each_source_may_have_an_augmentation_of_its_own():
         (
             TISSUE | {"augment": {"rotation": TURN | {"low": 20}}},
             "s.augment.rotation: low is 20 and high is 10; exchange them.",
+        ),
+        (TISSUE | {"patch": 4}, "s.patch is for the task masked-autoencoding, not segmentation; remove it."),
+        (
+            {"weights": {"file": "a", "expects": {"mean": [0.5], "std": [0.2, 0.2, 0.2]}}},
+            "s.weights.expects has 1 numbers in mean and 3 in std; give one (grey) or three (RGB) of each.",
+        ),
+        (
+            {"weights": {"file": "a", "expects": {"mean": [float("nan")], "std": [0.2]}}},
+            "s.weights.expects has numbers that are not finite; correct them.",
         ),
         (TISSUE | {"augment": {"noise": TURN}}, "s.augment.noise.low is -10; give a value from 0 to 1."),
         (

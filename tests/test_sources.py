@@ -49,7 +49,7 @@ def test_domain_and_targets_follow_from_dataset_and_task_and_not_from_the_name()
     }
     assert [name for name, source in made.items() if source.uses_made_labels] == ["a", "c"]
     assert [made[name].activation for name in "cf"] == ["sigmoid", "softmax"]
-    assert (made["g"].weights, made["g"].sha256) == ("w.pt", "0" * 64)
+    assert made["g"].weights == {"file": "w.pt", "sha256": "0" * 64}
 
 
 def test_manual_labels_have_the_classes_of_the_target_or_else_the_sources_own():

@@ -2,6 +2,7 @@ import torch
 
 from headstart import job, pretrain
 from headstart.networks.architectures import Architecture
+from headstart.networks.expected_input import ExpectedInput
 from headstart.networks.external_weights import WeightFile
 from headstart.slices import store
 from headstart.training import distributed
@@ -20,7 +21,9 @@ with job.running(snakemake.rule, snakemake.log[0]):
     if params.spec is None:
         architecture = Architecture.of(params.network)
         if files.weights:
-            weights = WeightFile(files.weights[0], params.sha256, prefix=None, expects=None)
+            given = params.weights
+            expects = given.get("expects") and ExpectedInput(*(tuple(given["expects"][key]) for key in ("mean", "std")))
+            weights = WeightFile(files.weights[0], given.get("sha256"), given.get("prefix"), expects)
             made = pretrain.from_file(weights, architecture, params.seed)
         else:
             made = pretrain.scratch(architecture, params.seed)

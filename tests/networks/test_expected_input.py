@@ -97,25 +97,6 @@ def test_an_encoder_that_expects_a_studys_own_slices_is_not_changed(rgb_state):
     assert fold(dict(state), plain) == []
 
 
-def test_an_entry_is_read():
-    expected = ExpectedInput.of(ENTRY, "weights")
-    assert expected == ExpectedInput((0.4, 0.5, 0.6), (0.2, 0.2, 0.3))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"channels": 2}, "weights.channels is 2; give 1 .grey. or 3 .RGB."),
-        ({"mean": [0.4]}, r"weights.mean is \[0.4\]; give 3 finite numbers"),
-        ({"mean": [0.4, 0.5, float("nan")]}, "weights.mean is .*; give 3 finite numbers"),
-        ({"std": [0.2, 0.2, 0]}, r"weights.std is \[0.2, 0.2, 0.0\]; give values above 0"),
-    ],
-)
-def test_an_entry_with_which_no_image_can_be_normalised_is_refused(change, message):
-    with pytest.raises(UserError, match=message):
-        ExpectedInput.of(ENTRY | change, "weights")
-
-
 def test_other_channels_than_those_of_the_file_are_refused(tmp_path):
     torch.save(small_state("resnet18"), tmp_path / "weights.pth")
     with pytest.raises(UserError, match="takes images of 1 channel .conv1.weight., and expects has 3; correct"):

@@ -187,6 +187,26 @@ def test_methods_describe_a_unet_its_transfer_and_equal_steps():
         assert other not in text, other
 
 
+def test_methods_describe_the_restoration_of_slices():
+    masked = {"dataset": "cohort", "task": "masked-autoencoding", "hidden": 0.75, "patch": 4}
+    declared = {"masked": masked, "restored": {"dataset": "cohort", "task": "restoring"}}
+    config = configured(pretrain={"sources": declared})
+    text = text_of(config)
+    for said in (
+        "For masked auto-encoding and the restoration of distorted slices, the decoder had one output channel.",
+        "For masked auto-encoding it had no skip connections.",
+        "hidden patches of the slices of *cohort* (masked auto-encoding [He2022]_). Of the patches of 4 × 4 pixels, "
+        "75 %, drawn at random, were set to zero. The loss was the mean absolute error over the pixels that this "
+        "changed.",
+        "restoration of the slices of *cohort* after random distortions (Models Genesis [Zhou2019]_): local shuffling "
+        "of pixels, monotonic changes of intensity, and painting of rectangles inside or outside. The loss was the "
+        "mean absolute error over all pixels.",
+    ):
+        assert said in text, said
+    assert "Labels for pre-training" not in text
+    assert "one output channel" not in text_of(of_sources(configured(), "t1-segmentation"))
+
+
 def test_methods_describe_sources_of_any_name_on_any_dataset():
     """Several datasets of one task, manual labels, a target's own scans, own lengths and rates, and a file."""
     sources = {

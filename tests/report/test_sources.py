@@ -22,7 +22,8 @@ def test_sources_are_in_the_order_of_domain_task_and_name_and_the_baseline_is_th
 
 
 def test_a_task_that_the_paper_lacks_has_its_own_name():
-    assert Shown(KNOWN).task("masked") == "Masked-autoencoding"
+    assert Shown(KNOWN).task("masked") == "Self-supervised (masked auto-encoding)"
+    assert Shown({"own": {"domain": "t1", "task": "inpainting"}}).task("own") == "Inpainting"
     assert Shown(KNOWN).task("rad") == "Weights from a file"
 
 

@@ -1,6 +1,7 @@
 """What a JSON schema cannot check of the section ``pretrain.sources``: each source's keys, its dataset and its task."""
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 
 from headstart import sources
@@ -9,9 +10,15 @@ from headstart.job import UserError
 from headstart.sources import BASELINE, TASKS, Source
 
 # Keys of a training, which weights from elsewhere and the baseline do not have.
-_OF_TRAINING = ("epochs", "steps", "learning_rate", "augment", "labels", "classes", "activation")
+_OF_TRAINING = ("epochs", "steps", "learning_rate", "augment", "labels", "classes", "activation", "hidden", "patch")
 # Keys of some tasks alone.
-_OF_TASKS = {"labels": ("segmentation",), "classes": ("segmentation",), "activation": ("classification",)}
+_OF_TASKS = {
+    "labels": ("segmentation",),
+    "classes": ("segmentation",),
+    "activation": ("classification",),
+    "hidden": ("masked-autoencoding",),
+    "patch": ("masked-autoencoding",),
+}
 
 
 def check(config: Mapping) -> None:
@@ -21,6 +28,8 @@ def check(config: Mapping) -> None:
         _check_form(name, key, entry)
         if "dataset" in entry:
             _check_dataset(key, entry["dataset"], config["datasets"])
+        if expects := entry.get("weights", {}).get("expects"):
+            _check_expected_input(f"{key}.weights.expects", expects["mean"], expects["std"])
     for source in sources.of_study(config).values():
         key = f"pretrain.sources.{source.name}"
         if source.trained:
@@ -57,6 +66,16 @@ def _check_dataset(key: str, dataset: str, datasets: Mapping) -> None:
         near = difflib.get_close_matches(dataset, datasets, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(datasets)}, or list other sources."
         raise UserError(f"{key}.dataset is {dataset!r}, which datasets lacks; {remedy}")
+
+
+def _check_expected_input(key: str, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Check that an image can be normalised with these numbers, one of each channel."""
+    if len(mean) != len(std) or len(mean) == 2:
+        raise UserError(
+            f"{key} has {len(mean)} numbers in mean and {len(std)} in std; give one (grey) or three (RGB) of each."
+        )
+    if not all(map(math.isfinite, (*mean, *std))):
+        raise UserError(f"{key} has numbers that are not finite; correct them.")
 
 
 def _check_task(key: str, source: Source, layout: str) -> None:

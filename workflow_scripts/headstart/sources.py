@@ -33,6 +33,8 @@ TASKS = {
     "segmentation": TaskKind(targets="labels", layouts=natural.WITH_LABEL_MAPS, decodes=True),
     "autoencoding": TaskKind(targets=None, layouts=tuple(natural.LAYOUTS), decodes=True),
     "classification": TaskKind(targets="presence", layouts=natural.WITH_CLASSES, decodes=False),
+    "masked-autoencoding": TaskKind(targets=None, layouts=tuple(natural.LAYOUTS), decodes=True),
+    "restoring": TaskKind(targets=None, layouts=tuple(natural.LAYOUTS), decodes=True),
 }
 
 
@@ -44,7 +46,8 @@ class Source:
     labels: of a segmentation of scans, "tissue" (made by headstart) or "target" (the dataset's manual labels).
     classes: label values of each class of these manual labels, as a target lists them.
     activation: of a classification.
-    weights, sha256: a file of weights as the configuration names it, and the checksum that it must have.
+    hidden, patch: fraction and side, in pixels, of the patches that masked auto-encoding hides.
+    weights: a file of weights as the configuration describes it.
     transfer: what is fine-tuned, the "encoder" or "all".
     epochs, steps: length of the training, one of the two.
     learning_rate: instead of that of the section ``training``.
@@ -59,8 +62,9 @@ class Source:
     labels: str | None
     classes: Mapping[str, Sequence[int | str]] | None
     activation: str | None
-    weights: str | None
-    sha256: str | None
+    hidden: float | None
+    patch: int | None
+    weights: Mapping | None
     transfer: str
     epochs: int | None
     steps: int | None
@@ -110,7 +114,8 @@ class Source:
                 return {"kind": self.task, "classes": ["background", *TISSUES.values()]}
             case "target":
                 return {"kind": self.task, "classes": ["background", *self.classes]}
-        return {"kind": self.task, "classes": []}
+        masked = {"hidden": self.hidden, "patch": self.patch} if self.hidden is not None else {}
+        return {"kind": self.task, "classes": [], **masked}
 
 
 def of_study(config: Mapping) -> dict[str, Source]:
@@ -129,7 +134,7 @@ def _classes_of_targets(config: Mapping) -> dict[str, Mapping[str, Sequence[int 
 
 
 def _source(name: str, entry: Mapping, config: Mapping) -> Source:
-    dataset, task, weights = entry.get("dataset"), entry.get("task"), entry.get("weights") or {}
+    dataset, task = entry.get("dataset"), entry.get("task")
     described = config["datasets"][dataset] if dataset else None
     images = described is not None and natural.is_natural(described)
     segmented = dataset and not images and TASKS[task].targets == "labels"
@@ -145,8 +150,9 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
         labels=labels,
         classes=named if labels == "target" else None,
         activation=entry.get("activation"),
-        weights=weights.get("file"),
-        sha256=weights.get("sha256"),
+        hidden=entry.get("hidden"),
+        patch=entry.get("patch"),
+        weights=entry.get("weights"),
         transfer=entry["transfer"],
         epochs=config["pretrain"]["epochs"] if without_length else entry.get("epochs"),
         steps=entry.get("steps"),

@@ -4,13 +4,9 @@ The networks of a study see one grey channel x in [0, 1], 0 being black. Weights
 channels, and the subtraction of a mean and division by a standard deviation.
 """
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-
-from headstart.job import UserError
 
 CHANNELS = (1, 3)
 
@@ -25,21 +21,6 @@ class ExpectedInput:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-    @classmethod
-    def of(cls, entry: Mapping, key: str) -> "ExpectedInput":
-        """What an entry of a configuration says: ``channels``, and as many numbers in ``mean`` and in ``std``.
-
-        ``key``: that of the entry. Raises :class:`UserError`, naming the key, for numbers with which no image can be
-        normalised.
-        """
-        channels = entry["channels"]
-        if channels not in CHANNELS:
-            raise UserError(f"{key}.channels is {channels!r}; give 1 (grey) or 3 (RGB).")
-        mean, std = (_numbers(entry[name], channels, f"{key}.{name}") for name in ("mean", "std"))
-        if min(std) <= 0:
-            raise UserError(f"{key}.std is {list(std)}; give values above 0.")
-        return cls(mean, std)
 
 
 def fold(state: dict[str, torch.Tensor], expected: ExpectedInput) -> list[str]:
@@ -66,9 +47,3 @@ def fold(state: dict[str, torch.Tensor], expected: ExpectedInput) -> list[str]:
     changed = [name for name, tensor in folded.items() if not torch.equal(tensor, state[name].double())]
     state |= {name: folded[name].float() for name in changed}
     return changed
-
-
-def _numbers(values: Sequence[float], count: int, key: str) -> tuple[float, ...]:
-    if len(values) != count or not all(map(math.isfinite, values)):
-        raise UserError(f"{key} is {list(values)!r}; give {count} finite number{'s' * (count > 1)}.")
-    return tuple(map(float, values))

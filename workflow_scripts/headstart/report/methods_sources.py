@@ -15,6 +15,9 @@ from headstart.slices import cut
 from headstart.sources import Source
 from headstart.template import template
 
+# What the tasks are called whose network restores a slice that was changed.
+_RESTORING = {"masked-autoencoding": "masked auto-encoding", "restoring": "the restoration of distorted slices"}
+
 
 def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str, Sequence[str]]) -> dict:
     """The names that the template ``methods.rst.jinja`` uses of the sources.
@@ -46,6 +49,7 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
         "classifies": any(source.on_scans and source.targets == "presence" for source in found),
         "trained": bool(trained),
         "autoencodes": "autoencoding" in tasks,
+        "restores": [name for task, name in _RESTORING.items() if task in tasks],
         "heads": "classification" in tasks,
         "lengths": _with_names(lengths),
         "rates_of_sources": {rate: emphasised(names) for rate, names in rates.items() if rate != number(usual)},
@@ -96,7 +100,10 @@ def _described(source: Source, found: Sequence[Source], config: Mapping) -> dict
         "images": _image_dataset(config, source.dataset) if source.natural else None,
         "classes": [plain(name) for name in source.classes or ()],
         "activation": source.activation,
-        "file": source.weights and PurePath(source.weights).name,
+        "hidden": source.hidden,
+        "patch": source.patch,
+        "normalised": bool(source.weights and source.weights.get("expects")),
+        "file": source.weights and PurePath(source.weights["file"]).name,
         "first": next(other.name for other in found if other.task == source.task),
     }
 

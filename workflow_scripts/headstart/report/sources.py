@@ -24,6 +24,8 @@ _TASKS = {
     "segmentation": "Segmentation",
     "autoencoding": "Self-supervised (auto-encoding)",
     "classification": "Classification",
+    "masked-autoencoding": "Self-supervised (masked auto-encoding)",
+    "restoring": "Self-supervised (restoring)",
 }
 _UNTRAINED = {"other": "Weights from a file", "baseline": "Random initialisation"}
 
