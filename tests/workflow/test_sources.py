@@ -84,7 +84,7 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     study_with(bare_project, sources, heads=HEADS)
     planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
-    ran(bare_project, "finetune")
+    ran(bare_project, "pretrain", "finetune")
     split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
     tested = sorted(split.loc[split["role"] == "test", "subject"])
     table = table_of_sources(bare_project)
