@@ -122,5 +122,6 @@ def test_a_file_of_weights_that_is_not_there_stops_the_study_when_it_is_planned(
     study_with(bare_project, {"mine": {"weights": {"file": str(bare_project.folder / "gone.pth")}}})
     stopped = bare_project.snakemake("--dry-run", study="sources.yaml")
     assert stopped.returncode != 0
-    assert "pretrain.sources.mine.weights.file: " in stopped.stderr
-    assert "gone.pth does not exist; correct it, or remove the source." in stopped.stderr
+    said = stopped.stdout + stopped.stderr
+    assert "pretrain.sources.mine.weights.file: " in said
+    assert "gone.pth does not exist; correct it, or remove the source." in said
