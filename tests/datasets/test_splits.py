@@ -145,9 +145,9 @@ def test_a_source_on_manual_labels_needs_them():
         check_usable(trained_on("a", labels="target"), {"a": bare, "b": cohort}, drawn)
 
 
-def tuned(cohort, test, sizes=(2,), draws=2):
+def tuned(cohort, test, sizes=(2,), draws=2, split="fixed"):
     """The draws on which rates are tried for a target with three resamples of each size."""
-    drawn = [draw("t", cohort, test, size, resample, 1) for size in sizes for resample in (1, 2, 3)]
+    drawn = [draw("t", cohort, test, size, resample, 1, split) for size in sizes for resample in (1, 2, 3)]
     return splits.draw_tuning("t", cohort, drawn, sizes, draws, 1), set(drawn[0].test)
 
 
@@ -181,5 +181,10 @@ def test_of_few_scans_one_is_left_to_validate_on():
 
 
 def test_learning_rates_cannot_be_tried_on_one_person():
-    with pytest.raises(UserError, match="on participants of no test set, of which there are 1;"):
+    sentence = "on participants of no test set, of which there are 1; give one rate, or test on fewer scans"
+    with pytest.raises(UserError, match=rf"{sentence}\.$"):
         tuned(scans(5), 4, sizes=(1,))
+    # A fixed test set of three leaves three others.
+    with pytest.raises(UserError, match=r"; give one rate, or test on fewer scans, or set targets.t.split to fixed\.$"):
+        tuned(scans(6), 3, sizes=(1,), split="redrawn")
+    assert tuned(scans(6), 3, sizes=(1,))

@@ -19,6 +19,7 @@ def plan(project, tmp_path, folders, datasets, targets):
         **yaml.safe_load((project.folder / "tiny.yaml").read_text()),
         "data": str(tmp_path / "data"),
         "datasets": datasets,
+        "finetune": {"learning_rates": []},  # too few scans for tries
         "targets": {name: {"dataset": name, "classes": {name: [1]}, **rest} for name in targets},
     }
     (project.folder / "planned.yaml").write_text(yaml.safe_dump(study))

@@ -90,9 +90,11 @@ def draw_tuning(
     pool = [scan for scan in scans if scan.person not in tested]
     persons = len({scan.person for scan in pool})
     if persons < 2:
+        outside = {scan.person for scan in scans} - {scan.person for scan in scans if scan.subject in splits[0].test}
+        fixed = f", or set targets.{target}.split to fixed" if len(outside) > 1 else ""
         raise UserError(
             f"finetune.learning_rates tries rates for targets.{target} on participants of no test set, of which there "
-            f"are {persons}; give one rate, test on fewer scans, or set targets.{target}.split to fixed."
+            f"are {persons}; give one rate, or test on fewer scans{fixed}."
         )
     size = sorted(sizes)[(len(sizes) - 1) // 2]
     held_out = max(1, min(MOST_HELD_OUT, persons - size))
