@@ -1,5 +1,3 @@
-import dataclasses
-
 import torch
 
 from headstart import finetune, job, tune
@@ -12,22 +10,21 @@ from headstart.training.settings import TrainingSettings
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
-    training = TrainingSettings(**params.training)
-    if files.tuning:
-        training = dataclasses.replace(training, learning_rate=tune.chosen(files.tuning[0]))
     settings = finetune.FinetuneSettings(
         architecture=Architecture.of(params.network),
-        training=training,
+        training=TrainingSettings(**params.training),
         classes=params.classes,
         expects=params.expects,
         augment=augmentation(params.augment) if params.augment else None,
         runs_per_gpu=params.runs_per_gpu,
         resident_gb=params.resident_gb,
     )
+    if files.tuning:
+        settings = tune.at_rate(settings, tune.chosen(files.tuning[0]))
     scans = sorted(set().union(*params.scans))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     decoder = files.decoder or None
-    start = [files.encoder, decoder] if decoder else [files.encoder]
+    start = finetune.hashes(files.encoder, decoder)
     training_sets, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
         training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)

@@ -1,4 +1,3 @@
-import dataclasses
 import itertools
 
 import pandas as pd
@@ -25,15 +24,14 @@ with job.running(snakemake.rule, snakemake.log[0]):
     scans = sorted(set().union(*params.train, *params.held_out))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     decoder = files.decoder or None
-    start = [files.encoder, decoder] if decoder else [files.encoder]
+    start = finetune.hashes(files.encoder, decoder)
 
     def draws(rate: float, states: list[str]) -> list[tune.Draw]:
         """Training and validation set of each draw, with a checkpoint at this rate."""
-        at_rate = dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rate=rate))
         made = []
         for train, held_out, seed, state in zip(params.train, params.held_out, params.seeds, states, strict=True):
             training_set = finetune.TrainingSet(list(map(scans.index, train)), seed)
-            about = finetune.metadata(at_rate, training_set, images, labels, start, {})
+            about = finetune.metadata(tune.at_rate(settings, rate), training_set, images, labels, start, {})
             training_set = finetune.resumable(training_set, about, params.code, state, params.minutes)
             made.append((training_set, list(map(scans.index, held_out))))
         return made

@@ -134,19 +134,24 @@ def resumable(training_set: TrainingSet, metadata: Mapping, code: str, state: st
     return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code), minutes))
 
 
+def hashes(encoder_path: str | os.PathLike, decoder_path: str | os.PathLike | None) -> dict[str, str]:
+    """The SHA-256 of each file of pre-trained weights, by its name; there may be no decoder."""
+    return {Path(file).name: sha256(file) for file in (encoder_path, decoder_path) if file is not None}
+
+
 def metadata(
     settings: FinetuneSettings,
     training_set: TrainingSet,
     image_paths: Paths,
     label_paths: Paths,
-    start: Sequence[str | os.PathLike],
+    start: Mapping[str, str],
     about: Mapping,
 ) -> dict:
     """What ``model.json`` says of the model of one training set.
 
-    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: the files of its pre-trained weights;
-    ``about``: further entries, such as the names of source and target, and the preparation of the scans, which a
-    prediction repeats.
+    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: the pre-trained weights, see
+    :func:`hashes`; ``about``: further entries, such as the names of source and target, and the preparation of the
+    scans, which a prediction repeats.
     """
     data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]
     return {
@@ -156,7 +161,7 @@ def metadata(
         "augment": settings.augment and asdict(settings.augment),
         "network": asdict(settings.architecture),
         "seed": training_set.seed,
-        "start_sha256": {Path(file).name: sha256(file) for file in start},
+        "start_sha256": dict(start),
         "data_sha256": store.fingerprint(data),
         "versions": model_files.versions(),
         **settings.expects,

@@ -53,13 +53,12 @@ def tries(
         It is NaN for a draw whose training diverges; further draws are then not tried at this rate.
     """
     for rate, sets in draws.items():
-        training = replace(settings.training, learning_rate=rate)
         tuned = finetune(
             encoder_path,
             image_paths,
             label_paths,
             [training_set for training_set, _ in sets],
-            replace(settings, training=training),
+            at_rate(settings, rate),
             decoder_path=decoder_path,
             device=device,
         )
@@ -71,10 +70,15 @@ def tries(
                 yield {"learning_rate": rate, "draw": number, "score": float("nan")}
                 break
             images, truth = store.gather_pairs(*([paths[i] for i in held_out] for paths in (image_paths, label_paths)))
-            found = predict(model, images, precision=training.precision, device=device)
+            found = predict(model, images, precision=settings.training.precision, device=device)
             # A rate that rightly finds nothing must not lose to one that finds something.
             score = volume_score(found, truth, len(settings.classes), metric, "one")
             yield {"learning_rate": rate, "draw": number, "score": score}
+
+
+def at_rate(settings: FinetuneSettings, learning_rate: float) -> FinetuneSettings:
+    """The same settings with another learning rate."""
+    return replace(settings, training=replace(settings.training, learning_rate=learning_rate))
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

@@ -151,7 +151,7 @@ def _fold_input(path: str | os.PathLike, state: dict[str, torch.Tensor], expects
         channels = f"{stem.shape[1]} channel{'s' * (stem.shape[1] > 1)}"
         raise UserError(
             f"{path} takes images of {channels} (conv1.weight), and expects has {len(expects.mean)}; correct its "
-            "channels, mean and std."
+            "mean and std."
         )
     return expected_input.fold(state, expects)
 

@@ -37,8 +37,8 @@ def read_state(path: str | os.PathLike) -> Mapping[str, object]:
 
     Nothing but tensors, numbers, texts and containers of these is unpickled. Options (argparse) and numbers of NumPy
     are left out: an object without content takes their place, and NumPy, which would trust what it unpickles, is not
-    called. Raises :class:`UserError` for a missing file, for one that
-    names any other class or function, and for any other file by what it is.
+    called. Raises :class:`UserError` for a missing file, for one that names any other class or function, and for any
+    other file by what it is.
     """
     start = stand_ins.first_bytes(path)
     try:
@@ -96,5 +96,6 @@ def _archived(path: str | os.PathLike) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
+    # What zipfile raises for a damaged directory; the caller then says that the file is damaged.
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return []
