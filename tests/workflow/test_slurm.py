@@ -154,11 +154,18 @@ def test_jobs_are_not_forgotten_while_accounting_does_not_answer(project, submit
 def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
     copied, _, jobs = submitted
     for job in jobs:
-        trains = re.match("rule_(finetune|evaluate)_stroke|rule_pretrain_source_wildcards_t1", job["Comment"])
+        trains = re.match("rule_(tune|finetune|evaluate)_stroke|rule_pretrain_source_wildcards_t1", job["Comment"])
         asked = job["Partition"], job.get("TresPerJob")
         assert asked == (("gpu", "gres:gpu:1") if trains else ("cpu", None)), job["Comment"]
     names = {job["Comment"].removeprefix("rule_").partition("_wildcards_")[0] for job in jobs}
-    assert names >= {"prepare_template", "pretrain_source", "finetune_stroke", "evaluate_stroke", "draw_scores"}
+    assert names >= {
+        "prepare_template",
+        "pretrain_source",
+        "tune_stroke",
+        "finetune_stroke",
+        "evaluate_stroke",
+        "draw_scores",
+    }
     # A group's name ends with that of its rule.
     grouped = ("make_subject", "register_scan", "resample_target", "label_scan")
     assert all(any(name.endswith(f"_{rule}") for name in names) for rule in grouped), names
