@@ -14,7 +14,7 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import consistency, job, seeds, settings, sources
+from headstart import consistency, job, leaks, seeds, settings, sources
 from headstart.datasets import layouts, natural, participants, splits
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
@@ -79,6 +79,15 @@ try:
         for name, source in SOURCES.items()
         if source.weights is not None
     }
+    # The back end of each dataset, chosen where the study is planned: other machines of a cluster may have other tools.
+    BACKENDS = {
+        name: labels.choose_backend(entry.get("backend", config["label"]["backend"]), fsl.is_installed())
+        for name, entry in config["datasets"].items()
+    }
+    # What pre-training and test data have, or may have, in common.
+    OVERLAPS = leaks.find(config, SOURCES, BACKENDS)
+    for warning in leaks.warnings(OVERLAPS):
+        job.logger.warning(warning)
 except job.UserError as error:
     raise WorkflowError(str(error)) from None
 

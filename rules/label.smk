@@ -3,11 +3,6 @@
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-# The back end of each dataset, chosen where the study is planned: other machines of a cluster may have other tools.
-BACKENDS = {
-    name: labels.choose_backend(entry.get("backend", config["label"]["backend"]), fsl.is_installed())
-    for name, entry in config["datasets"].items()
-}
 CONTAINED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 FSL_IMAGE = f"{workflow.basedir}/envs/fsl.sif"
 

@@ -105,6 +105,7 @@ rule tabulate_sources:
                 "files": len(subjects_of(source) or files_of_slices(source, "image")),
                 "transfer": source.transfer,
                 "left_out": ", ".join(left_out_of(source)),
+                "overlap": leaks.of_source(OVERLAPS, source),
             }
             for source in SOURCES.values()
         ],

@@ -236,6 +236,7 @@ def study_description(wildcards):
         "sources": SHOWN,
         "datasets": {name: dataset_size(name) for name in dict.fromkeys([*pretraining, *LABELLED])},
         "pretraining": pretraining,
+        "overlaps": leaks.sentences(OVERLAPS),
         "targets": {
             name: {key: target[key] for key in ("dataset", "sizes", "resamples")}
             | {"tested": len(SPLITS[name, target["sizes"][0], 1].test)}

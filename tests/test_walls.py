@@ -25,7 +25,7 @@ LAYERS = [
     {"datasets"},
     {"slices"},
     {"sources", "consistency"},
-    {"source_checks", "old_keys"},
+    {"source_checks", "old_keys", "leaks"},
     {"settings"},
     {"register"},
     {"label"},

@@ -76,6 +76,7 @@ def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudg
                      "photos": {"synthetic": False, "images": 20000},
                      "patients": {"synthetic": False, "scans": 1, "subjects": 1}},
         "pretraining": ["cohort", "photos"],
+        "overlaps": [],
         "targets": {name: {"dataset": "patients", "sizes": [10, 2], "resamples": 3, "tested": 4} for name in targets},
         "files": {"Methods": ["methods/methods.html"], "Tables": ["tables/verdict.tsv"],
                   "Figures": ["figures/a b#1?.png"]},
@@ -86,6 +87,16 @@ def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudg
     rows = [row for name in targets for row in shown_of(name)]
     trainings = pd.DataFrame({"target": targets, "judged": 6, "unjudged": unjudged, "still_learning": learning})
     return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown, trainings)
+
+
+def test_what_pre_training_and_test_may_have_in_common_is_said_before_the_verdict():
+    sentence = "source a<b, target stroke: one generator made both."
+    page = page_of("stroke", study={"overlaps": [sentence, "source c, target stroke: the same set."]})
+    text = Page(page).text
+    assert text.index(f"{sentence} source c, target stroke: the same set.") < text.index(
+        "stroke: t1-segmentation is better"
+    )
+    assert "Pre-training and test." not in page_of("stroke")
 
 
 def test_fine_tunings_that_were_still_learning_are_counted_on_the_page():

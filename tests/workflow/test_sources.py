@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from headstart import images
 from headstart.job import read_json
 from headstart.networks.trunks import Encoder
 
@@ -125,3 +126,38 @@ def test_a_file_of_weights_that_is_not_there_stops_the_study_when_it_is_planned(
     said = stopped.stdout + stopped.stderr
     assert "pretrain.sources.mine.weights.file: " in said
     assert "gone.pth does not exist; correct it, or remove the source." in said
+
+
+def test_pre_training_on_the_people_of_the_test_stops_the_study_and_a_doubt_is_said_and_tabulated(bare_project):
+    weights = bare_project.folder / "weights.pth"
+    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), weights)
+
+    def planned(set_name, *targets):
+        sources = {
+            "theirs": {"weights": {"file": str(weights), "trained_on": ["OASIS-3"]}},
+            "ours": {"dataset": "cohort", "task": "autoencoding"},
+        }
+        study_with(bare_project, sources)
+        study = yaml.safe_load((bare_project.folder / "sources.yaml").read_text())
+        real = {"layout": "flat", "folder": str(scans), "pattern": r"(?P<subject>\d+)_T1\.nii", "set": set_name}
+        study["datasets"]["real"] = real | {"labels_pattern": r"(?P<subject>\d+)_seg\.nii"}
+        lesions = {"classes": {"lesion": [1]}, "metric": "dice", "test": 1, "sizes": [1], "resamples": 1, "steps": 1}
+        study["targets"]["real"] = {"dataset": "real", **lesions}
+        (bare_project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
+        return bare_project.snakemake("--nolock", *targets, study="sources.yaml")
+
+    scans = bare_project.folder / "scans"
+    scans.mkdir()
+    for number in range(3):
+        for kind in ("T1", "seg"):
+            empty = images.Volume(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+            images.write(scans / f"{number}_{kind}.nii", empty, np.uint8)
+    stopped = planned("oasis3", "--dry-run")
+    assert stopped.returncode != 0
+    assert "trained_on names OASIS-3, the target's own set" in stopped.stdout + stopped.stderr
+    doubted = planned("oasis1", "results/tiny/tables/sources.tsv")
+    assert doubted.returncode == 0, doubted.stderr[-4000:]
+    assert doubted.stderr.count("(source theirs, target real): pretrain.sources.theirs.weights.trained_on names") == 1
+    table = table_of_sources(bare_project)
+    assert table.loc["theirs", "overlap"].startswith("real: pretrain.sources.theirs.weights.trained_on names OASIS-3, ")
+    assert "one generator makes" in table.loc["ours", "overlap"]

@@ -47,7 +47,7 @@ class Source:
     classes: label values of each class of these manual labels, as a target lists them.
     activation: of a classification.
     hidden, patch: fraction and side, in pixels, of the patches that masked auto-encoding hides.
-    weights: a file of weights as the configuration describes it.
+    weights: a file of weights as the configuration describes it; trained_on: the sets that these were trained on.
     transfer: what is fine-tuned, the "encoder" or "all".
     epochs, steps: length of the training, one of the two.
     learning_rate: instead of that of the section ``training``.
@@ -65,6 +65,7 @@ class Source:
     hidden: float | None
     patch: int | None
     weights: Mapping | None
+    trained_on: tuple[str, ...]
     transfer: str
     epochs: int | None
     steps: int | None
@@ -140,6 +141,8 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
     segmented = dataset and not images and TASKS[task].targets == "labels"
     labels = entry.get("labels", "tissue") if segmented else None
     named = entry.get("classes") or _classes_of_targets(config).get(dataset)
+    weights = dict(entry["weights"]) if "weights" in entry else None
+    trained_on = tuple(weights.pop("trained_on", ())) if weights else ()
     without_length = dataset and not (entry.get("epochs") or entry.get("steps"))
     return Source(
         name=name,
@@ -152,7 +155,8 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
         activation=entry.get("activation"),
         hidden=entry.get("hidden"),
         patch=entry.get("patch"),
-        weights=entry.get("weights"),
+        weights=weights,
+        trained_on=trained_on,
         transfer=entry["transfer"],
         epochs=config["pretrain"]["epochs"] if without_length else entry.get("epochs"),
         steps=entry.get("steps"),

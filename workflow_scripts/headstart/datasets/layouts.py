@@ -18,7 +18,7 @@ LAYOUTS = {
     "bids": Layout(
         bids.scans,
         "sub-*/anat/*_T1w.nii.gz",
-        frozenset({"folder", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}),
+        frozenset({"folder", "set", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}),
         bids.PARTICIPANTS,
         bids.unread,
         "people or sessions without a T1 that is read",
@@ -27,7 +27,7 @@ LAYOUTS = {
     "flat": Layout(
         flat.scans,
         "files that match its pattern",
-        frozenset({"folder", "pattern", "labels", "labels_pattern", "masks", "participants"}),
+        frozenset({"folder", "set", "pattern", "labels", "labels_pattern", "masks", "participants"}),
         {"subject": "participant_id"},
         flat.unread,
         "images that match no pattern and are not read",
@@ -35,24 +35,27 @@ LAYOUTS = {
     "atlas-r1": Layout(
         released.atlas_r1,
         "*_t1w*.nii.gz",
-        frozenset({"folder"}),
+        frozenset({"folder", "set"}),
         unread=released.atlas_r1_unread,
         unread_are="images that are neither a T1 nor its lesions by their names and are not read",
     ),
     "lesjak": Layout(
         released.lesjak,
         "patient01/*T1W.nii.gz",
-        frozenset({"folder", "participants"}),
+        frozenset({"folder", "set", "participants"}),
         released.LESJAK_TABLE,
         released.lesjak_unread,
     ),
     "miccai2012": Layout(
-        released.miccai2012, "1000_SS.nii.gz or 1000_3.nii.gz", frozenset({"folder"}), unread=released.miccai2012_unread
+        released.miccai2012,
+        "1000_SS.nii.gz or 1000_3.nii.gz",
+        frozenset({"folder", "set"}),
+        unread=released.miccai2012_unread,
     ),
     "oasis1": Layout(
         released.oasis1,
         "OAS1_0001_MR1/",
-        frozenset({"folder", "image", "participants"}),
+        frozenset({"folder", "set", "image", "participants"}),
         released.OASIS1_TABLE,
         released.oasis1_unread,
         "visits without the image asked for",

@@ -17,6 +17,8 @@ from headstart.datasets.scan import (
 )
 from headstart.job import UserError
 
+# The layouts of sets of scans as they are released; each has the name of its set.
+SETS = frozenset({"atlas-r1", "lesjak", "miccai2012", "oasis1"})
 # The tables of participants, as they are distributed.
 LESJAK_TABLE = {"file": "patient_info.csv", "subject": "patient_id"}
 OASIS1_TABLE = {"file": "oasis_cross-sectional.csv", "subject": "ID", "age": "Age", "sex": "M/F"}

@@ -42,7 +42,8 @@ def page(
     study
         Description of the study. ``name``; ``sources``: ``domain`` and ``task`` of each by name; ``datasets``: by name
         a mapping with ``synthetic`` (bool) and either ``images``, the number of natural images, or ``scans`` and
-        ``subjects``; ``pretraining``: names of the datasets that the sources are trained on; ``targets``: by name a
+        ``subjects``; ``pretraining``: names of the datasets that the sources are trained on; ``overlaps``: a
+        sentence for each thing that pre-training and test may have in common; ``targets``: by name a
         mapping with ``dataset``, ``sizes``, ``resamples`` and ``tested``, the number of test scans; ``files``: by
         heading, paths relative to the page.
     verdict, summary
@@ -64,6 +65,7 @@ def page(
         name=study["name"],
         compared=_compared(study),
         synthetic=synthetic_note(study["datasets"]),
+        overlaps=study["overlaps"],
         answers=answers,
         learning=learning_note(trainings),
         baseline=BASELINE,
