@@ -46,6 +46,30 @@ _NEVER = Chance(0, 0, 0)
 
 
 @dataclass(frozen=True)
+class Draws:
+    """What is drawn for the slices of a batch, on the CPU.
+
+    ``values``: of each kind of change, (B,) float32, its neutral value where it does not happen; ``mirror`` (B,) bool;
+    ``shifts`` (B, 2, h, w) of the elastic deformation and ``field`` (B, 1, h, w) of the bias, both in [-1, 1], for
+    strengths of 1; ``seed`` of the noise.
+    """
+
+    values: Mapping[str, torch.Tensor]
+    mirror: torch.Tensor
+    shifts: torch.Tensor
+    field: torch.Tensor
+    seed: int
+
+    def affines(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """Affines of some slices, (n, 2, 3), as :func:`headstart.training.warp.affines` makes them."""
+        return affines(*(self.values[name][rows] for name in ("rotation", "scale", "shear")))
+
+    def elastic(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """Shifts of the elastic deformation of some slices, (n, 2, h, w)."""
+        return self.shifts[rows] * self.values["elastic"][rows][:, None, None, None]
+
+
+@dataclass(frozen=True)
 class Augment:
     """Random changes of slices, drawn again each time a slice is seen, for each slice and kind separately.
 
@@ -78,29 +102,37 @@ class Augment:
         self, images: torch.Tensor, targets: Targets, generator: torch.Generator
     ) -> tuple[torch.Tensor, Targets]:
         """Change images (B, 1, H, W) and, with them, label maps (B, H, W); see the module."""
-        count = len(images)
+        drawn = self.draw(len(images), generator)
+        images, targets = _moved(images, targets, drawn)
+        if self.mirror:
+            images = mirrored(images, drawn)
+            targets = mirrored(targets, drawn) if _are_maps(targets) else targets
+        return self.change_intensities(images, drawn), targets
+
+    def draw(self, count: int, generator: torch.Generator) -> Draws:
+        """Draw the changes of a number of slices."""
         # All is drawn, needed or not: what a kind does to a slice does not depend on the settings of the others.
         happens, amount = torch.rand(2, len(_NEUTRAL), count, generator=generator)
-        mirrored = torch.rand(count, generator=generator) < 0.5
+        mirror = torch.rand(count, generator=generator) < 0.5
         shifts = 2 * torch.rand(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=generator) - 1
         field = 2 * torch.rand(count, 1, intensity.BIAS_POINTS, intensity.BIAS_POINTS, generator=generator) - 1
         seed = int(torch.randint(2**31, (), generator=generator))
         values = {
-            name: _values(getattr(self, name), neutral, *drawn)
-            for (name, neutral), *drawn in zip(_NEUTRAL.items(), happens, amount, strict=True)
+            name: values_of(getattr(self, name), neutral, *pair)
+            for (name, neutral), *pair in zip(_NEUTRAL.items(), happens, amount, strict=True)
         }
-        images, targets = _moved(images, targets, values, shifts)
-        if self.mirror:
-            images = _mirrored(images, mirrored)
-            targets = _mirrored(targets, mirrored) if _are_maps(targets) else targets
+        return Draws(values, mirror, shifts, field, seed)
+
+    def change_intensities(self, images: torch.Tensor, drawn: Draws) -> torch.Tensor:
+        """Images (B, 1, H, W) in [0, 1] after the changes of intensities alone."""
         for name, change in _INTENSITY.items():
-            rows = (values[name] != _NEUTRAL[name]).nonzero()[:, 0]
+            rows = (drawn.values[name] != _NEUTRAL[name]).nonzero()[:, 0]
             if len(rows):
-                extra = {"bias": (field[rows],), "noise": (seed,)}.get(name, ())
+                extra = {"bias": (drawn.field[rows],), "noise": (drawn.seed,)}.get(name, ())
                 there = rows.to(images.device)
-                changed = change(images[there], values[name][rows], *extra).clamp(0, 1)
+                changed = change(images[there], drawn.values[name][rows], *extra).clamp(0, 1)
                 images = images.index_copy(0, there, changed)
-        return images, targets
+        return images
 
 
 @dataclass(frozen=True)
@@ -148,33 +180,28 @@ def augmentation(settings: Mapping) -> Augmentation:
     return Augment(**chances, mirror=settings.get("mirror", False))
 
 
-def _values(chance: Chance, neutral: float, happens: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
-    """The value of a kind of change for each slice (B,), from two numbers in [0, 1) for each."""
+def values_of(chance: Chance, neutral: float, happens: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
+    """The values of a kind of change, ``neutral`` where it does not happen, from two numbers in [0, 1) for each."""
     drawn = chance.low + (chance.high - chance.low) * amount
     return torch.where(happens < chance.probability, drawn, neutral)
 
 
-def _moved(
-    images: torch.Tensor, targets: Targets, values: Mapping[str, torch.Tensor], shifts: torch.Tensor
-) -> tuple[torch.Tensor, Targets]:
+def mirrored(maps: torch.Tensor, drawn: Draws) -> torch.Tensor:
+    """Images (B, 1, H, W) or label maps (B, H, W), of which those drawn are mirrored left to right."""
+    which = drawn.mirror.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
+    return torch.where(which, maps.flip(-1), maps)
+
+
+def _moved(images: torch.Tensor, targets: Targets, drawn: Draws) -> tuple[torch.Tensor, Targets]:
     """Slices after their spatial changes. Those without any are not sampled, and keep their bytes."""
-    rows = torch.stack([values[name] != _NEUTRAL[name] for name in _SPATIAL]).any(0).nonzero()[:, 0]
+    rows = torch.stack([drawn.values[name] != _NEUTRAL[name] for name in _SPATIAL]).any(0).nonzero()[:, 0]
     if not len(rows):
         return images, targets
-    rotation, scale, shear, elastic = (values[name][rows] for name in _SPATIAL)
     there = rows.to(images.device)
     labels = targets[there] if _are_maps(targets) else None
-    moved, labels = warp(
-        images[there], labels, affines(rotation, scale, shear), shifts[rows] * elastic[:, None, None, None]
-    )
+    moved, labels = warp(images[there], labels, drawn.affines(rows), drawn.elastic(rows))
     images = images.index_copy(0, there, moved.clamp(0, 1))
     return images, targets if labels is None else targets.index_copy(0, there, labels)
-
-
-def _mirrored(maps: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
-    """Images (B, 1, H, W) or label maps (B, H, W), of which some, (B,) bool on the CPU, are mirrored left to right."""
-    which = which.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
-    return torch.where(which, maps.flip(-1), maps)
 
 
 def _are_maps(targets: Targets) -> bool:

@@ -5,6 +5,8 @@ A parameter has one value for each slice of a batch, (B,) float32 on the CPU. Im
 maps take the nearest value.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional
 
@@ -27,12 +29,28 @@ def warp(
     leave the derivatives of the field at about 1/2 or less (cubic interpolation is up to 1.5 times as steep as a
     straight line), so that nothing folds.
     """
-    grid = functional.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
-    if shifts is not None and shifts.any():
-        grid = grid + 2 * enlarge(shifts.to(images.device), images.shape[-2:]).permute(0, 2, 3, 1)
+    grid = positions(images.shape[-2:], images.device, affine, shifts)
     if labels is not None:
-        labels = _sample(labels[:, None].float(), grid, "nearest", padding)[:, 0].to(labels.dtype)
+        labels = pick(labels, grid, padding)
     return _sample(images, grid, "bilinear", padding), labels
+
+
+def positions(
+    size: Sequence[int], device: torch.device, affine: torch.Tensor, shifts: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Where each pixel of changed slices lies in the original, (B, H, W, 2), in units of half a side.
+
+    ``size``: H and W, which may differ from those of the original; ``affine`` and ``shifts``: see :func:`warp`.
+    """
+    grid = functional.affine_grid(affine.to(device), [len(affine), 1, *size], align_corners=False)
+    if shifts is not None and shifts.any():
+        grid = grid + 2 * enlarge(shifts.to(device), size).permute(0, 2, 3, 1)
+    return grid
+
+
+def pick(labels: torch.Tensor, grid: torch.Tensor, padding: str = "zeros") -> torch.Tensor:
+    """The values of label maps (B, H, W) that are nearest to the :func:`positions` ``grid``."""
+    return _sample(labels[:, None].float(), grid, "nearest", padding)[:, 0].to(labels.dtype)
 
 
 def affines(rotation: torch.Tensor, scale: torch.Tensor, shear: torch.Tensor) -> torch.Tensor:
@@ -48,9 +66,9 @@ def affines(rotation: torch.Tensor, scale: torch.Tensor, shear: torch.Tensor) ->
     return torch.stack(rows, dim=1)
 
 
-def enlarge(points: torch.Tensor, size: torch.Size) -> torch.Tensor:
+def enlarge(points: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Values at control points (B, C, h, w), spread evenly over a slice -> a smooth field (B, C, H, W)."""
-    return functional.interpolate(points, size, mode="bicubic", align_corners=False)
+    return functional.interpolate(points, tuple(size), mode="bicubic", align_corners=False)
 
 
 def _sample(maps: torch.Tensor, grid: torch.Tensor, mode: str, padding: str) -> torch.Tensor:
