@@ -19,7 +19,7 @@ LAYERS = [
     {"job"},
     {"placement", "stand_ins"},
     {"image_files"},
-    {"seeds", "images"},
+    {"seeds", "images", "label_table"},
     {"metrics", "template"},
     {"phantom"},
     {"datasets"},

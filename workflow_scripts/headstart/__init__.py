@@ -13,9 +13,9 @@ stages of the pipeline, in this order, and of what they share. Data flows one wa
 8. ``report``: figures, tables and text for readers
 
 Shared: ``job`` (logging, errors, atomic writes), ``seeds``, ``settings``, ``consistency`` and ``old_keys`` (the
-configuration), ``sources`` and ``source_checks`` (what encoders are pre-trained on), ``leaks`` (people in
-both pre-training and test data), ``images``, ``version``, ``metrics``, ``template``, ``phantom`` (synthetic subjects),
-``networks``, ``training``.
+configuration), ``sources`` and ``source_checks`` (what encoders are pre-trained on), ``leaks`` (people in both
+pre-training and test data), ``images``, ``label_table`` (labels from which images are made), ``version``, ``metrics``,
+``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``.
 Outside the pipeline: ``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a
 rule's script in a debugger).
 """

@@ -10,6 +10,7 @@ Each subject is the template's anatomy under a random smooth invertible mapping,
 - ``head``: skull, scalp, neck and face around the brain
 - ``scanner``: the scan's grid, sampling with partial volume, bias field and noise
 - ``subject``: one subject from one seed
+- ``label_maps``: the anatomy of a head without its scan, as label maps
 - ``dataset``: subjects as a BIDS dataset
 - ``scenes``: synthetic natural images; ``scene_classes``: their classes, which import nothing heavy
 """

@@ -4,6 +4,7 @@ Layers outwards from the brain: CSF, skull with marrow, scalp with bright fat, a
 spinal cord; in front, face with eyes and sinus. Lengths are in mm; signals are relative to white matter's.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,10 @@ _CLOSING_MM = 10.0
 _MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
 _MNI_HALF = np.array([70.0, 90.0, 74.0])
 
+# What lies around the brain, from the muscle, which fills the head, to what is painted last.
+LAYERS = (
+    "muscle", "fat", "skin", "orbit", "eye", "sinus", "airway", "bone", "marrow", "vertebra", "canal", "cord", "csf",
+)  # fmt: skip
 _BONE, _MARROW, _MUSCLE, _FAT, _SKIN, _EYE, _VERTEBRA = 0.06, 0.42, 0.45, 0.95, 0.60, 0.22, 0.50
 
 
@@ -66,31 +71,55 @@ class Head:
         ``width`` is the extent in mm of a voxel across the layers, over which an edge is spread (partial volume);
         ``texture`` has standard deviation 1 and makes muscle, marrow and fat inhomogeneous.
         """
+        uneven = 1 + 0.08 * texture
+        signals = {
+            "muscle": _MUSCLE * uneven,
+            "fat": _FAT * uneven,
+            "skin": _SKIN,
+            "orbit": _FAT,
+            "eye": _EYE,
+            "sinus": _BONE,
+            "airway": 0.0,
+            "bone": _BONE,
+            "marrow": _MARROW * uneven,
+            "vertebra": _VERTEBRA * uneven,
+            "canal": contrast.csf,
+            "cord": contrast.structures[BRAIN_STEM],
+            "csf": contrast.csf,
+        }
+        signal = signals["muscle"]
+        for layer, distance in self._layers(shapes):
+            share = _inside(distance, width)
+            share *= signals[layer] - signal
+            signal += share
+        signal *= _inside(shapes["skin"], width)
+        return signal
+
+    def label(self, shapes: dict[str, np.ndarray]) -> np.ndarray:
+        """Which of :data:`LAYERS` each point shows, counted from 1, and 0 in air: uint8, from :meth:`shapes`."""
+        labels = np.full(shapes["skin"].shape, 1 + LAYERS.index("muscle"), np.uint8)
+        for layer, distance in self._layers(shapes):
+            labels[distance < 0] = 1 + LAYERS.index(layer)
+        labels[shapes["skin"] >= 0] = 0
+        return labels
+
+    def _layers(self, shapes: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+        """The layers of a head in the muscle, with their signed distances in mm; each lies over those before."""
         hull, skin = shapes["hull"], shapes["skin"]
         skull = hull - self.csf_mm
         middle_of_skull = np.abs(skull - 0.5 * self.skull_mm) - 0.2 * self.skull_mm
-        uneven = 1 + 0.08 * texture
-        signal = _MUSCLE * uneven
-        layers = (
-            (-self.scalp_mm - skin, _FAT * uneven),
-            (-1.5 - skin, _SKIN),
-            (shapes["eyes"] - 6, _FAT),
-            (shapes["eyes"], _EYE),
-            (shapes["sinus"], _BONE),
-            (shapes["airway"], 0.0),
-            (skull - self.skull_mm, _BONE),
-            (middle_of_skull, _MARROW * uneven),
-            (shapes["spine"], _VERTEBRA * uneven),
-            (shapes["canal"], contrast.csf),
-            (shapes["cord"], contrast.structures[BRAIN_STEM]),
-            (skull, contrast.csf),
-        )
-        for distance, value in layers:
-            share = _inside(distance, width)
-            share *= value - signal
-            signal += share
-        signal *= _inside(skin, width)
-        return signal
+        yield "fat", -self.scalp_mm - skin
+        yield "skin", -1.5 - skin
+        yield "orbit", shapes["eyes"] - 6
+        yield "eye", shapes["eyes"]
+        yield "sinus", shapes["sinus"]
+        yield "airway", shapes["airway"]
+        yield "bone", skull - self.skull_mm
+        yield "marrow", middle_of_skull
+        yield "vertebra", shapes["spine"]
+        yield "canal", shapes["canal"]
+        yield "cord", shapes["cord"]
+        yield "csf", skull
 
     def _to_mni(self, points: np.ndarray) -> np.ndarray:
         """Map points (3, ...) from template mm to MNI mm by the boxes of the two brains."""

@@ -108,17 +108,13 @@ def sample_head(
     tuple of numpy.ndarray
         Signal, and distance in mm to the brain's hull, both (X, Y, Z) float32.
     """
-    steps = np.maximum(1, np.round(_LATTICE_MM / grid.spacing)).astype(int)
-    index = np.indices(lattice_shape(grid.shape, steps), dtype=np.float32)
-    index *= steps.astype(np.float32)[:, None, None, None]
-    points = mapping.to_template(apply_affine(grid.affine, index))
-    lattices = head.shapes(points)
+    steps, lattices = sample_shapes(head, mapping, grid)
     shapes = {name: upsample(lattice, steps, grid.shape) for name, lattice in lattices.items()}
     # The change of the distance across a voxel's box; its long side matters only where it crosses the layers.
     slopes = np.gradient(ndimage.gaussian_filter(lattices["hull"], 1), *steps)
     width = upsample(np.sqrt(sum(slope**2 for slope in slopes)), steps, grid.shape)
     np.maximum(width, 0.5 * grid.spacing.min(), out=width)
-    texture = smooth_noise(rng, points.shape[1:], steps * grid.spacing, _LATTICE_MM)
+    texture = smooth_noise(rng, lattices["hull"].shape, steps * grid.spacing, _LATTICE_MM)
     hull = shapes["hull"]
     # Most of the image is air or brain: only the voxels in between are painted layer by layer.
     signal = np.where(hull < 0, np.float32(contrast.csf), np.float32(0))
@@ -127,6 +123,14 @@ def sample_head(
     uneven = upsample(texture, steps, grid.shape).reshape(-1)[between]
     signal.reshape(-1)[between] = head.paint(layers, width.reshape(-1)[between], uneven, contrast)
     return signal, hull
+
+
+def sample_shapes(head: Head, mapping: SpatialMapping, grid: Grid) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Distances of :meth:`Head.shapes` on a lattice of every n-th voxel of a grid, and n along each axis, (3,)."""
+    steps = np.maximum(1, np.round(_LATTICE_MM / grid.spacing)).astype(int)
+    index = np.indices(lattice_shape(grid.shape, steps), dtype=np.float32)
+    index *= steps.astype(np.float32)[:, None, None, None]
+    return steps, head.shapes(mapping.to_template(apply_affine(grid.affine, index)))
 
 
 def sample_brain(

@@ -15,7 +15,7 @@ from headstart.phantom.tissue import STRUCTURES, Contrast, anatomy_classes, brai
 from headstart.template.template import Template
 
 _AGES = {"none": (20, 80), "stroke": (40, 85), "ms": (20, 60)}
-_LESION_SHARE = 0.5
+LESION_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _label_values(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:
         "tissue": tissue,
         "structures": np.where(np.isin(parts, STRUCTURES), parts, 0).astype(np.uint8),
         "anatomy": anatomy_classes(tissue, parts),
-        "lesion": (inside & (lesion > _LESION_SHARE)).astype(np.uint8),
+        "lesion": (inside & (lesion > LESION_SHARE)).astype(np.uint8),
     }
 
 

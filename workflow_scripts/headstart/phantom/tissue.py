@@ -25,7 +25,7 @@ _CORTEX_LABELS = (3, 42)  # and, if the parcels are not merged, all from _PARCEL
 _PARCELS_FROM = 1000
 
 # Signal of a structure in a T1-weighted scan, on a scale from grey matter (0) to white matter (1).
-_STRUCTURE_WHITENESS = {
+STRUCTURE_WHITENESS = {
     (10, 49): 0.55,  # thalamus
     (11, 50): 0.08,  # caudate
     (12, 51): 0.18,  # putamen
@@ -126,7 +126,7 @@ def draw_contrast(rng: np.random.Generator) -> Contrast:
     """Draw the signals of one scan: CSF dark, GM intermediate, WM bright; both sides of a structure are equal."""
     gm, csf = rng.uniform(0.62, 0.74), rng.uniform(0.15, 0.27)
     structures = {}
-    for labels, whiteness in _STRUCTURE_WHITENESS.items():
+    for labels, whiteness in STRUCTURE_WHITENESS.items():
         signal = gm + (1 - gm) * np.clip(whiteness + rng.normal(0, _WHITENESS_SD), 0, 0.95)
         structures.update(dict.fromkeys(labels, float(signal)))
     return Contrast(csf, gm, 1.0, structures)
