@@ -8,7 +8,8 @@ another. Rows "every" do each change to every slice. ``seconds``: processor time
 processes on the machine hardly change. ``of_step``: relative to a training step of the U-Net in float32 at the same
 size. ``same_bytes``: a seed gives the same bytes with one thread and with two. kornia is not in the environment; its
 rows need ``pip install --no-deps --target DIR kornia==0.9.0 kornia_rs==0.2.0`` and DIR in PYTHONPATH.
-Overwrites benchmarks/augmentation.tsv.
+The rows "synthesis" make the images of label maps instead, with the strengths in the docstring of Synthesis, from maps
+as fine as images and twice as fine. Overwrites benchmarks/augmentation.tsv.
 """
 
 import argparse
@@ -25,10 +26,13 @@ import yaml
 from record import keep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
+from headstart.label_table import class_numbers, dense_classes  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
+from headstart.phantom.label_maps import LABELS  # noqa: E402
 from headstart.training import feed  # noqa: E402
-from headstart.training.augment import augmentation  # noqa: E402
+from headstart.training.augment import Augment, Chance, augmentation  # noqa: E402
 from headstart.training.settings import TrainingSettings  # noqa: E402
+from headstart.training.synthesis import T1, Synthesis  # noqa: E402
 from headstart.training.tasks import Segmentation  # noqa: E402
 from headstart.training.trainer import Trainer  # noqa: E402
 
@@ -51,13 +55,41 @@ KINDS = {
     "low_resolution": (0.125, 0.5, 1),
     "noise": (0.1, 0, 0.06),
 }
+# The same for the changes of synthetic images, as in the docstring of Synthesis.
+SYNTHETIC = {
+    "rotation": (0.8, -15, 15),
+    "scale": (0.8, 0.85, 1.15),
+    "shear": (0.5, -8, 8),
+    "elastic": (0.8, 0, 0.02),
+    "gamma": (0.3, 0.7, 1.5),
+    "bias": (0.8, 0, 0.4),
+    "blur": (0.5, 0.3, 0.8),
+    "low_resolution": (0.25, 0.5, 1),
+    "noise": (0.8, 0, 0.05),
+}
 Change = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 
 
-def ours(kinds: dict, size: int) -> Change:
+def augment(kinds: dict) -> Augment:
     settings = {name: dict(zip(("probability", "low", "high"), limits, strict=True)) for name, limits in kinds.items()}
-    change = augmentation(settings | {"mirror": True})
+    return augmentation(settings | {"mirror": True})
+
+
+def ours(kinds: dict, size: int) -> Change:
+    change = augment(kinds)
     return lambda images, labels, seed: change(images, labels, torch.Generator().manual_seed(seed))
+
+
+def synthetic(fineness: int, size: int) -> Change:
+    """Synthetic images of heads, from label maps of noise."""
+    classes = class_numbers(LABELS, dense_classes(LABELS))
+    made = Synthesis(
+        LABELS, classes, T1, Chance(0.8, 0, 0.06), jitter=0.03, bend=0.5, strip=0.2, fineness=fineness,
+        changes=augment(SYNTHETIC),
+    )  # fmt: skip
+    values, shape = [label.value for label in LABELS], (BATCH, fineness * size, fineness * size)
+    maps = torch.tensor(np.random.default_rng(0).choice(values, shape), dtype=torch.uint8)
+    return lambda images, _, seed: made(images, maps, torch.Generator().manual_seed(seed))
 
 
 def by_monai(kinds: dict, size: int) -> Change:
@@ -198,6 +230,10 @@ def measure(size: int, steps: int, batches: int) -> Iterator[dict]:
                 continue
             took = timed(change, size, batches)
             yield {"what": f"{name}, {often}", "seconds": took, "same_bytes": repeats(change, size)}
+    for fineness in (1, 2):
+        change = synthetic(fineness, size)
+        took = timed(change, size, batches)
+        yield {"what": f"synthesis, fineness {fineness}", "seconds": took, "same_bytes": repeats(change, size)}
 
 
 if __name__ == "__main__":

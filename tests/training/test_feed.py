@@ -51,6 +51,16 @@ def test_slices_without_targets_give_none(slices):
         assert targets is None
 
 
+def test_label_maps_without_images_are_fed_as_targets(slices):
+    labels = slices[1]
+    for limit, kind in ((None, feed.Resident), (0, feed.Streamed)):
+        fed = feed.load_labels(labels, CPU, limit)
+        assert isinstance(fed, kind)
+        ((images, targets),) = fed.batches([torch.tensor([1, 0, 4])])
+        assert images.shape == (3, 1, 0, 0)
+        assert np.array_equal(targets.numpy(), labels[np.array([1, 0, 4])])
+
+
 def test_slices_beyond_the_limit_are_streamed(slices):
     gigabytes = (slices[0].nbytes + slices[1].nbytes) / 1e9
     assert isinstance(feed.load(*slices, CPU, gigabytes), feed.Resident)

@@ -29,6 +29,7 @@ Modules, from the outside in:
   ``losses``: the loss functions; ``outputs``: what a source's network makes of held-out slices
 - ``feed``: slices in the device's memory, or streamed from disk
 - ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
+- ``synthesis``: images made of label maps in each step, for trainings without scans
 - ``devices``: device, precision and determinism; ``cuda_graphs``: a training step as CUDA graphs
 - ``distributed``: one training in several processes, one per GPU
 - ``checkpoint``: the state of a training that was interrupted

@@ -97,6 +97,14 @@ def load(images: Array, targets: Array | None, device: torch.device, resident_gb
     return Streamed(images, targets, device)
 
 
+def load_labels(labels: Array, device: torch.device, resident_gb: float | None) -> Feed:
+    """Label maps (N, H, W) uint8 without images, which a :class:`headstart.training.synthesis.Synthesis` makes of them.
+
+    Its batches have images of no pixels, (B, 1, 0, 0). ``device`` and ``resident_gb``: see :func:`load`.
+    """
+    return load(np.empty((len(labels), 0, 0), np.uint16), labels, device, resident_gb)
+
+
 def to_device(array: Array, device: torch.device) -> torch.Tensor:
     """Slices or targets on a device, copied piece by piece; uint16 becomes int16 of the same bits for torch."""
     kept = torch.empty(array.shape, dtype=torch.int16 if array.dtype == np.uint16 else torch.uint8, device=device)

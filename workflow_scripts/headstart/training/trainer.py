@@ -20,6 +20,7 @@ from headstart.training.cuda_graphs import Graphs
 from headstart.training.devices import autocast, choose_precision
 from headstart.training.feed import Batch, Feed
 from headstart.training.settings import TrainingSettings
+from headstart.training.synthesis import Synthesis
 from headstart.training.tasks import Change, Task
 
 # Slices from which the statistics of batch norm are estimated again, at most: Wu and Johnson 2021 (section 3) find no
@@ -53,7 +54,7 @@ class Trainer:
     validation
         ``validation(model)``, called in evaluation mode after each epoch; its value goes into the history.
     augment
-        Changes slices, and label maps with them, each time they are seen.
+        Changes slices, and label maps with them, each time they are seen; a synthesis makes images of label maps.
     checkpoint
         Keeps the state from which a killed training resumes, to the same bytes.
 
@@ -81,7 +82,7 @@ class Trainer:
         *,
         rows: np.ndarray | None = None,
         validation: Callable[[nn.Module], float] | None = None,
-        augment: Augmentation | None = None,
+        augment: Augmentation | Synthesis | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model, self.history = model, []
@@ -215,8 +216,9 @@ class Trainer:
         order = _batches(len(self._rows), self._settings.batch_size, seed_for(self._seed, "norms"))
         batches = [self._rows[batch] for batch in order[: -(-_NORM_SLICES // self._settings.batch_size)]]
         seeds = (seed_for(self._seed, "norms", number) for number in range(len(batches)))
+        made = self._augment if isinstance(self._augment, Synthesis) else None
         with autocast(self._device, self._precision):
-            update_bn((images for images, _ in self._shards(batches, seeds, self._task.corrupt)), self.model)
+            update_bn((images for images, _ in self._shards(batches, seeds, made, self._task.corrupt)), self.model)
 
     def _validated(self) -> float | None:
         if self._validation is None or distributed.rank() > 0:
