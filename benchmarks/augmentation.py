@@ -57,15 +57,15 @@ KINDS = {
 }
 # The same for the changes of synthetic images, as in the docstring of Synthesis.
 SYNTHETIC = {
-    "rotation": (0.8, -15, 15),
-    "scale": (0.8, 0.85, 1.15),
-    "shear": (0.5, -8, 8),
-    "elastic": (0.8, 0, 0.02),
+    "rotation": (0.5, -15, 15),
+    "scale": (0.5, 0.85, 1.15),
+    "shear": (0.3, -8, 8),
+    "elastic": (0.5, 0, 0.02),
     "gamma": (0.3, 0.7, 1.5),
-    "bias": (0.8, 0, 0.4),
+    "bias": (0.5, 0, 0.3),
     "blur": (0.5, 0.3, 0.8),
     "low_resolution": (0.25, 0.5, 1),
-    "noise": (0.8, 0, 0.05),
+    "noise": (0.5, 0, 0.05),
 }
 Change = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 
@@ -84,7 +84,7 @@ def synthetic(fineness: int, size: int) -> Change:
     """Synthetic images of heads, from label maps of noise."""
     classes = class_numbers(LABELS, dense_classes(LABELS))
     made = Synthesis(
-        LABELS, classes, T1, Chance(0.8, 0, 0.06), jitter=0.03, bend=0.5, strip=0.2, fineness=fineness,
+        LABELS, classes, T1, Chance(0.8, 0, 0.06), jitter=0.03, bend=0.5, strip=0.5, fineness=fineness,
         changes=augment(SYNTHETIC),
     )  # fmt: skip
     values, shape = [label.value for label in LABELS], (BATCH, fineness * size, fineness * size)

@@ -22,7 +22,8 @@ from headstart.phantom.tissue import CEREBELLUM, CSF, GM, PARTS, STRUCTURES, VEN
 from headstart.phantom.tissue import STRUCTURE_WHITENESS as WHITENESS
 from headstart.template.template import STRUCTURES as STRUCTURE_NAMES
 
-_CSF_T1, _GM_T1, _WM_T1 = 0.18, 0.55, 0.78
+# As bright as in T1-weighted scans between the 1st and 99th percentile of a head.
+_CSF_T1, _GM_T1, _WM_T1 = 0.24, 0.56, 0.88
 _WHITE, _CORTEX, _FLUID, _VENTRICLES, _GREY_CEREBELLUM, _WHITE_CEREBELLUM, _LESION = 1, 2, 3, 4, 5, 6, 7
 # Values around the brain are this much above those of Head.label; the largest of a structure is 58.
 _HEAD_FROM = 60
@@ -30,7 +31,7 @@ _HEAD_FROM = 60
 _AROUND = {
     "muscle": ("muscle", 0.42), "fat": ("fat", 0.95), "skin": ("skin", 0.55), "orbit": ("fat", 0.95),
     "eye": ("eye", 0.22), "sinus": ("bone", 0.06), "bone": ("bone", 0.06), "marrow": ("marrow", 0.4),
-    "vertebra": ("vertebra", 0.48), "canal": ("CSF", _CSF_T1), "cord": ("brain stem", 0.73), "csf": ("CSF", _CSF_T1),
+    "vertebra": ("vertebra", 0.48), "canal": ("CSF", _CSF_T1), "cord": ("brain stem", 0.816), "csf": ("CSF", _CSF_T1),
 }  # fmt: skip
 
 

@@ -48,27 +48,29 @@ class Synthesis:
     is blurred; and of intensities, which follow. Its ``blur`` is the partial volume that label maps lack, and the
     scanner's.
 
-    The strengths with which synthetic heads are measured::
+    A preset for heads in template space::
 
         style: t1
         texture: {probability: 0.8, low: 0, high: 0.06}
         jitter: 0.03
         bend: 0.5
-        strip: 0.2
+        strip: 0.5
         fineness: 2
         changes:
-          rotation: {probability: 0.8, low: -15, high: 15}
-          scale: {probability: 0.8, low: 0.85, high: 1.15}
-          shear: {probability: 0.5, low: -8, high: 8}
-          elastic: {probability: 0.8, low: 0, high: 0.02}
+          rotation: {probability: 0.5, low: -15, high: 15}
+          scale: {probability: 0.5, low: 0.85, high: 1.15}
+          shear: {probability: 0.3, low: -8, high: 8}
+          elastic: {probability: 0.5, low: 0, high: 0.02}
           mirror: true
           gamma: {probability: 0.3, low: 0.7, high: 1.5}
-          bias: {probability: 0.8, low: 0, high: 0.4}
+          bias: {probability: 0.5, low: 0, high: 0.3}
           blur: {probability: 0.5, low: 0.3, high: 0.8}
           low_resolution: {probability: 0.25, low: 0.5, high: 1}
-          noise: {probability: 0.8, low: 0, high: 0.05}
+          noise: {probability: 0.5, low: 0, high: 0.05}
 
-    With these, MEASURED
+    With these a batch of 32 images of 96 pixels takes 24 ms on one thread with a ``fineness`` of 1, and 35 ms with 2:
+    3.4 and 4.9 % of a step of a U-Net on a ResNet-18 in bfloat16 (``benchmarks/augmentation.py``). ``strip`` is 1 for
+    a target whose scans are brains alone, and 0 for one whose scans are heads.
     """
 
     labels: Sequence[Label]
