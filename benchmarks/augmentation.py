@@ -8,7 +8,7 @@ another. Rows "every" do each change to every slice. ``seconds``: processor time
 processes on the machine hardly change. ``of_step``: relative to a training step of the U-Net in float32 at the same
 size. ``same_bytes``: a seed gives the same bytes with one thread and with two. kornia is not in the environment; its
 rows need ``pip install --no-deps --target DIR kornia==0.9.0 kornia_rs==0.2.0`` and DIR in PYTHONPATH.
-The rows "synthesis" make the images of label maps instead, with the strengths in the docstring of Synthesis, from maps
+The rows "synthesis" make the images of label maps instead, with the strengths in config.yaml, from maps
 as fine as images and twice as fine. Overwrites benchmarks/augmentation.tsv.
 """
 
@@ -55,7 +55,7 @@ KINDS = {
     "low_resolution": (0.125, 0.5, 1),
     "noise": (0.1, 0, 0.06),
 }
-# The same for the changes of synthetic images, as in the docstring of Synthesis.
+# The same for the changes of synthetic images, as in config.yaml.
 SYNTHETIC = {
     "rotation": (0.5, -15, 15),
     "scale": (0.5, 0.85, 1.15),

@@ -138,6 +138,7 @@ def trained(network: str, name: str) -> pretrain.Source:
         seed=seeds.seed_for(SEED, "pretrain"),
         held_out=HELD_OUT,
         augment=preset(source.augmented),
+        synthesis=None,
         origin="lower",
         resident_gb=4,
     )

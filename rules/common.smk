@@ -15,7 +15,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import consistency, job, leaks, seeds, settings, sources
-from headstart.datasets import layouts, natural, participants, splits
+from headstart.datasets import layouts, natural, participants, splits, synthetic
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
 from headstart.provenance import clock, fingerprint, record
@@ -37,12 +37,17 @@ try:
     SCANS = {
         name: {scan.subject: scan for scan in layouts.scans(name, entry, f"{RESULTS}/datasets", DATA)}
         for name, entry in config["datasets"].items()
-        if not natural.is_natural(entry)
+        if not (natural.is_natural(entry) or synthetic.has_label_maps_alone(entry))
     }
     NATURAL = {
         name: layouts.natural_folder(name, entry, DATA)
         for name, entry in config["datasets"].items()
         if natural.is_natural(entry)
+    }
+    HEADS = {
+        name: layouts.heads(name, entry)
+        for name, entry in config["datasets"].items()
+        if synthetic.has_label_maps_alone(entry)
     }
     SPLITS = {
         (name, size, resample): splits.draw(
@@ -92,6 +97,8 @@ except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
+# What slices are made of, by dataset: the subjects of scans, and synthetic heads.
+SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
 CLASSES = sources.manual_classes(config)
 LABELLED = list(CLASSES)

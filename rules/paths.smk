@@ -19,8 +19,13 @@ def part_range(count, each, part):
 
 def scans_of_part(wildcards, stage):
     """The scans of a part of a stage, see SCANS_PER_PART."""
-    scans = list(SCANS[wildcards.dataset].values())
-    return scans[slice(*part_range(len(scans), SCANS_PER_PART[stage], wildcards.part))]
+    return [SCANS[wildcards.dataset][subject] for subject in subjects_of_part(wildcards, stage)]
+
+
+def subjects_of_part(wildcards, stage):
+    """The subjects, or synthetic heads, of a part of a stage."""
+    subjects = SUBJECTS[wildcards.dataset]
+    return subjects[slice(*part_range(len(subjects), SCANS_PER_PART[stage], wildcards.part))]
 
 
 def paths_of_part(pattern, stage):
@@ -31,15 +36,17 @@ def paths_of_part(pattern, stage):
 
 
 def part_paths(pattern, stage, *names):
-    """A pattern with dataset and part filled in for every part of the scans of the datasets named."""
-    return [path for name in names for path in numbered_parts(pattern, name, len(SCANS[name]), SCANS_PER_PART[stage])]
+    """A pattern with dataset and part filled in for every part of the subjects of the datasets named."""
+    return [
+        path for name in names for path in numbered_parts(pattern, name, len(SUBJECTS[name]), SCANS_PER_PART[stage])
+    ]
 
 
 def parts_of_scans(pattern, dataset, subjects):
     """A pattern with dataset and part filled in for the files with the slices of these scans of a dataset."""
     files = part_paths(pattern, "slice", dataset)
     wanted = set(subjects)
-    places = {files[number // SCANS_PER_PART["slice"]] for number, s in enumerate(SCANS[dataset]) if s in wanted}
+    places = {files[number // SCANS_PER_PART["slice"]] for number, s in enumerate(SUBJECTS[dataset]) if s in wanted}
     return sorted(places)
 
 

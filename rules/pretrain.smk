@@ -5,18 +5,23 @@ def files_of_slices(source, kind):
     """Files of one kind, a key of SLICES or PICTURES (None: no files), with the slices that a source is trained on."""
     if not source.trained or kind is None:
         return []
+    if source.label_maps:
+        return part_paths(HEAD_MAPS, "slice", source.dataset) if kind == source.targets else []
     if source.natural:
         return image_part_paths(PICTURES[kind], source.dataset)
     return parts_of_scans(SLICES[kind], source.dataset, subjects_of(source))
 
 
 def index_of_slices(source):
-    """The indices of these files, of scans."""
-    return parts_of_scans(PART_INDEX, source.dataset, subjects_of(source)) if source.on_scans else []
+    """The indices of these files, of scans and synthetic heads."""
+    indexed = source.on_scans or source.label_maps
+    return parts_of_scans(PART_INDEX, source.dataset, subjects_of(source)) if indexed else []
 
 
 def subjects_of(source):
-    """The scans that a source is trained on, if it is on scans."""
+    """The scans, or synthetic heads, that a source is trained on; of natural images none."""
+    if source.label_maps:
+        return HEADS[source.dataset]
     return [scan.subject for scan in scans_for_training(source.dataset)] if source.on_scans else []
 
 
@@ -71,6 +76,7 @@ rule pretrain_source:
         subjects=of_source(subjects_of),
         held_out=config["pretrain"]["held_out"],
         augment=of_source(lambda source: source.augment),
+        synthesis=of_source(lambda source: source.synthesised(config)),
         # Where row 0 of a slice is: rows run from posterior to anterior in scans, from top to bottom in natural images.
         origin=of_source(lambda source: "upper" if source.natural else "lower"),
         about=of_source(lambda source: {"dataset": source.dataset, "left_out": left_out_of(source)}),

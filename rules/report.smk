@@ -215,9 +215,11 @@ rule describe_study:
 def dataset_size(name):
     """What the first page says about a dataset: whether it is synthetic, and how many images or scans it has."""
     entry = config["datasets"][name]
-    known = {"synthetic": entry["layout"] in ("phantom", "scenes")}
+    known = {"synthetic": entry["layout"] in ("phantom", "scenes", "synthetic")}
     if name in NATURAL:
         return known | {"images": entry["pictures"]}
+    if name in HEADS:
+        return known | {"heads": len(HEADS[name])}
     return known | {"scans": len(SCANS[name]), "subjects": len({scan.person for scan in SCANS[name].values()})}
 
 

@@ -7,6 +7,8 @@ SLICES = {
     "presence": f"{PART}_desc-presence.npy",
     "target": f"{PART}_desc-target_dseg.npy",
 }
+# Label maps of synthetic heads, of which images are made in training.
+HEAD_MAPS = f"{PART}_desc-structures_dseg.npy"
 PICTURES = {
     "image": f"{PART}_image.npy",
     "labels": f"{PART}_dseg.npy",
@@ -48,7 +50,7 @@ rule slice_images:
         size=config["slice"]["size"],
         discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
         presence_voxels=config["slice"]["presence_voxels"],
-        subjects=lambda wildcards: [scan.subject for scan in scans_of_part(wildcards, "slice")],
+        subjects=lambda wildcards: subjects_of_part(wildcards, "slice"),
     script:
         "../workflow_scripts/slice_scans.py"
 
@@ -133,11 +135,38 @@ rule slice_scenes:
         "../workflow_scripts/slice_scenes.py"
 
 
+rule slice_heads:
+    input:
+        template=A_TEMPLATE,
+    output:
+        labels=HEAD_MAPS,
+        index=PART_INDEX,
+    log:
+        f"{RESULTS}/logs/slice_heads/{{dataset}}/part-{{part}}.log",
+    wildcard_constraints:
+        dataset="|".join(HEADS) or "(?!)",
+    resources:
+        mem_mb=per_attempt(6000),
+        runtime=per_attempt(120),
+    params:
+        code=code_of("slice_heads"),
+        entry=lambda wildcards: config["datasets"][wildcards.dataset],
+        voxel_mm=config["template"]["voxel_mm"],
+        size=config["slice"]["size"],
+        seeds=lambda wildcards: {
+            head: seeds.seed_for(config["seed"], "head", wildcards.dataset, head)
+            for head in subjects_of_part(wildcards, "slice")
+        },
+    script:
+        "../workflow_scripts/slice_heads.py"
+
+
 rule slice:
     input:
         part_paths(SLICES["image"], "slice", *SLICED),
         [part_paths(SLICES[kind], "slice", *LABELS_MADE) for kind in ("tissue", "presence")],
         part_paths(SLICES["target"], "slice", *LABELLED),
+        part_paths(HEAD_MAPS, "slice", *HEADS),
         image_part_paths(PICTURES["image"], *NATURAL),
         image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.WITH_LABEL_MAPS)),
         image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.WITH_CLASSES)),

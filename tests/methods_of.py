@@ -37,7 +37,7 @@ def people_of(config, study="config.yaml", **known):
     """The table of participants of a study whose scans are not there."""
     rows = []
     for name, entry in config["datasets"].items():
-        if "pictures" in entry:
+        if "pictures" in entry or entry["layout"] == "synthetic":
             continue
         scans, people = KNOWN.get(study, {}).get(name) or (entry["people"], entry["people"])
         ages = {"age_known": people, "age_mean": 41.53, "age_sd": 7.25, "age_min": 20.0, "age_max": 71.0}
@@ -53,6 +53,7 @@ def written(config, backend="ants", study="config.yaml", versions=VERSIONS, left
         for entry in config["pretrain"]["sources"].values()
         if entry.get("task") in ("segmentation", "classification")
         and "pictures" not in config["datasets"][entry["dataset"]]
+        and config["datasets"][entry["dataset"]]["layout"] != "synthetic"
         and entry.get("labels") != "target"
     }
     return methods.text(config, backends, people_of(config, study, **known), versions, left_out or {})

@@ -46,6 +46,7 @@ def pretraining(folder, spec, images, targets, settings, source):
         "seed": 1,
         "held_out": 1,
         "augment": None,
+        "synthesis": None,
         "origin": "lower",
         "resident_gb": None,
         "state": str(folder / "state"),

@@ -45,7 +45,7 @@ def test_a_source():
     domains = {name: source.domain for name, source in found.items()}
     assert domains == {
         "scratch": "baseline", "cohort-tissues": "synthetic", "own": "synthetic", "heads": "synthetic",
-        "natural": "natural", "radimagenet": "other",
+        "synthetic": "synthetic", "natural": "natural", "radimagenet": "other",
     }  # fmt: skip
     assert found["own"].steps == 400
     assert list(found["heads"].classes) == ["white matter", "ventricles"]
@@ -87,6 +87,7 @@ def test_a_source_task(tmp_path, monkeypatch):
         seed=0,
         held_out=1,
         augment=None,
+        synthesis=None,
         origin="lower",
         resident_gb=None,
     )

@@ -53,6 +53,7 @@ def pretrained(scans, kind, training=TRAINING, held_out=0, augment=None):
         seed=1,
         held_out=held_out,
         augment=augment,
+        synthesis=None,
         origin="lower",
         resident_gb=None,
     )

@@ -137,6 +137,64 @@ def test_a_key_that_no_source_has_is_one_sentence(entry, sentence):
     assert message(study_of(**entry)).startswith(f"configuration key pretrain.sources.{sentence}")
 
 
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (
+            {"task": "autoencoding"},
+            "s.task is autoencoding, but synthetic heads have label maps alone; set",
+        ),
+        (
+            {"augment": {"mirror": True}},
+            "s.augment: images of synthetic heads change as pretrain.synthesis.",
+        ),
+        ({"labels": "tissue"}, "s.labels is for scans, and 'heads' holds label maps alone; remove it."),
+        (
+            {"classes": {"a": [1]}},
+            "s.classes is for label values; name the structures of each class",
+        ),
+        (
+            {"structures": {"a": ["putamin"]}},
+            "s.structures: class 'a' names 'putamin'; give names among CSF,",
+        ),
+        ({"structures": {"left putamen": ["putamen"]}}, "s.structures has 'left putamen', but a structure is that of"),
+        (
+            {"dataset": "cohort", "synthesis": "any"},
+            "s.synthesis is for datasets with the layout synthetic;",
+        ),
+        (
+            {"dataset": "cohort", "structures": {"a": ["CSF"]}},
+            "s.structures is for datasets with the layout",
+        ),
+    ],
+)
+def test_what_synthetic_heads_cannot_be_is_one_sentence(entry, sentence):
+    study = study_of(dataset="heads", task="segmentation") if "dataset" not in entry else study_of(task="segmentation")
+    study["pretrain"]["sources"]["s"] |= entry
+    study["datasets"] = resolve()["datasets"] | {"heads": {"layout": "synthetic", "people": 3}}
+    assert message(study).startswith(f"pretrain.sources.{sentence}")
+
+
+def test_as_many_heads_as_are_held_out_are_too_few():
+    study = study_of(dataset="heads", task="segmentation")
+    study["datasets"] = resolve()["datasets"] | {"heads": {"layout": "synthetic", "people": 1}}
+    assert message(study).endswith("all 1 heads of 'heads' are held out (pretrain.held_out); add people.")
+
+
+def test_synthetic_heads_are_no_target():
+    study = {"datasets": resolve()["datasets"] | {"stroke": {"layout": "synthetic", "people": 3}}}
+    assert message(study) == "targets.stroke.dataset is 'stroke', which holds no scans; name a dataset of scans."
+
+
+def test_strengths_of_the_synthesis_are_checked():
+    texture = {"probability": 1, "low": 0.2, "high": 0.1}
+    assert message({"pretrain": {"synthesis": {"texture": texture}}}).startswith("pretrain.synthesis.texture: low is")
+    bias = {"probability": 1, "low": 0, "high": 9}
+    assert message({"pretrain": {"synthesis": {"changes": {"bias": bias}}}}).startswith(
+        "pretrain.synthesis.changes.bias"
+    )
+
+
 def test_the_baseline_has_neither_a_dataset_nor_weights():
     sentence = "pretrain.sources.scratch is the random start, the baseline; write scratch: {}, or rename this source."
     for entry in (TISSUE, {"weights": {"file": "a"}}):

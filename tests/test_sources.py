@@ -18,6 +18,7 @@ def found(**declared):
             "other": SCANS,
             "heads": {"layout": "phantom", "people": 3, "target": "anatomy"},
             "scenes": {"layout": "scenes", "pictures": 9},
+            "maps": {"layout": "synthetic", "people": 3},
         },
         "pretrain": {"sources": declared},
         "targets": {"t": TARGET},
@@ -35,6 +36,7 @@ def test_domain_and_targets_follow_from_dataset_and_task_and_not_from_the_name()
         e={"dataset": "scenes", "task": "segmentation"},
         f={"dataset": "scenes", "task": "classification", "activation": "softmax"},
         g={"weights": {"file": "w.pt", "sha256": "0" * 64}},
+        h={"dataset": "maps", "task": "segmentation"},
     )
     made = sources.of_study(config)
     assert {name: (source.domain, source.targets) for name, source in made.items()} == {
@@ -46,6 +48,7 @@ def test_domain_and_targets_follow_from_dataset_and_task_and_not_from_the_name()
         "e": ("natural", "labels"),
         "f": ("natural", "presence"),
         "g": ("other", None),
+        "h": ("synthetic", "structures"),
     }
     assert [name for name, source in made.items() if source.uses_made_labels] == ["a", "c"]
     assert [made[name].activation for name in "cf"] == ["sigmoid", "softmax"]
@@ -59,6 +62,27 @@ def test_manual_labels_have_the_classes_of_the_target_or_else_the_sources_own():
     assert own.spec(config["datasets"]["mine"]) == {"kind": "segmentation", "classes": ["background", "a", "b"]}
     assert heads.spec(config["datasets"]["heads"])["classes"] == ["background", "white"]
     assert sources.manual_classes(config) == {"mine": TARGET["classes"], "heads": {"white": [1]}}
+
+
+def test_a_source_of_label_maps_says_how_its_images_are_made_and_which_structures_are_its_classes():
+    entry = {"dataset": "maps", "task": "segmentation"}
+    of_two = entry | {"structures": {"deep": ["caudate", "putamen"], "white": ["cerebral white matter"]}}
+    config = found(all=entry, two=of_two | {"synthesis": "any"})
+    every, two = sources.of_study(config).values()
+    described = {
+        name: source.spec(config["datasets"]["maps"])["classes"] for name, source in (("every", every), ("two", two))
+    }
+    assert described["two"] == ["background", "deep", "white"]
+    assert described["every"][:2] == ["background", "cerebral white matter"]
+    assert "skin outside" not in described["every"]
+    made = two.synthesised(config)
+    number_of = {label["name"]: number for label, number in zip(made["labels"], made["classes"], strict=True)}
+    assert [number_of[name] for name in ("caudate", "putamen", "cerebral white matter", "thalamus")] == [1, 1, 2, 0]
+    assert (made["style"], every.synthesised(config)["style"]) == ("any", "t1")
+    assert made["fineness"] == 2
+    assert made["changes"] == config["pretrain"]["synthesis"]["changes"]
+    assert not every.on_scans
+    assert not every.uses_made_labels
 
 
 def test_a_source_is_trained_as_long_as_it_says_or_else_as_the_section_says():

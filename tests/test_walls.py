@@ -119,7 +119,7 @@ def test_an_edit_reruns_only_what_it_changes(copied, edit, reruns):
     ("file", "pattern", "new", "reruns"),
     [
         ("register/affine.py", r"np\.percentile\(", "1 * np.percentile(", {"register_scan"}),
-        ("slices/cut.py", r"n // 2, n - n // 2", "n // 2 + 0, n - n // 2", {"slice_scans"}),
+        ("slices/cut.py", r"fineness \* \(n // 2\)", "fineness * (n // 2 + 0)", {"slice_scans"}),
         ("training/losses.py", r"return ", "return 1 * ", {"pretrain_source", "finetune_target"}),
         ("seeds.py", r">> 1", ">> 2", {"make_subject", "pretrain_source", "finetune_target"}),
     ],

@@ -38,6 +38,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             "seed": params.seed,
             "held_out": params.held_out,
             "augment": params.augment,
+            "synthesis": params.synthesis,
             "origin": params.origin,
             "resident_gb": params.resident_gb,
             "state": params.state,

@@ -234,3 +234,27 @@ def test_methods_describe_sources_of_any_name_on_any_dataset():
         "Dataset *anatomy* (pre-training and target *anatomy*)",
     ):
         assert said in text, said
+
+
+def test_methods_describe_images_made_of_label_maps():
+    datasets = configured()["datasets"] | {"heads": {"layout": "synthetic", "people": 5}}
+    entry = {"dataset": "heads", "task": "segmentation", "transfer": "all"}
+    two = entry | {
+        "synthesis": "any",
+        "structures": {"deep": ["caudate", "putamen"], "white": ["cerebral white matter"]},
+    }
+    sources = {"scratch": {}, "dense": entry, "two": two}
+    text = text_of(configured(datasets=datasets, pretrain={"sources": sources}))
+    for said in (
+        "segmentation of images made of the slices of *heads* into",
+        "2 foreground classes (deep and white) and background",
+        "with the brightness of structures in T1-weighted images varied at random; from 50 % of the images all",
+        "with a random brightness of each material; from 50 %",
+        "slices of 4 synthetic heads of *heads*",
+        "Further data (1 synthetic head of *heads*)",
+        "Of *dense* and *two* the whole network was fine-tuned",
+        "For *dense* and *two*, slices were augmented at random each time they were seen, by",
+        "Billot B,",
+    ):
+        assert said in text, said
+    assert "No data augmentation" not in text

@@ -3,7 +3,7 @@ import pytest
 
 from headstart.images import Grid, Volume
 from headstart.job import UserError
-from headstart.slices.cut import PRESENCE_NAMES, cut, presence
+from headstart.slices.cut import PRESENCE_NAMES, cut, cut_finer, presence
 from headstart.template import template
 
 
@@ -24,6 +24,17 @@ def test_every_voxel_has_its_documented_position():
             for x in range(5):
                 assert shown[z, y + 1, x + 1] == data[x, y, z + 1]
     assert shown.sum() == pytest.approx(data[:, :, 1:5].sum())
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (6, 5, 4)])
+def test_finer_voxels_lie_where_the_voxel_lies_that_they_divide(shape):
+    data = np.random.default_rng(0).integers(1, 99, shape)
+    affine, left_out = np.diag([2.0, 2, 2, 1]), {"top": 4, "bottom": 2}
+    coarse = cut(Volume(data, affine), 8, left_out)
+    fine = Volume(data.repeat(3, axis=0).repeat(3, axis=1), affine @ np.diag([1 / 3, 1 / 3, 1, 1]))
+    assert np.array_equal(cut_finer(fine, 8, 3, left_out), coarse.repeat(3, axis=1).repeat(3, axis=2))
+    with pytest.raises(UserError, match="slice.size is 4, but the grid's slices are 6"):
+        cut_finer(fine, 4, 3, left_out)
 
 
 def test_a_slice_that_does_not_fit_is_one_sentence():

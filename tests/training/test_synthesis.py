@@ -136,7 +136,7 @@ def test_the_class_of_a_pixel_is_that_of_its_centre():
     labels = torch.tensor(np.random.default_rng(0).choice([0, 3, 10, 49, 200, 66], (5, 96, 96)), dtype=torch.uint8)
     made = synthesis(fineness=3)
     _, classes = call(made, labels)
-    assert np.array_equal(classes.numpy(), made.class_maps(labels.numpy())[:, 1::3, 1::3])
+    assert np.array_equal(classes.numpy(), made.class_maps(labels.numpy()))
 
 
 @pytest.mark.parametrize("style", [ANY, T1])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from headstart.datasets.natural import is_natural
+from headstart.datasets.synthetic import has_label_maps_alone
 from headstart.job import UserError
 
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
@@ -50,10 +51,9 @@ def check(config: Mapping) -> None:
         if dataset not in datasets:
             near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
-        if is_natural(datasets[dataset]):
-            raise UserError(
-                f"targets.{name}.dataset is {dataset!r}, which holds natural images; name a dataset of scans."
-            )
+        if is_natural(datasets[dataset]) or has_label_maps_alone(datasets[dataset]):
+            holds = "natural images" if is_natural(datasets[dataset]) else "no scans"
+            raise UserError(f"targets.{name}.dataset is {dataset!r}, which holds {holds}; name a dataset of scans.")
     owners: dict[str, str] = {}
     for name, target in config["targets"].items():
         if owners.setdefault(target["dataset"], name) != name:

@@ -25,6 +25,7 @@ from headstart.training.loop import train
 from headstart.training.losses import median_frequency_weights
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.settings import TrainingSettings
+from headstart.training.synthesis import Synthesis, synthesis
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask
 from headstart.training.trainer import DivergedError
 
@@ -69,8 +70,8 @@ class PretrainSettings:
     """How a source is pre-trained.
 
     ``held_out``: number of scans, or files of natural images, that are held out for validation; ``augment``: None for
-    none; ``origin``: where row 0 of a slice is, "lower" (scans) or "upper" (natural images); ``resident_gb``: see
-    :func:`headstart.training.feed.load`.
+    none; ``synthesis``: how images are made of label maps, None if there are images; ``origin``: where row 0 of a slice
+    is, "lower" (scans) or "upper" (natural images); ``resident_gb``: see :func:`headstart.training.feed.load`.
     """
 
     spec: SourceTaskSpec
@@ -79,6 +80,7 @@ class PretrainSettings:
     seed: int
     held_out: int
     augment: Augmentation | None
+    synthesis: Synthesis | None
     origin: str
     resident_gb: float | None
 
@@ -133,7 +135,7 @@ def pretrain(
     ----------
     image_paths, target_paths
         Slices of each scan, or each file of natural images, in the same order, see :mod:`headstart.slices.store`;
-        auto-encoding has no targets.
+        auto-encoding has no targets, and label maps of which images are made have no images.
     settings
         Task, network, training and seed. The scans or files that are held out are drawn from the seed; the history's
         ``validation`` is the task's score on them.
@@ -150,23 +152,27 @@ def pretrain(
         If the loss is no longer finite; it has the encoder after the last epoch with a finite loss.
     """
     spec, architecture, training, seed = settings.spec, settings.architecture, settings.training, settings.seed
-    kept, held_out = hold_out(len(image_paths), settings.held_out, seed)
-    images, targets = _joined(kept, image_paths, target_paths)
-    task = spec.task(targets, architecture, seed)
+    made = settings.synthesis
+    kept, held_out = hold_out(len(image_paths or target_paths), settings.held_out, seed)
+    images, targets = store.join_files(kept, image_paths, target_paths)
+    task = spec.task(made.class_maps(targets) if made else targets, architecture, seed)
     encoder = architecture.make_encoder(seed_for(seed, "encoder"))
-    model = task.network(encoder, architecture, images.shape[1], seed)
-    unseen = [part if part is None else part[:] for part in _joined(held_out, image_paths, target_paths)]
+    size = targets.shape[1] // made.fineness if made else images.shape[1]
+    model = task.network(encoder, architecture, size, seed)
+    unseen = _in_memory(held_out, image_paths, target_paths, settings)
     chosen = choose_device(device)
+    limit = settings.resident_gb
+    slices = feed.load_labels(targets, chosen, limit) if made else feed.load(images, targets, chosen, limit)
     options = {"precision": training.precision, "device": device}
     try:
         history = train(
             model,
-            feed.load(images, targets, chosen, settings.resident_gb),
+            slices,
             task,
             training,
             seed_for(seed, "train"),
             validation=outputs.validation(task, *unseen, seed_for(seed, "held out"), **options) if held_out else None,
-            augment=settings.augment,
+            augment=made or settings.augment,
             checkpoint=checkpoint,
         )
     except DivergedError as error:
@@ -179,14 +185,18 @@ def pretrain(
         "augment": settings.augment and asdict(settings.augment),
         "parameters": {"encoder": count_parameters(encoder), "network": count_parameters(model)},
         "measure": task.measure,
-        "size": list(images.shape[1:]),
+        "size": [size, size],
         "origin": settings.origin,
         "files": len(kept),
         "held_out_files": len(held_out),
-        "slices": len(images),
+        "slices": len(slices),
         "data_sha256": store.fingerprint([*image_paths, *target_paths]),
         "training": asdict(training) | {"precision": choose_precision(training.precision, chosen)},
     }
+    if made:
+        metadata["synthesis"] = asdict(made)
+    if made and not held_out:
+        images, targets = _in_memory(kept[:1], image_paths, target_paths, settings)
     shown = unseen if held_out else (images, targets)
     examples = outputs.examples(model, task, *shown, seed_for(seed, "examples"), **options)
     decoder = model.decoder.cpu() if isinstance(model, Segmenter) else None
@@ -197,10 +207,10 @@ def run(description: Mapping, device: str = "auto") -> None:
     """Pre-train as described and write the result with :func:`save`; of several processes only one writes.
 
     ``description``, of JSON's types: ``images`` and ``targets`` as in :func:`pretrain`; ``spec``, ``network``,
-    ``training``, ``seed``, ``held_out``, ``augment``, ``origin`` and ``resident_gb`` as in :class:`PretrainSettings`;
-    ``state`` and ``minutes``, file and interval of the checkpoint, and ``identity``, what else the result depends on;
-    ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`; ``about``, further entries of
-    ``model.json``. If the training diverges, the last good encoder is written beside it.
+    ``training``, ``seed``, ``held_out``, ``augment``, ``synthesis``, ``origin`` and ``resident_gb`` as in
+    :class:`PretrainSettings`; ``state`` and ``minutes``, file and interval of the checkpoint, and ``identity``, what
+    else the result depends on; ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`;
+    ``about``, further entries of ``model.json``. If the training diverges, the last good encoder is written beside it.
     """
     image_paths, target_paths = (
         [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]]
@@ -213,6 +223,7 @@ def run(description: Mapping, device: str = "auto") -> None:
         seed=description["seed"],
         held_out=description["held_out"],
         augment=augmentation(description["augment"]) if description["augment"] else None,
+        synthesis=synthesis(description["synthesis"]) if description["synthesis"] else None,
         origin=description["origin"],
         resident_gb=description["resident_gb"],
     )
@@ -261,14 +272,14 @@ def hold_out(files: int, held_out: int, seed: int) -> tuple[list[int], list[int]
     return sorted(order[held_out:]), sorted(order[:held_out])
 
 
-def _joined(
-    files: list[int], image_paths: Paths, target_paths: Paths
-) -> tuple[store.SliceArray | None, store.SliceArray | None]:
-    """Images and, where there are any, targets of the files with these indices."""
-    chosen = [[paths[file] for file in files] for paths in (image_paths, target_paths) if paths]
-    if not files or len(chosen) < 2:
-        return store.SliceArray(chosen[0]) if files else None, None
-    return store.join_pairs(*chosen)
+def _in_memory(
+    files: list[int], image_paths: Paths, target_paths: Paths, settings: PretrainSettings
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Images and targets of the files with these indices as a network is to see them, where there are any."""
+    images, targets = (part if part is None else part[:] for part in store.join_files(files, image_paths, target_paths))
+    if settings.synthesis and files:
+        return settings.synthesis.render(targets, seed_for(settings.seed, "rendered"))
+    return images, targets
 
 
 def _metadata(kind: str, architecture: Architecture, seed: int, untrained: Iterable[str] = ()) -> dict:

@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 from headstart import sources
 from headstart.consistency import check_augmentation, check_classes, has_side
 from headstart.job import UserError
+from headstart.label_table import class_numbers
+from headstart.phantom.label_maps import LABELS
 from headstart.sources import BASELINE, TASKS, Source
 
 # Keys of a training, which weights from elsewhere and the baseline do not have.
-_OF_TRAINING = ("epochs", "steps", "learning_rate", "augment", "labels", "classes", "activation", "hidden", "patch")
+_OF_TRAINING = (
+    "epochs", "steps", "learning_rate", "augment", "labels", "classes", "structures", "synthesis", "activation",
+    "hidden", "patch",
+)  # fmt: skip
 # Keys of some tasks alone.
 _OF_TASKS = {
     "labels": ("segmentation",),
     "classes": ("segmentation",),
+    "structures": ("segmentation",),
+    "synthesis": ("segmentation",),
     "activation": ("classification",),
     "hidden": ("masked-autoencoding",),
     "patch": ("masked-autoencoding",),
@@ -35,9 +42,11 @@ def check(config: Mapping) -> None:
         if source.trained:
             _check_task(key, source, config["datasets"][source.dataset]["layout"])
             _check_augmentation(key, source)
+            _check_synthesis(key, source, config)
         if source.transfer == "all" and not (source.trained and TASKS[source.task].decodes):
             raise UserError(f"{key}.transfer is all, but this source has no decoder; set it to encoder.")
     _check_classes(config)
+    _check_strengths("pretrain.synthesis", config["pretrain"]["synthesis"])
 
 
 def _check_form(name: str, key: str, entry: Mapping) -> None:
@@ -103,6 +112,45 @@ def _check_augmentation(key: str, source: Source) -> None:
         )
 
 
+def _check_synthesis(key: str, source: Source, config: Mapping) -> None:
+    """Check that a source has synthetic heads and what is made of them, or nothing of the kind."""
+    entry = config["pretrain"]["sources"][source.name]
+    if not source.label_maps:
+        if given := [part for part in ("structures", "synthesis") if part in entry]:
+            raise UserError(f"{key}.{given[0]} is for datasets with the layout synthetic; remove it.")
+        return
+    if source.task != "segmentation":
+        raise UserError(f"{key}.task is {source.task}, but synthetic heads have label maps alone; set segmentation.")
+    if "augment" in entry:
+        raise UserError(
+            f"{key}.augment: images of synthetic heads change as pretrain.synthesis.changes says; remove it."
+        )
+    _check_structures(f"{key}.structures", source.classes)
+    people, held_out = config["datasets"][source.dataset].get("people", math.inf), config["pretrain"]["held_out"]
+    if people <= held_out:
+        raise UserError(
+            f"{key}: all {people} heads of {source.dataset!r} are held out (pretrain.held_out); add people."
+        )
+
+
+def _check_structures(key: str, classes: Mapping[str, Sequence[str]]) -> None:
+    try:
+        class_numbers(LABELS, classes)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
+    if sided := [name for name in classes if has_side(name)]:
+        raise UserError(
+            f"{key} has {sided[0]!r}, but a structure is that of both sides; give it a name without a side."
+        )
+
+
+def _check_strengths(key: str, synthesis: Mapping) -> None:
+    """Check the strengths with which images are made of label maps."""
+    check_augmentation(f"{key}.changes", synthesis["changes"])
+    if synthesis["texture"]["low"] > synthesis["texture"]["high"]:
+        raise UserError(f"{key}.texture: low is above high; exchange them.")
+
+
 def _check_classes(config: Mapping) -> None:
     """Check that the manual labels of each dataset have one list of classes."""
     of_targets = {target["dataset"]: name for name, target in config["targets"].items()}
@@ -110,8 +158,13 @@ def _check_classes(config: Mapping) -> None:
     for source in sources.of_study(config).values():
         key = f"pretrain.sources.{source.name}"
         entry = config["pretrain"]["sources"][source.name]
-        if "labels" in entry and source.natural:
-            raise UserError(f"{key}.labels is for scans, and {source.dataset!r} holds natural images; remove it.")
+        if "labels" in entry and not source.on_scans:
+            holds = "natural images" if source.natural else "label maps alone"
+            raise UserError(f"{key}.labels is for scans, and {source.dataset!r} holds {holds}; remove it.")
+        if "classes" in entry and source.label_maps:
+            raise UserError(
+                f"{key}.classes is for label values; name the structures of each class in {key}.structures."
+            )
         if "classes" in entry and source.labels != "target":
             raise UserError(f"{key}.classes is for the manual labels of scans; remove it, or set labels to target.")
         if source.targets != "target":

@@ -1,12 +1,15 @@
 """The sources of a study: what each encoder is pre-trained on, from the section ``pretrain.sources``.
 
-A source is a dataset with a task, or a file of weights; ``scratch``, the baseline, is neither.
+A source is a dataset with a task, or a file of weights; ``scratch``, the baseline, is neither. A dataset has scans,
+natural images, or label maps alone, of which images are made in training (:mod:`headstart.training.synthesis`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from headstart.datasets import natural
+from headstart.datasets import natural, synthetic
+from headstart.label_table import class_numbers, dense_classes
+from headstart.phantom.label_maps import LABELS
 from headstart.slices.cut import PRESENCE_NAMES
 from headstart.template.template import TISSUES
 
@@ -42,9 +45,12 @@ TASKS = {
 class Source:
     """One source of a study; what it does not have is None.
 
-    dataset, task: what it is trained on, and a key of :data:`TASKS`; natural, phantom: the kind of that dataset.
+    dataset, task: what it is trained on, and a key of :data:`TASKS`.
+    natural, phantom, label_maps: the kind of that dataset; label_maps: synthetic heads without a scan.
     labels: of a segmentation of scans, "tissue" (made by headstart) or "target" (the dataset's manual labels).
-    classes: label values of each class of these manual labels, as a target lists them.
+    classes: label values of each class of these manual labels, as a target lists them; of label maps, the structures
+        of each class by name, all of the brain if it names none.
+    synthesis: style of the images that are made of label maps, "t1" or "any".
     activation: of a classification.
     hidden, patch: fraction and side, in pixels, of the patches that masked auto-encoding hides.
     weights: a file of weights as the configuration describes it; trained_on: the sets that these were trained on.
@@ -59,8 +65,10 @@ class Source:
     task: str | None
     natural: bool
     phantom: bool
+    label_maps: bool
     labels: str | None
     classes: Mapping[str, Sequence[int | str]] | None
+    synthesis: str | None
     activation: str | None
     hidden: float | None
     patch: int | None
@@ -77,7 +85,7 @@ class Source:
         """What it is trained on: ``t1`` (scans), ``synthetic`` (phantoms), ``natural``, ``other`` or ``baseline``."""
         if self.dataset is None:
             return "baseline" if self.weights is None else "other"
-        return "natural" if self.natural else "synthetic" if self.phantom else "t1"
+        return "natural" if self.natural else "synthetic" if self.phantom or self.label_maps else "t1"
 
     @property
     def trained(self) -> bool:
@@ -87,15 +95,18 @@ class Source:
     @property
     def on_scans(self) -> bool:
         """Whether it is trained on scans."""
-        return self.trained and not self.natural
+        return self.trained and not self.natural and not self.label_maps
 
     @property
     def targets(self) -> str | None:
         """The kind of slices with its targets; None if it needs none.
 
-        "labels" of natural images, "tissue" or "target" of scans, and "presence" of either.
+        "labels" of natural images, "tissue" or "target" of scans, "presence" of either, and "structures" of synthetic
+        heads, from which their images are made too.
         """
         kind = TASKS[self.task].targets if self.task else None
+        if self.label_maps:
+            return "structures"
         return self.labels if kind == "labels" and not self.natural else kind
 
     @property
@@ -113,10 +124,22 @@ class Source:
                 return {"kind": self.task, "classes": list(natural.label_names(entry)), "first": 1}
             case "tissue":
                 return {"kind": self.task, "classes": ["background", *TISSUES.values()]}
-            case "target":
+            case "target" | "structures":
                 return {"kind": self.task, "classes": ["background", *self.classes]}
         masked = {"hidden": self.hidden, "patch": self.patch} if self.hidden is not None else {}
         return {"kind": self.task, "classes": [], **masked}
+
+    def synthesised(self, config: Mapping) -> dict | None:
+        """How images are made of its label maps, for :func:`headstart.training.synthesis.synthesis`; None of others."""
+        if not self.label_maps:
+            return None
+        return {
+            **config["pretrain"]["synthesis"],
+            "style": self.synthesis,
+            "fineness": config["datasets"][self.dataset]["fineness"],
+            "labels": [asdict(label) for label in LABELS],
+            "classes": class_numbers(LABELS, self.classes),
+        }
 
 
 def of_study(config: Mapping) -> dict[str, Source]:
@@ -138,11 +161,13 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
     dataset, task = entry.get("dataset"), entry.get("task")
     described = config["datasets"][dataset] if dataset else None
     images = described is not None and natural.is_natural(described)
-    segmented = dataset and not images and TASKS[task].targets == "labels"
+    heads = described is not None and synthetic.has_label_maps_alone(described)
+    segmented = dataset and not images and not heads and TASKS[task].targets == "labels"
     labels = entry.get("labels", "tissue") if segmented else None
     named = entry.get("classes") or _classes_of_targets(config).get(dataset)
     weights = dict(entry["weights"]) if "weights" in entry else None
     trained_on = tuple(weights.pop("trained_on", ())) if weights else ()
+    structures = (entry.get("structures") or dense_classes(LABELS)) if heads else None
     without_length = dataset and not (entry.get("epochs") or entry.get("steps"))
     return Source(
         name=name,
@@ -150,8 +175,10 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
         task=task,
         natural=images,
         phantom=described is not None and described["layout"] == "phantom",
+        label_maps=heads,
         labels=labels,
-        classes=named if labels == "target" else None,
+        classes=named if labels == "target" else structures,
+        synthesis=entry.get("synthesis", config["pretrain"]["synthesis"]["style"]) if heads else None,
         activation=entry.get("activation"),
         hidden=entry.get("hidden"),
         patch=entry.get("patch"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from headstart import job
-from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released
+from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released, synthetic
 from headstart.datasets.scan import Layout, Scan, check_file, some_file
 from headstart.job import UserError, logger
 
@@ -61,6 +61,7 @@ LAYOUTS = {
         "visits without the image asked for",
     ),
     **natural.LAYOUTS,
+    **synthetic.LAYOUTS,
 }
 # The keys that not every layout accepts.
 _LAYOUT_KEYS = frozenset().union(*(layout.keys for layout in LAYOUTS.values()))
@@ -124,6 +125,17 @@ def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) ->
     if "pictures" not in entry:
         raise UserError(f"datasets.{name} has no pictures; say how many to use.")
     return None if entry["layout"] == "scenes" else _folder(name, entry, data)
+
+
+def heads(name: str, entry: Mapping) -> list[str]:
+    """The names of the synthetic heads of a dataset that has nothing but their label maps.
+
+    Raises :class:`UserError` for a mistake that shows in its entry.
+    """
+    _check_keys(name, entry)
+    if "include" in entry or entry["exclude"]:
+        raise UserError(f"datasets.{name}: synthetic heads are not chosen by name; give their number, people.")
+    return synthetic.heads(name, entry)
 
 
 def _check_keys(name: str, entry: Mapping) -> None:

@@ -20,13 +20,18 @@ def recipe(entry: Mapping) -> Recipe:
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """The scans of the synthetic dataset that will be generated in ``folder``; age and sex are not yet drawn."""
-    if "people" not in entry:
-        raise UserError(f"datasets.{name} has the layout phantom but no people; say how many.")
     found = []
-    for number in range(1, entry["people"] + 1):
-        subject = f"{number:0{max(2, len(str(entry['people'])))}d}"
+    for subject in numbered(name, entry):
         ground_truth = subject_paths(folder, subject)
         t1w, _ = ground_truth.pop("t1w"), ground_truth.pop("sidecar")
         target = (ground_truth[entry["target"]],) if "target" in entry else ()
         found.append(Scan(name, subject, f"{name}-{subject}", t1w, target, ground_truth))
     return found
+
+
+def numbered(name: str, entry: Mapping) -> list[str]:
+    """The names of ``people`` synthetic subjects; raises :class:`UserError` if the entry does not say how many."""
+    if "people" not in entry:
+        raise UserError(f"datasets.{name} has the layout {entry['layout']} but no people; say how many.")
+    width = max(2, len(str(entry["people"])))
+    return [f"{number:0{width}d}" for number in range(1, entry["people"] + 1)]

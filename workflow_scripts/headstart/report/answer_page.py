@@ -41,11 +41,11 @@ def page(
     ----------
     study
         Description of the study. ``name``; ``sources``: ``domain`` and ``task`` of each by name; ``datasets``: by name
-        a mapping with ``synthetic`` (bool) and either ``images``, the number of natural images, or ``scans`` and
-        ``subjects``; ``pretraining``: names of the datasets that the sources are trained on; ``overlaps``: a
-        sentence for each thing that pre-training and test may have in common; ``targets``: by name a
-        mapping with ``dataset``, ``sizes``, ``resamples`` and ``tested``, the number of test scans; ``files``: by
-        heading, paths relative to the page.
+        a mapping with ``synthetic`` (bool) and either ``images``, the number of natural images, ``heads``, that of
+        label maps without a scan, or ``scans`` and ``subjects``; ``pretraining``: names of the datasets that the
+        sources are trained on; ``overlaps``: a sentence for each thing that pre-training and test may have in common;
+        ``targets``: by name a mapping with ``dataset``, ``sizes``, ``resamples`` and ``tested``, the number of test
+        scans; ``files``: by heading, paths relative to the page.
     verdict, summary
         The study's tables of these names.
     shown
@@ -139,6 +139,8 @@ def _design(study: Mapping, name: str) -> str:
 
 def _size(dataset: Mapping) -> str:
     kind = "synthetic " if dataset["synthetic"] else ""
+    if "heads" in dataset:
+        return count(dataset["heads"], f"{kind}head")
     if "images" in dataset:
         return count(dataset["images"], f"{kind or 'natural '}image")
     scans = "" if dataset["scans"] == dataset["subjects"] else f", {count(dataset['scans'], 'scan')}"

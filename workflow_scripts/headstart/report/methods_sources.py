@@ -30,7 +30,8 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
     tasks = {source.task for source in trained}
     used, kept = _material(config, trained, participants, left_out)
     omitted = {name: left_out.get(name, ()) for name in dict.fromkeys(source.dataset for source in trained)}
-    augmentations = {source.name: source.augment for source in trained}
+    made = config["pretrain"]["synthesis"]
+    augmentations = {source.name: made["changes"] if source.label_maps else source.augment for source in trained}
     augmented, not_augmented = methods_augmentation.of_sources(augmentations, list(augmentations))
     lengths = _grouped({source.name: _length(source) for source in trained})
     usual = config["training"]["learning_rate"]
@@ -57,6 +58,7 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
         "material": used,
         "held_out": kept,
         "omitted": [f"{count(len(scans), 'scan')} of *{plain(name)}*" for name, scans in omitted.items() if scans],
+        "strip": made["strip"],
         "augmented": augmented,
         "not_augmented": not_augmented,
         "whole": [f"*{plain(source.name)}*" for source in found if source.transfer == "all"],
@@ -99,6 +101,7 @@ def _described(source: Source, found: Sequence[Source], config: Mapping) -> dict
         "dataset": source.dataset,
         "images": _image_dataset(config, source.dataset) if source.natural else None,
         "classes": [plain(name) for name in source.classes or ()],
+        "synthesis": source.synthesis,
         "activation": source.activation,
         "hidden": source.hidden,
         "patch": source.patch,
@@ -138,6 +141,12 @@ def _material(
         slices = scans * cut.count(grid, config["datasets"][name]["discard_mm"])
         used.append(f"{grouped(slices)} slices of {count(scans, 'scan')} of *{plain(name)}*")
         kept.append(f"{count(held_out, 'scan')} of *{plain(name)}*")
+    for name in dict.fromkeys(source.dataset for source in trained if source.label_maps):
+        entry = config["datasets"][name]
+        heads, grid = entry["people"] - held_out, template.grid(config["template"]["voxel_mm"])
+        slices = heads * cut.count(grid, entry["discard_mm"])
+        used.append(f"{grouped(slices)} slices of {count(heads, 'synthetic head')} of *{plain(name)}*")
+        kept.append(f"{count(held_out, 'synthetic head')} of *{plain(name)}*")
     per_file = config["slice"]["images_per_file"]
     images = held_out * per_file
     for name in dict.fromkeys(source.dataset for source in trained if source.natural):

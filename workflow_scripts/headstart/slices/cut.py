@@ -25,12 +25,16 @@ def cut(volume: Volume, size: int, discard_mm: Mapping[str, float]) -> np.ndarra
     ``bottom`` (at 1 mm, the paper's numbers of slices). The volume is padded with zeros on all sides; if the padding is
     odd, the far side gets one voxel more. Raises :class:`UserError` if a slice does not fit.
     """
-    slices = _kept(volume, discard_mm)
-    padding = [size - slices.shape[1], size - slices.shape[2]]
-    if min(padding) < 0:
-        largest = max(slices.shape[1:])
-        raise UserError(f"slice.size is {size}, but the grid's slices are {largest} voxels long; raise it.")
-    return np.pad(slices, [(0, 0)] + [(n // 2, n - n // 2) for n in padding])
+    return _padded(_kept(volume, discard_mm), size, 1)
+
+
+def cut_finer(volume: Volume, size: int, fineness: int, discard_mm: Mapping[str, float]) -> np.ndarray:
+    """Slices (N, fineness * size, fineness * size) as of :func:`cut`, of a volume whose voxels are finer in the slice.
+
+    ``volume``: each voxel of the study's grid is cut into ``fineness`` x ``fineness`` (see
+    :func:`headstart.phantom.label_maps.finer`), which lie where :func:`cut` puts that voxel.
+    """
+    return _padded(_kept(volume, discard_mm), size, fineness)
 
 
 def whole(volume: Volume, size: int) -> np.ndarray:
@@ -62,6 +66,15 @@ def presence(brain: Volume, structures: Volume, discard_mm: Mapping[str, float],
 def count(grid: Grid, discard_mm: Mapping[str, float]) -> int:
     """Number of slices that :func:`cut` makes of a volume on a grid."""
     return len(range(*_kept_rows(grid, discard_mm)))
+
+
+def _padded(slices: np.ndarray, size: int, fineness: int) -> np.ndarray:
+    """Slices (N, Y, X) padded with zeros to squares of ``size`` pixels, of ``fineness`` x ``fineness`` voxels each."""
+    padding = [size - side // fineness for side in slices.shape[1:]]
+    if min(padding) < 0:
+        largest = size - min(padding)
+        raise UserError(f"slice.size is {size}, but the grid's slices are {largest} voxels long; raise it.")
+    return np.pad(slices, [(0, 0)] + [(fineness * (n // 2), fineness * (n - n // 2)) for n in padding])
 
 
 def _kept(volume: Volume, discard_mm: Mapping[str, float]) -> np.ndarray:

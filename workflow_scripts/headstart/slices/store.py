@@ -157,6 +157,19 @@ def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> 
     return SliceArray(image_paths), SliceArray(label_paths)
 
 
+def join_files(
+    files: Sequence[int], image_paths: Sequence[Slices], label_paths: Sequence[Slices]
+) -> tuple[SliceArray | None, SliceArray | None]:
+    """Images and labels, as :func:`join_pairs` joins them, of the files with these indices; None where there are none.
+
+    ``image_paths`` or ``label_paths`` may be empty.
+    """
+    images, labels = ([paths[file] for file in files] if paths else [] for paths in (image_paths, label_paths))
+    if images and labels:
+        return join_pairs(images, labels)
+    return SliceArray(images) if images else None, SliceArray(labels) if labels else None
+
+
 def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
     """Like :func:`join_pairs`, but read into memory."""
     images, labels = join_pairs(image_paths, label_paths)

@@ -8,7 +8,7 @@ et al. 2025 (anatomix) and Liu et al. 2024 (Brain-ID), here for slices. No image
 same seed gives the same bytes on one kind of device, with any number of threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +17,15 @@ from torch.nn import functional
 
 from headstart.job import UserError
 from headstart.label_table import AIR, Label
-from headstart.slices.store import to_uint16
-from headstart.training.augment import Augment, Chance, mirrored, values_of
+from headstart.slices.store import SliceArray, to_uint16
+from headstart.training.augment import Augment, Chance, augmentation, mirrored, values_of
 from headstart.training.warp import pick, positions
 
 ANY, T1 = "any", "t1"
 # Pieces of the curve that bends the brightness of T1-weighted images.
 _PIECES = 5
 _VALUES = 256
-# Label maps that are rendered at once outside of trainings.
+# Label maps that are read or rendered at once outside of trainings.
 _CHUNK = 64
 
 
@@ -48,29 +48,9 @@ class Synthesis:
     is blurred; and of intensities, which follow. Its ``blur`` is the partial volume that label maps lack, and the
     scanner's.
 
-    A preset for heads in template space::
-
-        style: t1
-        texture: {probability: 0.8, low: 0, high: 0.06}
-        jitter: 0.03
-        bend: 0.5
-        strip: 0.5
-        fineness: 2
-        changes:
-          rotation: {probability: 0.5, low: -15, high: 15}
-          scale: {probability: 0.5, low: 0.85, high: 1.15}
-          shear: {probability: 0.3, low: -8, high: 8}
-          elastic: {probability: 0.5, low: 0, high: 0.02}
-          mirror: true
-          gamma: {probability: 0.3, low: 0.7, high: 1.5}
-          bias: {probability: 0.5, low: 0, high: 0.3}
-          blur: {probability: 0.5, low: 0.3, high: 0.8}
-          low_resolution: {probability: 0.25, low: 0.5, high: 1}
-          noise: {probability: 0.5, low: 0, high: 0.05}
-
-    With these a batch of 32 images of 96 pixels takes 24 ms on one thread with a ``fineness`` of 1, and 35 ms with 2:
-    3.4 and 4.9 % of a step of a U-Net on a ResNet-18 in bfloat16 (``benchmarks/augmentation.py``). ``strip`` is 1 for
-    a target whose scans are brains alone, and 0 for one whose scans are heads.
+    With the strengths of config.yaml, a batch of 32 images of 96 pixels takes 24 ms on one thread with a ``fineness``
+    of 1, and 35 ms with 2: 3.4 and 4.9 % of a step of a U-Net on a ResNet-18 in bfloat16
+    (``benchmarks/augmentation.py``).
     """
 
     labels: Sequence[Label]
@@ -130,17 +110,25 @@ class Synthesis:
             pictures = pictures * _look_up(torch.where(stripped[:, None], kept, 1), labels)[:, None]
         return pictures, _look_up(kept * self._class_of_value(), labels).to(torch.uint8)
 
-    def class_maps(self, maps: np.ndarray) -> np.ndarray:
-        """The classes of label maps (N, fH, fW) as they are stored, uint8: what class weights are computed from.
+    def class_maps(self, maps: np.ndarray | SliceArray) -> np.ndarray:
+        """The classes (N, H, W) uint8 near the centres of the pixels of images: what class weights are computed from.
 
-        Raises :class:`UserError` for a value that no label has.
+        ``maps``: label maps (N, fH, fW) uint8 as they are stored, read in chunks. Raises :class:`UserError` for a value
+        that no label has.
         """
-        known = [AIR, *(label.value for label in self.labels)]
-        if strange := np.setdiff1d(maps, known).tolist():
-            raise UserError(
-                f"the label maps hold the value {strange[0]}, which the table of labels lacks; add it there."
-            )
-        return self._class_of_value().numpy().astype(np.uint8)[maps]
+        table = self._class_of_value().numpy().astype(np.uint8)
+        known = np.isin(np.arange(_VALUES), [AIR, *(label.value for label in self.labels)])
+        centres = slice(self.fineness // 2, None, self.fineness)
+        classes = []
+        for start in range(0, len(maps), _CHUNK):
+            chunk = maps[start : start + _CHUNK]
+            counted = np.bincount(chunk.ravel(), minlength=_VALUES)
+            if strange := np.flatnonzero(~known & (counted > 0)).tolist():
+                raise UserError(
+                    f"the label maps hold the value {strange[0]}, which the table of labels lacks; add it there."
+                )
+            classes.append(table[chunk[:, centres, centres]])
+        return np.concatenate(classes)
 
     def render(self, maps: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (N, H, W) uint16, as slices are stored, and classes (N, H, W) uint8 of label maps (N, fH, fW).
@@ -179,6 +167,16 @@ class Synthesis:
         """Numbers for each label (B, L) -> for each value of a label map (B, 256), 0 for values without label."""
         values = torch.tensor([label.value for label in self.labels])
         return torch.zeros(len(by_label), _VALUES).index_copy(1, values, by_label)
+
+
+def synthesis(settings: Mapping) -> Synthesis:
+    """The synthesis for settings of JSON's types: the fields of :class:`Synthesis`, ``labels`` as mappings."""
+    built = {
+        "labels": tuple(Label(**label) for label in settings["labels"]),
+        "texture": Chance(**settings["texture"]),
+        "changes": augmentation(settings["changes"]),
+    }
+    return Synthesis(**{**settings, **built})
 
 
 def _steps(affine: torch.Tensor, size: Sequence[int], fineness: int) -> list[torch.Tensor]:
