@@ -142,6 +142,7 @@ def test_people_whom_splits_compare_are_not_compared_by_sets():
 
 TISSUES = {"dataset": "cohort", "task": "segmentation"}
 PHANTOMS = {"layout": "phantom", "people": 3}
+HEADS = {"layout": "synthetic", "people": 3}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,7 @@ PHANTOMS = {"layout": "phantom", "people": 3}
         (TISSUES | {"task": "classification"}, scans()),
         (SELF_SUPERVISED, PHANTOMS),
         (TISSUES, PHANTOMS),
+        (TISSUES, HEADS),
         ({"dataset": "tested", "task": "segmentation"}, None),
     ],
 )
@@ -168,6 +170,13 @@ def test_no_atlas_is_in_what_is_labelled_by_fsl_or_not_at_all():
     assert len(overlaps(SELF_SUPERVISED, MICCAI, cohort=PHANTOMS, backend="fsl")) == 1
     (found,) = overlaps(TISSUES, scans(set="ibsr"), cohort=scans(folder="other"))
     assert found.remedy == "leave ibsr out of label.atlases"
+
+
+@pytest.mark.parametrize("cohort", [PHANTOMS, HEADS])
+def test_synthetic_subjects_in_source_and_target_are_said(cohort):
+    (found,) = overlaps(TISSUES, PHANTOMS | {"target": "lesion", "people": 4}, cohort=cohort)
+    assert found.remedy is None
+    assert overlaps({"dataset": "pictures", "task": "autoencoding"}, PHANTOMS | {"target": "lesion", "people": 4}) == []
 
 
 def of_study(name):

@@ -62,7 +62,7 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
         entry = config["datasets"][target["dataset"]]
         tested = _set_of(entry)
         for source in sources.values():
-            if source.phantom and entry["layout"] == "phantom":
+            if source.domain == "synthetic" and entry["layout"] == "phantom":
                 found.append(Overlap(source.name, name, _ONE_GENERATOR, None))
             for origin in _origins(config, source, target["dataset"], backends) if tested else ():
                 whole, phrase = _relation(origin.known_as, tested)
@@ -103,7 +103,7 @@ def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str
     key = f"pretrain.sources.{source.name}"
     correct = "remove the source, or name in trained_on the part of the set that was trained on, if it is other people"
     found = [_Origin(name, f"{key}.weights.trained_on", True, correct) for name in source.trained_on]
-    if not source.on_scans:
+    if not source.trained or source.natural:
         return found
     entry, target = config["datasets"][source.dataset], config["datasets"][tested]
     named = _set_of(entry)
@@ -112,7 +112,7 @@ def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str
         exclude = f"leave the people of the target out of {place}, and name what is left in {place}.set"
         complete = "include" not in entry and not entry["exclude"]
         found.append(_Origin(named, f"{place}{'.set' if 'set' in entry else '.layout'}", complete, exclude))
-    if source.phantom or (source.uses_made_labels and backends[source.dataset] == "ants"):
+    if source.domain == "synthetic" or (source.uses_made_labels and backends[source.dataset] == "ants"):
         for atlas in config["label"]["atlases"]:
             found.append(_Origin(atlas, "label.atlases", False, f"leave {atlas} out of label.atlases"))
     return found
