@@ -27,6 +27,7 @@ TRAINED = {
     "natural-classification": {"dataset": "scenes", "task": "classification", "augment": SCANS},
 }
 HEADS = {"layout": "phantom", "people": 3, "target": "anatomy", "voxel_mm": [2.0, 2.4]}
+STRUCTURES = {"structures": {"lesion": ["lesion"], "ventricles": ["ventricles"]}, "synthesis": "any"}
 DENSE = {"task": "segmentation", "labels": "target", "classes": {"matter": [1, 2], "ventricles": [4]}}
 
 
@@ -36,6 +37,7 @@ def study_with(project, sources, **datasets):
     study["datasets"] |= datasets
     study["slice"]["images_per_file"] = 12
     study["pretrain"]["sources"] = {"scratch": {}, **sources}
+    study["finetune"]["learning_rates"] = []
     (project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
 
 
@@ -81,11 +83,13 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
         "own-lesions": {"dataset": "stroke", "task": "segmentation", "labels": "target", "transfer": "all"},
         "cohort": {"dataset": "cohort", "task": "autoencoding"},
         "dense": {"dataset": "heads", "steps": 5, "learning_rate": 0.01, "transfer": "all", **DENSE},
+        "made": {"dataset": "label-maps", "task": "segmentation", "steps": 5, "transfer": "all", **STRUCTURES},
     }
-    study_with(bare_project, sources, heads=HEADS)
+    study_with(bare_project, sources, heads=HEADS, **{"label-maps": {"layout": "synthetic", "people": 3}})
     planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
-    ran(bare_project, "pretrain", "finetune")
+    tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in ("own-lesions", "dense", "made")}
+    ran(bare_project, "pretrain", *(f"results/tiny/{path}" for path in tuned.values()))
     split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
     tested = sorted(split.loc[split["role"] == "test", "subject"])
     table = table_of_sources(bare_project)
@@ -101,6 +105,14 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     labels = np.load(bare_project.results / "slices/heads/part-0000_desc-target_dseg.npy")
     assert set(np.unique(labels)) == {0, 1, 2}
     assert table.loc["dense", "domain"] == "synthetic"
+    assert table.loc["made", ["domain", "classes", "files"]].tolist() == ["synthetic", 3, 3]
+    assert metadata["made"]["classes"] == ["background", "lesion", "ventricles"]
+    assert (metadata["made"]["synthesis"]["style"], metadata["made"]["augment"]) == ("any", None)
+    assert metadata["made"]["size"] == [64, 64]
+    maps = np.load(bare_project.results / "slices/label-maps/part-0000_desc-structures_dseg.npy")
+    assert maps.shape[1:] == (128, 128)
+    for path in tuned.values():
+        assert "decoder.safetensors" in read_json(bare_project.results / path)["start_sha256"]
 
 
 def test_labels_are_made_for_the_datasets_whose_sources_need_them_and_learnt_from_all_of_these(bare_project):
