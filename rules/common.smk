@@ -14,7 +14,7 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import consistency, job, leaks, seeds, settings, sources
+from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import layouts, natural, participants, splits, synthetic
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
@@ -61,7 +61,7 @@ try:
         )
         for name, target in config["targets"].items()
         for size in target["sizes"]
-        for resample in range(1, target["resamples"] + 1)
+        for resample in range(1, without_labels.resamples(target, size) + 1)
     }
     # Scans of people in a test set, which no source is trained on, by dataset.
     LEFT_OUT = splits.left_out(config, SCANS, SPLITS)
@@ -71,7 +71,7 @@ try:
             name,
             list(SCANS[target["dataset"]].values()),
             [split for (owner, _, _), split in SPLITS.items() if owner == name],
-            target["sizes"],
+            [size for size in target["sizes"] if size],
             config["finetune"]["draws"],
             config["seed"],
         )
@@ -79,6 +79,10 @@ try:
         if len(config["finetune"]["learning_rates"]) > 1
     }
     SOURCES = sources.of_study(config)
+    # The sources that are models of a target as they are pre-trained: its set size 0.
+    AS_PRETRAINED = {
+        name: without_labels.usable(config, name) for name, target in config["targets"].items() if 0 in target["sizes"]
+    }
     WEIGHTS = {
         name: settings.weights_file(name, source.weights["file"], DATA)
         for name, source in SOURCES.items()

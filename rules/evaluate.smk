@@ -9,34 +9,37 @@ LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dic
 BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
-def source_paths(pattern, target):
+def source_paths(pattern, target, size):
     """A pattern with sources and resamples of a target filled in: all resamples of the first source, then the next."""
-    return expand(pattern, source=SOURCES, resample=resamples_of(target), allow_missing=True)
+    filled = {"source": sources_at(target, size), "resample": resamples_of(target, size)}
+    return expand(pattern, **filled, allow_missing=True)
 
 
 # All models of a target and set size are evaluated in one job, because each takes less time than the start of a job.
-for name in TARGETS:
+# Set size 0 has a rule of its own, since it has fewer sources and resamples; all others are like size 1.
+for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PRETRAINED]:
 
     rule:
         name:
-            f"evaluate_{name}"
+            f"evaluate_{name}" if size else f"evaluate_{name}_as_pretrained"
         input:
-            models=source_paths(MODEL, name),
-            metadata=source_paths(MODEL_METADATA, name),
-            splits=resample_paths(SPLIT, name),
+            models=source_paths(MODEL, name, size),
+            metadata=source_paths(MODEL_METADATA, name, size),
+            splits=resample_paths(SPLIT, name, size),
             index=drawn_slices(PART_INDEX, "test"),
             images=drawn_slices(SLICES["image"], "test"),
             labels=drawn_slices(SLICES["target"], "test"),
         output:
-            metrics=source_paths(METRICS, name),
-            predictions=source_paths(PREDICTIONS, name),
-            lesions=source_paths(LESIONS, name) if name in LESIONED else [],
+            metrics=source_paths(METRICS, name, size),
+            predictions=source_paths(PREDICTIONS, name, size),
+            lesions=source_paths(LESIONS, name, size) if name in LESIONED else [],
         log:
             f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/evaluate/{{target}}/size-{{size}}.tsv"
         wildcard_constraints:
             target=name,
+            size=r"[1-9]\d*" if size else "0",
         threads: config["training"]["threads"]
         resources:
             gpu=1,
@@ -46,7 +49,8 @@ for name in TARGETS:
             code=code_of("evaluate_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
-            scans=lambda wildcards: subjects_drawn(wildcards, "test") * len(SOURCES),
+            scans=lambda wildcards: subjects_drawn(wildcards, "test")
+            * len(sources_at(wildcards.target, int(wildcards.size))),
             precision=config["training"]["precision"],
             voxel_mm=config["template"]["voxel_mm"],
             classes=lambda wildcards: class_names(wildcards.target),

@@ -19,11 +19,6 @@ MODEL_METADATA = f"{RESULTS}/finetune/{RUN}/model.json"
 TRAINING = f"{RESULTS}/finetune/{RUN}/training.tsv"
 
 
-def resample_paths(pattern, target):
-    """A pattern with the resamples of a target filled in."""
-    return expand(pattern, resample=resamples_of(target), allow_missing=True)
-
-
 def transferred_decoder(source):
     """The pre-trained decoder of a source, if that is fine-tuned too."""
     whole = SOURCES[source].transfer == "all"
@@ -122,6 +117,42 @@ rule tabulate_tuning:
         "../workflow_scripts/tabulate_tuning.py"
 
 
+def about_model(wildcards):
+    """Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder."""
+    return {
+        "source": wildcards.source,
+        "target": wildcards.target,
+        "register": REGISTER,
+        "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
+    }
+
+
+rule keep_pretrained:
+    input:
+        encoder=rules.pretrain_source.output.encoder,
+        decoder=rules.pretrain_source.output.decoder,
+        model=rules.pretrain_source.output.model,
+    output:
+        models=MODEL,
+        metadata=MODEL_METADATA,
+        training=TRAINING,
+    log:
+        f"{RESULTS}/logs/finetune/{RUN}.log",
+    wildcard_constraints:
+        size="0",
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
+    params:
+        code=code_of("keep_pretrained"),
+        network=config["network"],
+        classes=lambda wildcards: class_names(wildcards.target),
+        expects=expected_input(),
+        about=about_model,
+    script:
+        "../workflow_scripts/keep_pretrained.py"
+
+
 # All resamples of a target, source and set size train in one job, since starting a job takes as long as a small
 # training. Their number depends on the target; therefore each target has its own rule.
 for name in TARGETS:
@@ -134,20 +165,21 @@ for name in TARGETS:
             decoder=lambda wildcards: transferred_decoder(wildcards.source),
             model=rules.pretrain_source.output.model,
             tuning=[TRIES] if name in TUNING else [],
-            splits=resample_paths(SPLIT, name),
+            splits=resample_paths(SPLIT, name, 1),
             index=drawn_slices(PART_INDEX, "train"),
             images=drawn_slices(SLICES["image"], "train"),
             labels=drawn_slices(SLICES["target"], "train"),
         output:
-            models=resample_paths(MODEL, name),
-            metadata=resample_paths(MODEL_METADATA, name),
-            training=resample_paths(TRAINING, name),
+            models=resample_paths(MODEL, name, 1),
+            metadata=resample_paths(MODEL_METADATA, name, 1),
+            training=resample_paths(TRAINING, name, 1),
         log:
             f"{RESULTS}/logs/finetune/{GROUP}.log",
         benchmark:
             f"{RESULTS}/benchmarks/finetune/{GROUP}.tsv"
         wildcard_constraints:
             target=name,
+            size=r"[1-9]\d*",
         threads: config["training"]["threads"]
         resources:
             gpu=1,
@@ -163,23 +195,17 @@ for name in TARGETS:
             minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
                 f"{STATE}/{RUN}.state".format(**wildcards, resample=resample)
-                for resample in resamples_of(wildcards.target)
+                for resample in resamples_of(wildcards.target, 1)
             ],
             training=lambda wildcards: finetuning_of(wildcards.target),
             classes=lambda wildcards: class_names(wildcards.target),
             expects=expected_input(),
-            # Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder.
-            about=lambda wildcards: {
-                "source": wildcards.source,
-                "target": wildcards.target,
-                "register": REGISTER,
-                "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
-            },
+            about=about_model,
             scans=lambda wildcards: subjects_drawn(wildcards, "train"),
             # Without the source, so that the decoder and the order of the slices are the same for every source.
             seeds=lambda wildcards: [
                 seeds.seed_for(config["seed"], "finetune", wildcards.target, wildcards.size, str(resample))
-                for resample in resamples_of(wildcards.target)
+                for resample in resamples_of(wildcards.target, 1)
             ],
         script:
             "../workflow_scripts/finetune_target.py"
@@ -187,7 +213,7 @@ for name in TARGETS:
 
 rule tabulate_trainings:
     input:
-        run_paths(TRAINING),
+        run_paths(TRAINING, least=1),
     output:
         report(
             f"{RESULTS}/tables/trainings.tsv",
@@ -199,7 +225,7 @@ rule tabulate_trainings:
         f"{RESULTS}/logs/tabulate_trainings.log",
     params:
         code=code_of("tabulate_trainings"),
-        runs=[list(run) for run in runs()],
+        runs=[list(run) for run in runs(least=1)],
     script:
         "../workflow_scripts/tabulate_trainings.py"
 

@@ -83,18 +83,26 @@ def image_part_paths(pattern, *names):
     return [path for name, count in counts.items() for path in numbered_parts(pattern, name, count, each)]
 
 
-def runs(targets=TARGETS):
-    """Target, source, size and resample of every fine-tuning on these targets."""
+def sources_at(target, size):
+    """The sources that have models of this set size of a target."""
+    return SOURCES if size else AS_PRETRAINED[target]
+
+
+def runs(targets=TARGETS, least=0):
+    """Target, source, size and resample of every model of these targets, of a set size of at least this."""
     return [
-        (target, source, size, resample) for target, size, resample in SPLITS if target in targets for source in SOURCES
+        (target, source, size, resample)
+        for target, size, resample in SPLITS
+        if target in targets and size >= least
+        for source in sources_at(target, size)
     ]
 
 
-def run_paths(pattern, targets=TARGETS):
-    """A pattern with target, source, size and resample filled in for every fine-tuning on these targets."""
+def run_paths(pattern, targets=TARGETS, least=0):
+    """A pattern with target, source, size and resample filled in for each of these models."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
-        for target, source, size, resample in runs(targets)
+        for target, source, size, resample in runs(targets, least)
     ]
 
 
@@ -112,15 +120,20 @@ def split_of(wildcards):
     return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
 
 
-def resamples_of(target):
-    """Numbers of a target's resamples."""
-    return range(1, TARGETS[target]["resamples"] + 1)
+def resamples_of(target, size):
+    """Numbers of the resamples of a target's set size; all sizes but 0 have the same."""
+    return range(1, without_labels.resamples(TARGETS[target], size) + 1)
+
+
+def resample_paths(pattern, target, size):
+    """A pattern with the resamples of a target's set size filled in."""
+    return expand(pattern, resample=resamples_of(target, size), allow_missing=True)
 
 
 def subjects_drawn(wildcards, role):
     """The training or test scans of each resample of the target and size that the wildcards name."""
-    draws = (SPLITS[wildcards.target, int(wildcards.size), number] for number in resamples_of(wildcards.target))
-    return [list(getattr(split, role)) for split in draws]
+    target, size = wildcards.target, int(wildcards.size)
+    return [list(getattr(SPLITS[target, size, number], role)) for number in resamples_of(target, size)]
 
 
 def drawn_slices(pattern, role):

@@ -39,7 +39,7 @@ def trainings_to_do():
         if name in TUNING:
             rates, size = len(config["finetune"]["learning_rates"]), len(TUNING[name][0].train)
             works.append(("tune", size, rates * len(TUNING[name])))
-        works += [("finetune", size, target["resamples"]) for size in target["sizes"]]
+        works += [("finetune", size, target["resamples"]) for size in target["sizes"] if size]
         for stage, size, trainings in works:
             slices = size * slices_per_scan(target["dataset"])
             images = trainings * slices_seen(slices, target["epochs"], target["steps"])

@@ -33,6 +33,7 @@ def all_seeds():
         "finetune": {
             f"{target}/size-{size}_resample-{resample}": seed_for("finetune", target, str(size), str(resample))
             for target, size, resample in SPLITS
+            if size
         },
     }
 

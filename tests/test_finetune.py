@@ -151,7 +151,7 @@ def test_metadata_describe_the_draw_and_what_a_prediction_needs(source, scan):
     images, labels = (paths * 2 for paths in scan)
     about = {"source": "scratch", "target": "stroke", "discard_mm": {"top": 0, "bottom": 0}}
     settings = replace(SETTINGS, expects={"size": [32, 32]})
-    found = module.metadata(settings, TrainingSet([1], 9), images, labels, module.hashes(source(1), None), about)
+    found = module.metadata(settings, TrainingSet([1], 9), images, labels, model_files.hashes(source(1), None), about)
     assert found["kind"] == "segmentation"
     assert found["classes"] == ["background", "lesion"]
     assert found["training"]["epochs"] == 1

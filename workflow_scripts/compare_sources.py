@@ -5,7 +5,7 @@ from headstart.evaluate import comparisons, learning_curves, mixed_model, tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
     written, params = snakemake.output, snakemake.params
-    collected = pd.read_parquet(snakemake.input.scans)
+    collected = tables.of_fine_tuned(pd.read_parquet(snakemake.input.scans))
     cells = list(tables.cells(collected, params.draws, params.seed))
     compared, saved = comparisons.compare(cells), learning_curves.saved(cells)
     job.write_table(written.comparisons, compared)

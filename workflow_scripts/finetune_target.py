@@ -24,7 +24,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     scans = sorted(set().union(*params.scans))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     decoder = files.decoder or None
-    start = finetune.hashes(files.encoder, decoder)
+    start = model_files.hashes(files.encoder, decoder)
     training_sets, metadata = [], []
     for subjects, seed, state in zip(params.scans, params.seeds, params.states, strict=True):
         training_set = finetune.TrainingSet([scans.index(subject) for subject in subjects], seed)

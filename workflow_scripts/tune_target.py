@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 
 from headstart import finetune, job, tune
+from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
 from headstart.training.augment import augmentation
@@ -24,7 +25,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     scans = sorted(set().union(*params.train, *params.held_out))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     decoder = files.decoder or None
-    start = finetune.hashes(files.encoder, decoder)
+    start = model_files.hashes(files.encoder, decoder)
 
     def draws(rate: float, states: list[str]) -> list[tune.Draw]:
         """Training and validation set of each draw, with a checkpoint at this rate."""

@@ -73,3 +73,31 @@ def test_sizes_share_the_draws_of_scans_but_not_of_resamples():
     by_resample = pd.DataFrame(rows).assign(total=lambda table: table["resample"] / 10)
     first, second = tables.cells(by_resample, 50, 1)
     assert not np.allclose(first.drawn, second.drawn)
+
+
+def test_size_0_of_some_sources_has_a_summary_and_changes_no_other_number(study, tmp_path):
+    """``better`` as it is pre-trained, tested once: in the summary alone, with an interval over the scans."""
+    paths, runs, metrics, tests = study
+    rng, truth, found = np.random.default_rng(0), np.zeros((4, 4, 5), np.uint8), []
+    truth[1, :2] = 1
+    for number, scan in enumerate(SCANS):
+        prediction = truth * (rng.random(truth.shape) < 0.3 + 0.2 * number)
+        found.append(score_scan(prediction.astype(np.uint8), truth, NAMES, scan, 1))
+    pd.concat(found).to_parquet(tmp_path / "zero.parquet")
+    with_zero = tables.collect(
+        [*paths, tmp_path / "zero.parquet"],
+        [*runs, "stroke/better/size-0_resample-1"],
+        metrics,
+        {**tests, "stroke/size-0_resample-1": SCANS},
+        "skip",
+    )
+    summary = tables.summary(tables.cells(with_zero, 200, 1)).set_index("size")
+    zero = summary.loc[0]
+    assert zero["source"].tolist() == ["better", "better"]
+    assert (zero["low"] < zero["score"]).all()
+    assert (zero["score"] < zero["high"]).all()
+    assert zero[["resamples", "scans"]].to_numpy().tolist() == [[1, 3], [1, 3]]
+    without = tables.collect(*study, "skip")
+    others = tables.summary(tables.cells(without, 200, 1)).set_index("size")
+    pd.testing.assert_frame_equal(summary.loc[[2]], others)
+    pd.testing.assert_frame_equal(tables.of_fine_tuned(with_zero), without)

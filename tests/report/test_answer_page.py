@@ -252,3 +252,16 @@ def test_the_answers_for_three_targets_fit_on_the_first_screen(tmp_path):
 def test_one_labelled_scan_is_singular():
     study = {"targets": {"stroke": {"dataset": "patients", "sizes": [1], "resamples": 1, "tested": 4}}}
     assert "fine-tuned on 1 labelled scan, 1 resample; tested on 4." in Page(page_of("stroke", study=study)).text
+
+
+def test_scores_without_a_labelled_scan_are_a_column_that_the_page_explains():
+    zero = {"target": "stroke", "size": 0, "metric": "dice", "level": "volume", "source": "t1-segmentation",
+            "score": 0.25, "low": 0.2, "high": 0.3}  # fmt: skip
+    table = answer_page.score_table(pd.DataFrame([*summary_of("stroke"), zero]), "stroke", SHOWN)
+    assert table["sizes"] == [0, 2, 10]
+    assert table["rows"]["scratch"][0] is None
+    assert table["rows"]["t1-segmentation"][0] == {"score": "0.250", "interval": " [0.200, 0.300]", "best": True}
+    target = {"dataset": "patients", "sizes": [0, 2], "resamples": 3, "tested": 4}
+    text = Page(page_of("stroke", study={"targets": {"stroke": target}})).text
+    assert "fine-tuned on 2 labelled scans, 3 resamples; tested on 4. At 0 labelled scans: sources as they are" in text
+    assert "At 0 labelled scans" not in page_of("stroke")

@@ -205,3 +205,16 @@ def test_examples_of_a_task_that_makes_images_show_slice_output_and_original(res
     assert [picture[0, 0] for picture in shown] == pytest.approx([0.1, 0.2, 0.3][: len(shown)])
     assert [picture[-1, 0] for picture in shown] == pytest.approx([0.4, 0.5, 0.6][: len(shown)])
     assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["slice", "output", "ground truth"][: 2 + restored]
+
+
+def test_a_learning_curve_begins_at_0_for_the_sources_that_have_a_score_there():
+    made = study({"scratch": 0, "t1-segmentation": 4}, (0, 2, 4), 1, QUIET)
+    scores, summary = (
+        table[(table["size"] > 0) | (table["source"] == "t1-segmentation")] for table in (made.scores, made.summary)
+    )
+    drawn = figures.learning_curves(scores, summary, {summary["target"].iloc[0]: "verdict"}, SHOWN)
+    (axis,) = drawn.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "2", "4"]
+    lines = {bars.get_label(): np.round(bars[0].get_xdata()).tolist() for bars in axis.containers}
+    assert lines == {"scratch": [1, 2], "t1-segmentation": [0, 1, 2]}
+    plt.close(drawn)

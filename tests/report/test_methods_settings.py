@@ -258,3 +258,15 @@ def test_methods_describe_images_made_of_label_maps():
     ):
         assert said in text, said
     assert "No data augmentation" not in text
+
+
+def test_methods_say_which_sources_were_evaluated_without_a_labelled_scan():
+    text = text_of(configured("studies/oasis.yaml"), study="studies/oasis.yaml")
+    said = "test scans were also segmented by the pre-trained networks of *phantom-anatomy*, whose classes include"
+    assert said in text
+    assert "fine-tuned for 200 updates on 1, 2 and 4 labelled scans" in text
+    assert "In total, 36 networks were fine-tuned." in text
+    assert "Networks without fine-tuning took no part in comparisons." in text
+    for default in (text_of(configured()), text_of(configured("studies/paper.yaml"), study="studies/paper.yaml")):
+        assert "without fine-tuning" not in default
+        assert "pre-trained networks of" not in default

@@ -40,6 +40,23 @@ def test_panels_are_those_of_the_paper_with_scratch_in_each():
     assert reference == ["t1-classification", "imagenet-classification", "scratch"]
 
 
+def test_scores_without_a_labelled_scan_are_drawn_and_choose_no_source():
+    """The best source of the equal domain is that of the sets of scans, which all sources have."""
+    scores = summary_of(
+        {"scratch": 0.1, "t1-autoencoding": 0.5, "t1-segmentation": 0.4, "imagenet-classification": 0.3}
+    )
+    scores = pd.concat([scores, summary_of({"t1-segmentation": 0.9}, (0,))])
+    *_, reference = paper.panels(scores, SHOWN).values()
+    assert reference == ["t1-autoencoding", "imagenet-classification", "scratch"]
+    shown = paper.numbers(scores, None, SHOWN)
+    assert shown.loc[shown["size"] == 0, ["source", "value"]].drop_duplicates().to_numpy().tolist() == [
+        ["t1-segmentation", 0.9]
+    ]
+    drawn = paper.figure(shown, "t", SHOWN)
+    assert [label.get_text() for label in drawn.axes[0].get_xticklabels()] == ["0", "10"]
+    plt.close(drawn)
+
+
 def test_a_panel_with_the_baseline_alone_is_omitted():
     assert list(paper.panels(summary_of({"scratch": 0.1, "t1-segmentation": 0.2}), SHOWN)) == [GROUPS["equal"]]
     assert paper.panels(summary_of({"scratch": 0.1}), SHOWN) == {}

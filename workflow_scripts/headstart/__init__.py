@@ -8,14 +8,16 @@ stages of the pipeline, in this order, and of what they share. Data flows one wa
 3. ``label``: tissues and deep structures without manual labels; ``labeller``: a network trained on them
 4. ``slices``: axial slices in memory-mapped arrays
 5. ``pretrain``: one encoder per source
-6. ``finetune``: a model of each source for each target, set size and resample; ``tune``: the learning rate of each
+6. ``finetune``: a model of each source for each target, set size and resample; ``tune``: the learning rate of each;
+   ``as_pretrained``: a source's own network as a model of a target
 7. ``evaluate``: scores, statistics and the verdict
 8. ``report``: figures, tables and text for readers
 
 Shared: ``job`` (logging, errors, atomic writes), ``seeds``, ``settings``, ``consistency`` and ``old_keys`` (the
-configuration), ``sources`` and ``source_checks`` (what encoders are pre-trained on), ``leaks`` (people in both
-pre-training and test data), ``images``, ``label_table`` (labels from which images are made), ``version``, ``metrics``,
-``template``, ``phantom`` (synthetic subjects), ``networks``, ``training``.
+configuration), ``sources`` and ``source_checks`` (what encoders are pre-trained on), ``without_labels`` (which of them
+segment a target as they are), ``leaks`` (people in both pre-training and test data), ``images``, ``label_table``
+(labels from which images are made), ``version``, ``metrics``, ``template``, ``phantom`` (synthetic subjects),
+``networks``, ``training``.
 Outside the pipeline: ``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a
 rule's script in a debugger).
 """

@@ -4,11 +4,10 @@ import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from headstart.job import logger, sha256
+from headstart.job import logger
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.seeds import seed_for
@@ -134,11 +133,6 @@ def resumable(training_set: TrainingSet, metadata: Mapping, code: str, state: st
     return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code), minutes))
 
 
-def hashes(encoder_path: str | os.PathLike, decoder_path: str | os.PathLike | None) -> dict[str, str]:
-    """The SHA-256 of each file of pre-trained weights, by its name; there may be no decoder."""
-    return {Path(file).name: sha256(file) for file in (encoder_path, decoder_path) if file is not None}
-
-
 def metadata(
     settings: FinetuneSettings,
     training_set: TrainingSet,
@@ -150,7 +144,8 @@ def metadata(
     """What ``model.json`` says of the model of one training set.
 
     ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: the pre-trained weights, see
-    :func:`hashes`; ``about``: further entries, such as the names of source and target, and the preparation of the
+    :func:`headstart.networks.model_files.hashes`;
+    ``about``: further entries, such as the names of source and target, and the preparation of the
     scans, which a prediction repeats.
     """
     data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]

@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from headstart import consistency, job, old_keys, source_checks, stand_ins
+from headstart import consistency, job, old_keys, source_checks, stand_ins, without_labels
 from headstart.job import UserError
 
 # A folder named by a variable of a shell, and the starts of a quoted path, a URL and a path of Windows.
@@ -40,6 +40,7 @@ def resolve(defaults: str | os.PathLike, schema: str | os.PathLike, study: Mappi
     config = _complete(config, rules, rules)
     consistency.check(config)
     source_checks.check(config)
+    without_labels.check(config)
     return config
 
 

@@ -56,8 +56,7 @@ def score_model(
     UserError
         If the weights were made for another architecture or other classes.
     """
-    model = architecture.make_segmenter(len(class_names), seed=0)
-    model_files.load_state(model, model_path, {"classes": list(class_names)})
+    model = model_files.load_segmenter(model_path, architecture, {"classes": list(class_names)})
     tables, predictions = [], {}
     for scan, (image_path, label_path) in scans.items():
         images, truth = store.gather_pairs([image_path], [label_path])

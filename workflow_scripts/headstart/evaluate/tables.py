@@ -67,6 +67,11 @@ def scores(collected: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(score=sums["total"] / sums["count"]).drop(columns=["total", "count"])
 
 
+def of_fine_tuned(collected: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`collect` of models that were fine-tuned: not of set size 0, which the baseline lacks."""
+    return collected[collected["size"] > 0]
+
+
 @dataclass(frozen=True)
 class Cell:
     """The scores of K sources at one set size of a target, over slices or over volumes.
@@ -113,10 +118,10 @@ def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
     set of one size is unrelated to the r-th of another (:func:`headstart.datasets.splits.draw`).
     """
     for (target, metric, level), part in collected.groupby(CURVE, sort=True):
-        sources, scans = sorted(part["source"].unique()), sorted(part["scan"].unique())
+        scans = sorted(part["scan"].unique())
         by_scan = bootstrap.weights(draws, len(scans), seed_for(seed, target, "scans"))
         for size, sized in part.groupby("size", sort=True):
-            resamples = sorted(sized["resample"].unique())
+            sources, resamples = sorted(sized["source"].unique()), sorted(sized["resample"].unique())
             by_resample = bootstrap.weights(draws, len(resamples), seed_for(seed, target, "resamples", size))
             totals, counts = arranged(sized, ("total", "count"), (sources, resamples, scans))
             drawn = bootstrap.bootstrap_means(totals, counts, by_resample, by_scan)

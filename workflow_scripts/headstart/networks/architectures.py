@@ -19,16 +19,25 @@ LABELLER_WIDTHS = (256, 128, 64, 32, 16)
 
 
 class Segmenter(nn.Module):
-    """An encoder and a decoder: slices in, class scores or an image out."""
+    """An encoder and a decoder: slices in, class scores or an image out.
 
-    def __init__(self, encoder: Trunk, decoder: nn.Module) -> None:
+    ``others``: how many classes the decoder scores, after the C others, that count as background: its score is the
+    highest of all of these, so that a pixel has the class that is the most likely of all.
+    """
+
+    def __init__(self, encoder: Trunk, decoder: nn.Module, *, others: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.others = others
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores before the softmax, or an image: (B, 1, H, W) -> (B, C, H, W)."""
-        return self.decoder(self.encoder(images))
+        scores = self.decoder(self.encoder(images))
+        if not self.others:
+            return scores
+        background, classes, others = scores.split([1, scores.shape[1] - 1 - self.others, self.others], dim=1)
+        return torch.cat([torch.cat([background, others], dim=1).amax(dim=1, keepdim=True), classes], dim=1)
 
 
 class Classifier(nn.Module):
@@ -88,9 +97,12 @@ class Architecture:
                 return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
             return UNetDecoder(stage_channels(self.encoder), self.unet_widths, classes, skips=skips)
 
-    def make_segmenter(self, classes: int, seed: int) -> "Segmenter":
-        """An encoder and a decoder with skip connections, both initialised from this seed."""
-        return Segmenter(self.make_encoder(seed), self.make_decoder(classes, seed))
+    def make_segmenter(self, classes: int, seed: int, *, others: int = 0) -> "Segmenter":
+        """An encoder and a decoder with skip connections, both initialised from this seed.
+
+        ``others``: see :class:`Segmenter`.
+        """
+        return Segmenter(self.make_encoder(seed), self.make_decoder(classes + others, seed), others=others)
 
     def make_labeller(self, classes: int, seed: int) -> "Segmenter":
         """A new U-Net for a study's own labeller, whichever ``decoder`` its other networks have, initialised likewise.

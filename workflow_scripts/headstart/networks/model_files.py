@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
+from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.decoders import Decoder, UNetDecoder
 from headstart.networks.weight_files import read_state, shown
 from headstart.version import __version__
@@ -51,8 +52,7 @@ def save(
     columns = list(dict.fromkeys((*HISTORY, *(name for row in history for name in row))))
     rows = ["\t".join(columns), *("\t".join(map(_cell, map(row.get, columns))) for row in history)]
     write_text(path.with_name("training.tsv"), "\n".join(rows) + "\n")
-    hashes = {name: sha256(path.with_name(name)) for name in weights}
-    write_json(path.with_name("model.json"), {**metadata, "sha256": hashes})
+    write_json(path.with_name("model.json"), {**metadata, "sha256": hashes(*map(path.with_name, weights))})
 
 
 def save_weights(model: nn.Module | None, path: str | os.PathLike) -> None:
@@ -111,6 +111,23 @@ def load_layers(decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes
             loaded.append(layer)
     decoder.load_state_dict(state, strict=False)
     return loaded
+
+
+def load_segmenter(path: str | os.PathLike, architecture: Architecture, expect: Mapping) -> Segmenter:
+    """The model of a target in ``path``, as the ``model.json`` beside it describes it.
+
+    ``expect`` and errors: see :func:`load_state`.
+    """
+    metadata = _check_metadata(Path(path), expect)
+    others = len(metadata.get("counted_as_background", ()))
+    model = architecture.make_segmenter(len(metadata["classes"]), seed=0, others=others)
+    load_state(model, path)
+    return model
+
+
+def hashes(*paths: str | os.PathLike | None) -> dict[str, str]:
+    """The SHA-256 of each file of weights, by its name; None is no file."""
+    return {Path(path).name: sha256(path) for path in paths if path is not None}
 
 
 def versions() -> dict[str, str]:

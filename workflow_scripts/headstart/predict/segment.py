@@ -65,11 +65,9 @@ def load(weights: PathLike, metadata: Mapping) -> Segmenter:
     """The fine-tuned network in ``weights``, whose ``model.json`` must say ``metadata``.
 
     ``metadata``: see :func:`headstart.predict.request.read_metadata`. Raises the :class:`UserError` of
-    :func:`headstart.networks.model_files.load_state`.
+    :func:`headstart.networks.model_files.load_segmenter`.
     """
-    model = Architecture.of(metadata["network"]).make_segmenter(len(metadata["classes"]), seed=0)
-    model_files.load_state(model, weights, metadata)
-    return model
+    return model_files.load_segmenter(weights, Architecture.of(metadata["network"]), metadata)
 
 
 def segment(

@@ -31,6 +31,8 @@ TEMPLATE = Path(__file__).with_name("answer_page.html.jinja")
 # Inches. The figures of three targets with six sources each fit in a window of 1400 x 900 pixels.
 _WIDTH, _HEIGHT_OF_SOURCE, _HEIGHT_OF_AXIS, _LEAST_HEIGHT = 8.6, 0.21, 0.64, 1.4
 
+_ZERO = " At 0 labelled scans: sources as they are pre-trained, which no gain or verdict includes."
+
 
 def page(
     study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd.DataFrame, trainings: pd.DataFrame
@@ -129,11 +131,12 @@ def _compared(study: Mapping) -> str:
 def _design(study: Mapping, name: str) -> str:
     """The scans of one target, and how they are used, in a sentence."""
     target = study["targets"][name]
-    sizes = sorted(target["sizes"])
+    sizes = sorted(size for size in target["sizes"] if size)
     scans, each = ("scan" if sizes == [1] else "scans"), (" each" if len(sizes) > 1 else "")
     return (
         f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): fine-tuned on {listed(sizes)} "
         f"labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {target['tested']}."
+        f"{_ZERO if 0 in target['sizes'] else ''}"
     )
 
 

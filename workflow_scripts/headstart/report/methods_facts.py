@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from headstart import without_labels
 from headstart.evaluate.significance import ALPHA
 from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
@@ -157,16 +158,18 @@ def _target(config: Mapping, name: str, people: pd.Series) -> dict:
     target = config["targets"][name]
     named = [] if isinstance(target["test"], int) else list(map(plain, target["test"]))
     tested = len(named) or target["test"]
+    sizes = sorted(size for size in target["sizes"] if size)
     values = len(target["classes"]) > 1 and config["datasets"][target["dataset"]]["layout"] != "phantom"
     return {
         **target,
         "name": name,
         "classes": [plain(title) + (_values(each) if values else "") for title, each in target["classes"].items()],
-        "sizes": sorted(target["sizes"]),
+        "sizes": sizes,
+        "as_pretrained": emphasised(without_labels.usable(config, name)) if 0 in target["sizes"] else "",
         "named": named,
         "tested": tested,
         "at_least": not named and people["scans"] > people["people"],
-        "all_others": target["sizes"] == [people["scans"] - tested],
+        "all_others": sizes == [people["scans"] - tested],
     }
 
 
@@ -196,7 +199,8 @@ def _evaluation(config: Mapping) -> dict:
         "draws": evaluate["bootstrap"],
         "alpha": ALPHA,
         "pairs": math.comb(len(config["pretrain"]["sources"]), 2),
-        "curves": any(len(target["sizes"]) > 1 for target in targets.values()),
+        "curves": any(len(set(target["sizes"]) - {0}) > 1 for target in targets.values()),
+        "without_labels": any(0 in target["sizes"] for target in targets.values()),
     }
 
 

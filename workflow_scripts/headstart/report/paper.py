@@ -62,10 +62,10 @@ def panels(scores: pd.DataFrame, sources: Shown) -> dict[str, list[str]]:
     """The panels of Fig. 3, each with its sources in order, among those that have scores.
 
     Phantoms are of the equal domain, as scans are. The third panel compares weights from files (in the paper,
-    ImageNet's) with the best source of the equal domain, by the mean over the set sizes. The
+    ImageNet's) with the best source of the equal domain, by the mean over the set sizes but 0. The
     baseline, which the paper lacks, is in all. A panel with the baseline alone is omitted.
     """
-    means = scores.groupby("source")["score"].mean()
+    means = scores[scores["size"] > 0].groupby("source")["score"].mean()
     groups = {name: [source for source in means.index if sources.group(source) == name] for name in GROUPS}
     best = means[groups["equal"]].dropna().nlargest(1).index
     own = {
