@@ -208,9 +208,10 @@ def test_examples_of_a_task_that_makes_images_show_slice_output_and_original(res
 
 
 def test_a_learning_curve_begins_at_0_for_the_sources_that_have_a_score_there():
-    made = study({"scratch": 0, "t1-segmentation": 4}, (0, 2, 4), 1, QUIET)
+    made = study({"scratch": 0, "t1-segmentation": 4}, (1, 2, 4), 1, QUIET)
     scores, summary = (
-        table[(table["size"] > 0) | (table["source"] == "t1-segmentation")] for table in (made.scores, made.summary)
+        table[(table["size"] > 1) | (table["source"] == "t1-segmentation")].replace({"size": {1: 0}})
+        for table in (made.scores, made.summary)
     )
     drawn = figures.learning_curves(scores, summary, {summary["target"].iloc[0]: "verdict"}, SHOWN)
     (axis,) = drawn.axes
