@@ -61,3 +61,11 @@ def test_a_target_of_steps_costs_these_steps_whatever_its_sets_hold(bare_project
     for source in ("scratch", "t1-segmentation"):
         assert found["finetune", "stroke", source, 1] == found["finetune", "stroke", source, 2] == 3 * 960
         assert found["tune", "stroke", source, 1] == 6 * 960
+
+
+def test_a_size_of_0_costs_no_training(bare_project):
+    whole = {"dataset": "cohort", "task": "segmentation", "transfer": "all"}
+    pretrain = {"epochs": 1, "sources": {"scratch": {}, "t1-segmentation": whole}}
+    plain = images_of(counted(bare_project, pretrain=pretrain))
+    target = {"classes": {"gm": [1]}, "sizes": [0, 1, 2]}
+    assert images_of(counted(bare_project, pretrain=pretrain, target=target)) == plain
