@@ -33,11 +33,13 @@ from headstart.datasets import natural  # noqa: E402
 from headstart.metrics.overlap import volume_score  # noqa: E402
 from headstart.networks import model_files  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
+from headstart.networks.start import Start  # noqa: E402
 from headstart.slices import cut, store  # noqa: E402
 from headstart.template.template import STRUCTURES  # noqa: E402
 from headstart.training.augment import Augmentation, augmentation  # noqa: E402
 from headstart.training.loop import predict  # noqa: E402
 from headstart.training.settings import TrainingSettings  # noqa: E402
+from headstart.training.source_tasks import SourceTaskSpec  # noqa: E402
 
 SEED = 2022
 OUT = ROOT / "results/head_start"
@@ -132,7 +134,7 @@ def trained(network: str, name: str) -> pretrain.Source:
         )
         classes = source.classes
     how = pretrain.PretrainSettings(
-        spec=pretrain.SourceTaskSpec(source.task, classes, source.first),
+        spec=SourceTaskSpec(source.task, classes, source.first),
         architecture=architecture(network),
         training=training(PRETRAINING_STEPS, 1e-3),
         seed=seeds.seed_for(SEED, "pretrain"),
@@ -146,7 +148,7 @@ def trained(network: str, name: str) -> pretrain.Source:
 
 
 def finetuning(run: Run, rate: float) -> tuple:
-    """What a fine-tuning takes: encoder, images and labels of the pool, settings, and decoder."""
+    """What a fine-tuning takes: pre-trained weights, images and labels of the pool, and settings."""
     encoder, of_scan, (pool, _) = encoder_path(run.network, run.source), pairs(run.target), people(run.target)
     inputs, labels = zip(*(of_scan[subject] for subject in pool), strict=True)
     how = finetune.FinetuneSettings(
@@ -159,7 +161,8 @@ def finetuning(run: Run, rate: float) -> tuple:
         resident_gb=4,
     )
     whole = run.transfer == "all" and run.source != "scratch"
-    return encoder, inputs, labels, how, encoder.with_name("decoder.safetensors") if whole else None
+    start = Start(encoder, encoder.with_name("decoder.safetensors") if whole else None, {})
+    return start, inputs, labels, how
 
 
 def people(target: str) -> tuple[list[str], list[str]]:
@@ -177,21 +180,21 @@ def draw(target: str, size: int, number: int) -> list[int]:
 
 def tuned(job: Run) -> list[dict]:
     """Scores of each learning rate on two training sets of two scans, each with four others to validate on."""
-    encoder, inputs, labels, how, decoder = finetuning(job, RATES[0])
+    start, inputs, labels, how = finetuning(job, RATES[0])
     draws = []
     for number in range(job.draws):
         order = seeds.generator(SEED, "head start tuning", job.target, number).permutation(len(inputs)).tolist()
         seed = seeds.seed_for(SEED, "head start tuning", job.target, str(number))
         draws.append((finetune.TrainingSet(sorted(order[: job.size]), seed), sorted(order[job.size : job.size + 4])))
     metric = TARGETS[job.target].metric
-    rows = tune.tries(encoder, inputs, labels, dict.fromkeys(RATES, draws), how, metric, decoder_path=decoder)
+    rows = tune.tries(start, inputs, labels, dict.fromkeys(RATES, draws), how, metric)
     return [{"start": job.start, **row} for row in rows]
 
 
 def scored(job: tuple[Run, float]) -> list[dict]:
     """Scores of each test scan after each fine-tuning of a run."""
     run, rate = job
-    encoder, inputs, labels, how, decoder = finetuning(run, rate)
+    start, inputs, labels, how = finetuning(run, rate)
     sets = [
         finetune.TrainingSet(
             draw(run.target, run.size, number), seeds.seed_for(SEED, "finetune", run.target, str(run.size), str(number))
@@ -199,7 +202,7 @@ def scored(job: tuple[Run, float]) -> list[dict]:
         for number in range(run.draws)
     ]
     rows = []
-    models = finetune.finetune(encoder, inputs, labels, sets, how, decoder_path=decoder)
+    models = finetune.finetune([start] * len(sets), inputs, labels, sets, how)
     for number, (model, history) in enumerate(models):
         about = {"name": run.name, "rate": rate, "draw": number, "fall": history[-1]["fall"]}
         rows += scores(about, model, run.target)

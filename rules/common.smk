@@ -136,6 +136,8 @@ wildcard_constraints:
     target="|".join(TARGETS),
     size=r"\d+",
     resample=r"\d+",
+    # Of a source that is pre-trained several times, all but the first.
+    repeat=r"(|/repeat-\d+)",
 
 
 onstart:

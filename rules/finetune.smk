@@ -19,10 +19,27 @@ MODEL_METADATA = f"{RESULTS}/finetune/{RUN}/model.json"
 TRAINING = f"{RESULTS}/finetune/{RUN}/training.tsv"
 
 
-def transferred_decoder(source):
-    """The pre-trained decoder of a source, if that is fine-tuned too."""
-    whole = SOURCES[source].transfer == "all"
-    return rules.pretrain_source.output.decoder.format(source=source) if whole else []
+def repeats_taken(source, target):
+    """The repeat of a source from which each resample of a target is fine-tuned."""
+    return [SOURCES[source].repeat_of(resample) for resample in resamples_of(target, 1)]
+
+
+def taken(file):
+    """Input function: a file of each repeat of a source that is fine-tuned; a decoder, if it is transferred."""
+
+    def paths(wildcards):
+        source = SOURCES[wildcards.source]
+        if file == "decoder.safetensors" and source.transfer != "all":
+            return []
+        repeats = dict.fromkeys(repeats_taken(source.name, wildcards.target))
+        return [pretrained(file, source.name, repeat) for repeat in repeats]
+
+    return paths
+
+
+def taken_first(file):
+    """Input function: a file of a source's first repeat; a decoder, if it is transferred."""
+    return lambda wildcards: taken(file)(wildcards)[:1]
 
 
 def finetuning_of(target):
@@ -51,9 +68,9 @@ for name in TUNING:
         name:
             f"tune_{name}"
         input:
-            encoder=rules.pretrain_source.output.encoder,
-            decoder=lambda wildcards: transferred_decoder(wildcards.source),
-            model=rules.pretrain_source.output.model,
+            encoder=taken_first("encoder.safetensors"),
+            decoder=taken_first("decoder.safetensors"),
+            model=taken_first("model.json"),
             index=tuning_slices(PART_INDEX, name),
             images=tuning_slices(SLICES["image"], name),
             labels=tuning_slices(SLICES["target"], name),
@@ -121,6 +138,7 @@ def about_model(wildcards):
     """Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder."""
     return {
         "source": wildcards.source,
+        **({"source_start": start} if (start := SOURCES[wildcards.source].start) else {}),
         "target": wildcards.target,
         "register": REGISTER,
         "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
@@ -129,9 +147,9 @@ def about_model(wildcards):
 
 rule keep_pretrained:
     input:
-        encoder=rules.pretrain_source.output.encoder,
-        decoder=rules.pretrain_source.output.decoder,
-        model=rules.pretrain_source.output.model,
+        encoder=taken_first("encoder.safetensors"),
+        decoder=taken_first("decoder.safetensors"),
+        model=taken_first("model.json"),
     output:
         models=MODEL,
         metadata=MODEL_METADATA,
@@ -161,9 +179,9 @@ for name in TARGETS:
         name:
             f"finetune_{name}"
         input:
-            encoder=rules.pretrain_source.output.encoder,
-            decoder=lambda wildcards: transferred_decoder(wildcards.source),
-            model=rules.pretrain_source.output.model,
+            encoders=taken("encoder.safetensors"),
+            decoders=taken("decoder.safetensors"),
+            models=taken("model.json"),
             tuning=[TRIES] if name in TUNING else [],
             splits=resample_paths(SPLIT, name, 1),
             index=drawn_slices(PART_INDEX, "train"),
@@ -201,6 +219,7 @@ for name in TARGETS:
             classes=lambda wildcards: class_names(wildcards.target),
             expects=expected_input(),
             about=about_model,
+            repeats=lambda wildcards: repeats_taken(wildcards.source, wildcards.target),
             scans=lambda wildcards: subjects_drawn(wildcards, "train"),
             # Without the source, so that the decoder and the order of the slices are the same for every source.
             seeds=lambda wildcards: [

@@ -23,13 +23,13 @@ def slices_seen(slices, epochs, steps):
 
 
 def trainings_to_do():
-    """One row for each pre-training, for a source's tried learning rates on a target, and for its set sizes there."""
+    """One row for each source's pre-trainings, for its tried learning rates on a target, and for its set sizes there."""
     rows = [
         {
             "stage": "pretrain",
             "source": source.name,
-            "jobs": 1,
-            "images": slices_seen(training_slices(source), source.epochs, source.steps),
+            "jobs": source.repeats,
+            "images": source.repeats * slices_seen(training_slices(source), source.epochs, source.steps),
         }
         for source in SOURCES.values()
         if source.trained

@@ -31,7 +31,7 @@ def left_out_of(source):
 
 
 def spec_of(source):
-    """The task of a source, see headstart.pretrain.SourceTaskSpec; None if it is not trained here."""
+    """The task of a source, see headstart.training.source_tasks.SourceTaskSpec; None if it is not trained here."""
     return source.spec(config["datasets"][source.dataset]) if source.trained else None
 
 
@@ -40,23 +40,72 @@ def of_source(value):
     return lambda wildcards: value(SOURCES[wildcards.source])
 
 
+PRETRAINED = f"{RESULTS}/pretrain/{{source}}{{repeat}}"
+
+
+def repeat_folders(source):
+    """The wildcard of each repeat of a source: the first is in the folder of the source itself."""
+    return ["", *(f"/repeat-{number}" for number in range(2, SOURCES[source].repeats + 1))]
+
+
+def repeat_of(wildcards):
+    """Number of the repeat that the wildcards name."""
+    return int(wildcards.repeat.rpartition("-")[2] or 1)
+
+
+def pretrained(file, source, repeat):
+    """A file of this repeat of a source."""
+    return f"{PRETRAINED}/{file}".format(source=source, repeat=repeat_folders(source)[repeat - 1])
+
+
+def start_of(file):
+    """Input function: a file of what a source continues, if it does; a decoder, if it is transferred."""
+
+    def path(wildcards):
+        start = SOURCES.get(SOURCES[wildcards.source].start)
+        if start is None or (file == "decoder.safetensors" and start.transfer != "all"):
+            return []
+        return pretrained(file, start.name, start.repeat_of(repeat_of(wildcards)))
+
+    return path
+
+
+def about_source(wildcards):
+    """What model.json says of a source besides its training."""
+    source, repeat = SOURCES[wildcards.source], repeat_of(wildcards)
+    return {
+        "dataset": source.dataset,
+        "left_out": left_out_of(source),
+        **({"start": source.start} if source.start else {}),
+        **({"repeat": repeat} if repeat > 1 else {}),
+    }
+
+
+def pretraining_seed(repeat):
+    """The seed of a repeat, the same for all sources, so that they start from the same random initialisation."""
+    return seeds.seed_for(config["seed"], "pretrain", *(["repeat", repeat] if repeat > 1 else []))
+
+
 rule pretrain_source:
     input:
         index=of_source(index_of_slices),
         images=of_source(lambda source: files_of_slices(source, "image")),
         targets=of_source(lambda source: files_of_slices(source, source.targets)),
         weights=of_source(lambda source: [str(WEIGHTS[source.name])] if source.weights else []),
+        start=start_of("encoder.safetensors"),
+        start_decoder=start_of("decoder.safetensors"),
+        start_model=start_of("model.json"),
     output:
-        encoder=f"{RESULTS}/pretrain/{{source}}/encoder.safetensors",
-        decoder=f"{RESULTS}/pretrain/{{source}}/decoder.safetensors",
-        model=f"{RESULTS}/pretrain/{{source}}/model.json",
-        training=f"{RESULTS}/pretrain/{{source}}/training.tsv",
-        examples=f"{RESULTS}/pretrain/{{source}}/examples.npz",
-        card=f"{RESULTS}/pretrain/{{source}}/README.md",
+        encoder=f"{PRETRAINED}/encoder.safetensors",
+        decoder=f"{PRETRAINED}/decoder.safetensors",
+        model=f"{PRETRAINED}/model.json",
+        training=f"{PRETRAINED}/training.tsv",
+        examples=f"{PRETRAINED}/examples.npz",
+        card=f"{PRETRAINED}/README.md",
     log:
-        f"{RESULTS}/logs/pretrain_source/{{source}}.log",
+        f"{RESULTS}/logs/pretrain_source/{{source}}{{repeat}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/pretrain_source/{{source}}.tsv"
+        f"{RESULTS}/benchmarks/pretrain_source/{{source}}{{repeat}}.tsv"
     threads: config["training"]["threads"]
     resources:
         gpu=of_source(lambda source: config["pretrain"]["gpus"] if source.trained else 0),
@@ -69,7 +118,7 @@ rule pretrain_source:
         gpus=config["pretrain"]["gpus"],
         resident_gb=config["training"]["resident_gb"],
         minutes=config["training"]["checkpoint_minutes"],
-        state=f"{STATE}/pretrain/{{source}}.state",
+        state=f"{STATE}/pretrain/{{source}}{{repeat}}.state",
         training=of_source(lambda source: training_of(source.epochs, source.steps, source.learning_rate)),
         spec=of_source(spec_of),
         weights=of_source(lambda source: source.weights),
@@ -79,9 +128,9 @@ rule pretrain_source:
         synthesis=of_source(lambda source: source.synthesised(config)),
         # Where row 0 of a slice is: rows run from posterior to anterior in scans, from top to bottom in natural images.
         origin=of_source(lambda source: "upper" if source.natural else "lower"),
-        about=of_source(lambda source: {"dataset": source.dataset, "left_out": left_out_of(source)}),
+        about=about_source,
         expects=expected_input(),
-        seed=seeds.seed_for(config["seed"], "pretrain"),
+        seed=lambda wildcards: pretraining_seed(repeat_of(wildcards)),
     script:
         "../workflow_scripts/pretrain_source.py"
 
@@ -109,9 +158,11 @@ rule tabulate_sources:
                 "classes": len((spec_of(source) or {}).get("classes", [])),
                 # Scans, or files of natural images: what may be held out.
                 "files": len(subjects_of(source) or files_of_slices(source, "image")),
+                "start": source.start,
+                "repeats": source.repeats if source.trained else None,
                 "transfer": source.transfer,
                 "left_out": ", ".join(left_out_of(source)),
-                "overlap": leaks.of_source(OVERLAPS, source),
+                "overlap": leaks.of_source(OVERLAPS, source, SOURCES),
             }
             for source in SOURCES.values()
         ],
@@ -121,8 +172,8 @@ rule tabulate_sources:
 
 rule draw_training:
     input:
-        training=expand(rules.pretrain_source.output.training, source=SOURCES),
-        metadata=expand(rules.pretrain_source.output.model, source=SOURCES),
+        training=[pretrained("training.tsv", source, 1) for source in SOURCES],
+        metadata=[pretrained("model.json", source, 1) for source in SOURCES],
     output:
         figure=report_figure("pretraining", "pretraining", "2 Training", figure="pre-training"),
         numbers=f"{RESULTS}/figures/pretraining.tsv",
@@ -137,8 +188,8 @@ rule draw_training:
 
 rule draw_source:
     input:
-        examples=rules.pretrain_source.output.examples,
-        metadata=rules.pretrain_source.output.model,
+        examples=lambda wildcards: pretrained("examples.npz", wildcards.source, 1),
+        metadata=lambda wildcards: pretrained("model.json", wildcards.source, 1),
     output:
         report_figure("pretraining_{source}", "source", "2 Training", figure="examples: {source}"),
     log:
@@ -151,6 +202,6 @@ rule draw_source:
 
 rule pretrain:
     input:
-        expand(rules.pretrain_source.output, source=SOURCES),
+        [expand(rules.pretrain_source.output, source=source, repeat=repeat_folders(source)) for source in SOURCES],
         rules.tabulate_sources.output,
         rules.gate_quality.output,

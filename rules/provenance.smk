@@ -24,9 +24,11 @@ def other_inputs():
 def all_seeds():
     """Every seed of the study, by purpose."""
     seed_for = lambda *what: seeds.seed_for(config["seed"], *what)
+    repeats = range(2, max(source.repeats for source in SOURCES.values()) + 1)
     return {
         "study": config["seed"],
-        "pretrain": seed_for("pretrain"),
+        "pretrain": pretraining_seed(1),
+        **({"pretrain_repeats": {number: pretraining_seed(number) for number in repeats}} if repeats else {}),
         "bootstrap": seed_for("bootstrap"),
         "people": {name: {subject: seed_for("person", name, subject) for subject in SCANS[name]} for name in PHANTOMS},
         "pictures": {name: seed_for("pictures" if NATURAL[name] else "scenes", name) for name in NATURAL},

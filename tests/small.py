@@ -38,6 +38,7 @@ def training(epochs, batch_size, **changes):
 def pretraining(folder, spec, images, targets, settings, source):
     """A description of a pre-training, as :func:`headstart.pretrain.run` takes it, that writes into a folder."""
     return {
+        "start": None,
         "images": images,
         "targets": targets,
         "spec": spec,

@@ -12,6 +12,7 @@ from headstart import pretrain, settings, sources
 from headstart.datasets import layouts
 from headstart.networks import trunks
 from headstart.slices import store
+from headstart.training import source_tasks
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
@@ -70,16 +71,16 @@ def test_a_layout(tmp_path, monkeypatch):
 
 
 def test_a_source_task(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain, "TASKS", dict(pretrain.TASKS))
+    monkeypatch.setattr(source_tasks, "TASKS", dict(source_tasks.TASKS))
     monkeypatch.setattr(sources, "TASKS", dict(sources.TASKS))
     run("A source task")
-    assert list(sources.TASKS) == list(pretrain.TASKS)
+    assert list(sources.TASKS) == list(source_tasks.TASKS)
     rng = np.random.default_rng(0)
     paths = []
     for number in range(2):
         paths.append(tmp_path / f"{number}.npy")
         np.save(paths[-1], rng.integers(0, store.SCALE, (4, 64, 64), dtype=np.uint16))
-    spec = pretrain.SourceTaskSpec("inpainting")
+    spec = source_tasks.SourceTaskSpec("inpainting")
     settings = pretrain.PretrainSettings(
         spec=spec,
         architecture=SMALL,

@@ -9,6 +9,7 @@ from headstart import finetune as module
 from headstart.finetune import FinetuneSettings, TrainingSet, finetune
 from headstart.job import UserError, sha256
 from headstart.networks import model_files
+from headstart.networks.start import Start
 from headstart.pretrain import scratch
 from headstart.slices import store
 
@@ -47,7 +48,8 @@ def scan(tmp_path):
 
 def tuned(encoder, scans, *draws, device="auto", decoder_path=None, **changes):
     settings = replace(SETTINGS, **changes)
-    return list(finetune(encoder, *scans, draws, settings, decoder_path=decoder_path, device=device))
+    starts = [Start(encoder, decoder_path, settings.expects)] * len(draws)
+    return list(finetune(starts, *scans, draws, settings, device=device))
 
 
 def observe(monkeypatch, look):
@@ -72,6 +74,16 @@ def test_training_starts_from_the_encoder_of_the_source_and_the_same_decoder_for
     decoders = [{name: t for name, t in start.items() if name.startswith("decoder.")} for start in starts]
     assert decoders[0]
     assert all(torch.equal(decoders[0][name], decoders[1][name]) for name in decoders[0])
+
+
+def test_training_sets_may_start_from_different_encoders(source, scan):
+    starts = [Start(source(seed), None, {}) for seed in (1, 2, 1)]
+    mixed = list(finetune(starts, *scan, [TrainingSet([0], 9)] * 3, SETTINGS))
+    for (model, _), start in zip(mixed, starts, strict=True):
+        ((alone, _),) = tuned(start.encoder, scan, TrainingSet([0], 9))
+        assert all(map(torch.equal, model.state_dict().values(), alone.state_dict().values()))
+    first, second = (model.encoder.conv1.weight for model, _ in mixed[:2])
+    assert not torch.equal(first, second)
 
 
 def test_what_is_untrained_starts_anew_with_each_draw_and_the_same_for_every_source(source, scan, monkeypatch):
@@ -151,7 +163,7 @@ def test_metadata_describe_the_draw_and_what_a_prediction_needs(source, scan):
     images, labels = (paths * 2 for paths in scan)
     about = {"source": "scratch", "target": "stroke", "discard_mm": {"top": 0, "bottom": 0}}
     settings = replace(SETTINGS, expects={"size": [32, 32]})
-    found = module.metadata(settings, TrainingSet([1], 9), images, labels, model_files.hashes(source(1), None), about)
+    found = module.metadata(settings, TrainingSet([1], 9), images, labels, Start(source(1), None, {}).hashes(), about)
     assert found["kind"] == "segmentation"
     assert found["classes"] == ["background", "lesion"]
     assert found["training"]["epochs"] == 1

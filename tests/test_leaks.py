@@ -23,7 +23,7 @@ def overlaps(source, tested, backend="ants", **changes):
         datasets["cohort"] = cohort
     study = {
         "datasets": datasets,
-        "pretrain": {"sources": {"scratch": {}, "s": source}},
+        "pretrain": {"sources": {"scratch": {}, "s": source, **changes.pop("others", {})}},
         "targets": {"t": {"dataset": "tested", **TARGET}},
         **changes,
     }
@@ -140,6 +140,47 @@ def test_people_whom_splits_compare_are_not_compared_by_sets():
     assert overlaps({"dataset": "tested", "task": "autoencoding"}, MICCAI) == []
 
 
+def chain(first, tested, *, cohort=None):
+    """The overlaps of ``last``, which is trained on pictures and continues ``s``, which continues ``first``."""
+    pictures = {"dataset": "pictures", "task": "autoencoding"}
+    others = {"first": first, "last": pictures | {"start": "s"}}
+    return overlaps(pictures | {"start": "first"}, tested, cohort=cohort, others=others)
+
+
+def test_what_a_source_has_seen_counts_for_those_that_continue_it():
+    assert {(found.source, found.why) for found in chain(weights("oasis3"), scans(set="oasis1"))} == {
+        (name, found.why) for name in ("first", "s", "last") for found in chain(weights("oasis3"), scans(set="oasis1"))
+    }
+    (found, *_) = chain(weights("oasis3"), scans(set="oasis1"))
+    assert found.why.startswith("pretrain.sources.first.weights.trained_on names oasis3, ")
+    (warning,) = leaks.warnings(chain(weights("oasis3"), scans(set="oasis1")))
+    assert "(sources s, first, last, target t)" in warning
+    part = OASIS | {"exclude": ["OAS10001MR1"]}
+    assert {found.source for found in chain(SELF_SUPERVISED, MICCAI, cohort=part)} == {"first", "s", "last"}
+    made = chain(TISSUES, MICCAI, cohort=scans())
+    assert {(found.source, found.remedy) for found in made} == {
+        (name, "leave neuromorphometrics out of label.atlases") for name in ("first", "s", "last")
+    }
+    lesions = PHANTOMS | {"target": "lesion", "people": 4}
+    assert {found.source for found in chain(TISSUES, lesions, cohort=HEADS)} == {"first", "s", "last"}
+    assert len(chain(weights("ixi"), scans(set="oasis1"))) == 0
+
+
+def test_a_source_that_continues_one_of_the_same_dataset_has_each_overlap_once():
+    (found, again) = overlaps(TISSUES | {"start": "other"}, MICCAI, cohort=scans(), others={"other": TISSUES})
+    assert {found.source, again.source} == {"s", "other"}
+
+
+def test_what_is_unknown_of_a_source_is_unknown_of_those_that_continue_it():
+    entry = {"dataset": "pictures", "task": "autoencoding", "start": "silent"}
+    changed = {"pretrain": {"sources": {"silent": weights(), "s": entry}}}
+    known = sources.of_study(settings.resolve(ROOT / "config.yaml", SCHEMA, changed))
+    own = [leaks.Overlap("s", "t", "why", None)]
+    said = "unknown: pretrain.sources.silent.weights.trained_on is not given"
+    assert leaks.of_source([], known["s"], known) == said
+    assert leaks.of_source(own, known["s"], known) == f"{said}; t: why"
+
+
 TISSUES = {"dataset": "cohort", "task": "segmentation"}
 PHANTOMS = {"layout": "phantom", "people": 3}
 HEADS = {"layout": "synthetic", "people": 3}
@@ -207,16 +248,16 @@ def test_the_table_of_sources_has_what_is_known_of_each():
     config = settings.of_project(ROOT, None)
     known = sources.of_study(config)
     found = leaks.find(config, known, dict.fromkeys(config["datasets"], "ants"))
-    assert leaks.of_source(found, known["scratch"]) == ""
-    assert leaks.of_source(found, known["natural-segmentation"]) == ""
-    assert leaks.of_source(found, known["t1-segmentation"]).startswith("stroke, ms, anatomy: one generator ")
+    assert leaks.of_source(found, known["scratch"], known) == ""
+    assert leaks.of_source(found, known["natural-segmentation"], known) == ""
+    assert leaks.of_source(found, known["t1-segmentation"], known).startswith("stroke, ms, anatomy: one generator ")
 
 
 def test_weights_that_do_not_say_what_they_were_trained_on_are_unknown_in_the_table():
     changed = {"pretrain": {"sources": {"silent": weights(), "open": weights("ixi")}}}
     known = sources.of_study(settings.resolve(ROOT / "config.yaml", SCHEMA, changed))
-    assert leaks.of_source([], known["silent"]) == "unknown: weights.trained_on is not given"
-    assert leaks.of_source([], known["open"]) == ""
+    assert leaks.of_source([], known["silent"], known) == "unknown: weights.trained_on is not given"
+    assert leaks.of_source([], known["open"], known) == ""
     assert known["open"].weights == {"file": "w.pth"}
     assert known["open"].trained_on == ("ixi",)
 

@@ -8,13 +8,15 @@ from bad_settings import small_state
 from safetensors.torch import load_file
 
 from headstart import pretrain
-from headstart.job import UserError, read_json
+from headstart.job import UserError, read_json, sha256
 from headstart.networks.expected_input import ExpectedInput
 from headstart.networks.external_weights import WeightFile
-from headstart.pretrain import PretrainSettings, SourceTaskSpec, hold_out, scratch
+from headstart.networks.start import Start
+from headstart.pretrain import PretrainSettings, hold_out, scratch
 from headstart.slices import store
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
+from headstart.training.source_tasks import SourceTaskSpec
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation
 from headstart.training.trainer import DivergedError
 
@@ -45,7 +47,7 @@ def scans(tmp_path):
     return found
 
 
-def pretrained(scans, kind, training=TRAINING, held_out=0, augment=None):
+def pretrained(scans, kind, training=TRAINING, held_out=0, augment=None, start=None):
     settings = PretrainSettings(
         spec=SPECS[kind],
         architecture=SMALL,
@@ -57,7 +59,7 @@ def pretrained(scans, kind, training=TRAINING, held_out=0, augment=None):
         origin="lower",
         resident_gb=None,
     )
-    return pretrain.pretrain(scans["images"], scans[kind], settings)
+    return pretrain.pretrain(scans["images"], scans[kind], settings, start=start)
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -90,6 +92,45 @@ def test_every_source_starts_from_the_same_encoder(scans, kind, monkeypatch):
     pretrained(scans, kind)
     start = scratch(SMALL, 1).encoder.state_dict()
     assert all(torch.equal(initial[name], start[name]) for name in start)
+
+
+@pytest.fixture
+def other(scans, tmp_path):
+    """A source that was trained to segment, as a start with its decoder, and as one without."""
+    path = tmp_path / "other/encoder.safetensors"
+    pretrain.save(pretrained(scans, "segmentation"), path, "other", {"size": [32, 32]})
+    expects = {"size": [32, 32]}
+    return Start(path, path.with_name("decoder.safetensors"), expects), Start(path, None, expects)
+
+
+@pytest.mark.parametrize(("kind", "fitting"), [("segmentation", 10), ("restoring", 9), ("classification", 0)])
+def test_a_source_that_continues_another_starts_with_what_fits_of_it(scans, other, kind, fitting, monkeypatch):
+    begun = []
+
+    def keep(model, *rest, **options):
+        begun.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return []
+
+    monkeypatch.setattr(pretrain, "train", keep)
+    made = [pretrained(scans, kind, start=start) for start in (*other, None)]
+    whole, encoder, alone = begun
+    for name, tensor in load_file(other[0].encoder).items():
+        assert torch.equal(whole[f"encoder.{name}"], tensor)
+        assert torch.equal(encoder[f"encoder.{name}"], tensor)
+    given = load_file(other[0].decoder)
+    weights = {name: tensor for name, tensor in given.items() if name.endswith("weight") and tensor.ndim == 4}
+    taken = [name for name, tensor in weights.items() if torch.equal(whole.get(f"decoder.{name}", tensor[:0]), tensor)]
+    assert len(taken) == fitting
+    assert all(torch.equal(encoder[name], alone[name]) for name in alone if not name.startswith("encoder."))
+    hashes = {path.name: sha256(path) for path in (other[0].encoder, other[0].decoder)}
+    assert made[0].metadata["start_sha256"] == hashes
+    assert made[1].metadata["start_sha256"] == {"encoder.safetensors": hashes["encoder.safetensors"]}
+    assert "start_sha256" not in made[2].metadata
+
+
+def test_a_start_that_was_made_for_another_study_is_refused(scans, other):
+    with pytest.raises(UserError, match="says size is .*32, 32.* but this study needs .*64"):
+        pretrained(scans, "restoring", start=replace(other[0], expects={"size": [64, 64]}))
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -169,16 +210,54 @@ def test_a_file_of_weights_is_saved_with_what_it_expects_and_the_same_seed_gives
     assert same[0] == same[1]
 
 
+def test_a_source_that_continues_another_and_was_stopped_ends_in_the_same_bytes(scans, other, tmp_path, monkeypatch):
+    def run(folder):
+        paths = [list(map(str, scans[kind])) for kind in ("images", "segmentation")]
+        described = small.pretraining(tmp_path / folder, asdict(TISSUES), *paths, TRAINING, "next")
+        start = {"encoder": str(other[0].encoder), "decoder": str(other[0].decoder)}
+        about = {"dataset": "cohort", "left_out": [], "start": "other", "repeat": 2}
+        pretrain.run(described | {"start": start, "about": about}, "cpu")
+        names = ("encoder.safetensors", "decoder.safetensors", "model.json", "README.md")
+        return [(tmp_path / folder / name).read_bytes() for name in names]
+
+    def stop():
+        """Stop a training after its third step of four."""
+        written, write = [], Checkpoint.write
+
+        def stopping(checkpoint, state):
+            write(checkpoint, state)
+            written.append(1)
+            if len(written) == 3:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+            stopped.setattr(Checkpoint, "write", stopping)
+            run("stopped")
+
+    whole = run("whole")
+    metadata = read_json(tmp_path / "whole/model.json")
+    assert (metadata["start"], metadata["repeat"]) == ("other", 2)
+    assert b"started from: the source other of the same study" in whole[3]
+    stop()
+    assert run("stopped") == whole
+    stop()
+    changed = pretrained(scans, "segmentation", replace(TRAINING, learning_rate=1e-3))
+    pretrain.save(changed, other[0].encoder, "other", {"size": [32, 32]})
+    changed = run("stopped")  # not from the state of the training that had another start
+    assert changed == run("whole")
+    assert changed[0] != whole[0]
+
+
 def test_divergence_keeps_the_encoder_of_the_last_good_epoch(scans, monkeypatch):
     after_one = pretrained(scans, "segmentation", replace(TRAINING, epochs=1, decay_after=1))
-    calls, original = [], pretrain.Segmentation.loss
+    calls, original = [], Segmentation.loss
 
     def failing(task, output, images, targets):
         calls.append(1)
         value = original(task, output, images, targets)
         return value * float("nan") if len(calls) > 3 else value
 
-    monkeypatch.setattr(pretrain.Segmentation, "loss", failing)
+    monkeypatch.setattr(Segmentation, "loss", failing)
     with pytest.raises(DivergedError, match="diverged in epoch 2") as stopped:
         pretrained(scans, "segmentation", replace(TRAINING, decay_after=1))
     kept, good = stopped.value.encoder.state_dict(), after_one.encoder.state_dict()

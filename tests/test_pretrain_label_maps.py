@@ -7,8 +7,9 @@ import torch
 from settings_of import CONFIG
 
 from headstart import pretrain
-from headstart.pretrain import PretrainSettings, SourceTaskSpec, scratch
+from headstart.pretrain import PretrainSettings, scratch
 from headstart.slices import store
+from headstart.training.source_tasks import SourceTaskSpec
 from headstart.training.synthesis import synthesis
 
 SMALL = small.architecture()

@@ -108,6 +108,16 @@ def test_each_source_may_have_an_augmentation_of_its_own():
             {"weights": {"file": "a", "expects": {"mean": [float("nan")], "std": [0.2]}}},
             "s.weights.expects has numbers that are not finite; correct them.",
         ),
+        ({"weights": {"file": "a"}, "start": "scratch"}, "s.start: this source is not trained here; remove start."),
+        ({"weights": {"file": "a"}, "repeats": 2}, "s.repeats: this source is not trained here; remove repeats."),
+        (TISSUE | {"start": "scratch"}, "s.start is scratch, the random start that a source has by itself; remove it."),
+        (TISSUE | {"start": "x"}, "s.start is 'x', which is no source; remove it."),
+        (TISSUE | {"start": "s"}, "s.start leads back to s (s, s); remove one start."),
+        (
+            TISSUE | {"repeats": 3},
+            "s.repeats is 3, but no target has more than 2 resamples, each of which is fine-tuned from one repeat; "
+            "lower it, or raise resamples.",
+        ),
         (TISSUE | {"augment": {"noise": TURN}}, "s.augment.noise.low is -10; give a value from 0 to 1."),
         (
             TISSUE | {"augment": {"shear": TURN | {"high": 90}}},
@@ -217,6 +227,22 @@ def test_two_sources_on_the_manual_labels_of_one_dataset_have_the_same_classes()
         "pretrain.sources.b.classes differ from those of pretrain.sources.a, which has the same dataset; give each"
     )
     assert resolve({"pretrain": {"sources": {"a": DENSE, "b": DENSE}}})
+
+
+def test_sources_that_continue_each_other_are_named():
+    declared = {"a": TISSUE | {"start": "b"}, "b": TISSUE | {"start": "c"}, "c": TISSUE | {"start": "b"}}
+    assert message({"pretrain": {"sources": declared}}) == (
+        "pretrain.sources.a.start leads back to b (a, b, c, b); remove one start."
+    )
+    declared["c"] = TISSUE | {"start": "files"}
+    known = declared | {"file": {"weights": {"file": "w.pth"}}}
+    assert message({"pretrain": {"sources": known}}).endswith(
+        "c.start is 'files', which is no source; did you mean 'file'?"
+    )
+    known["c"] = TISSUE | {"start": "other"}
+    assert message({"pretrain": {"sources": known}}).endswith("which is no source; name one of file, or remove it.")
+    known["c"] = TISSUE | {"start": "file"}
+    resolve({"pretrain": {"sources": known}})
 
 
 def test_the_tasks_of_a_key_in_the_schema_are_those_that_read_it():

@@ -21,7 +21,7 @@ def found(**declared):
             "maps": {"layout": "synthetic", "people": 3},
         },
         "pretrain": {"sources": declared},
-        "targets": {"t": TARGET},
+        "targets": {"t": TARGET | {"resamples": 2}},
     }
     return settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", study)
 
@@ -96,6 +96,20 @@ def test_a_source_is_trained_as_long_as_it_says_or_else_as_the_section_says():
         (None, 40),
     ]
     assert made["c"].learning_rate == 0.5
+
+
+def test_a_source_that_continues_others_knows_them_all_and_resamples_take_its_repeats_in_turn():
+    entry = {"dataset": "mine", "task": "autoencoding"}
+    config = found(
+        last=entry | {"start": "middle", "repeats": 2},
+        middle=entry | {"start": "file"},
+        file={"weights": {"file": "w.pt"}},
+    )
+    made = sources.of_study(config)
+    assert [source.name for source in sources.lineage(made["last"], made)] == ["last", "middle", "file"]
+    assert sources.lineage(made["file"], made) == [made["file"]]
+    assert [made["last"].repeat_of(resample) for resample in (1, 2, 3, 4, 5)] == [1, 2, 1, 2, 1]
+    assert {made["middle"].repeat_of(resample) for resample in (1, 2, 3)} == {1}
 
 
 def test_the_papers_study_has_its_eight_sources_with_the_papers_settings():

@@ -9,6 +9,7 @@ from headstart import finetune, job, tune
 from headstart.finetune import FinetuneSettings, TrainingSet
 from headstart.job import UserError
 from headstart.networks import model_files
+from headstart.networks.start import Start
 from headstart.pretrain import scratch
 from headstart.slices import store
 from headstart.training.trainer import Trainer
@@ -39,7 +40,7 @@ def scans(tmp_path):
         store.write_image(image, found * 0.6 + 0.1 * rng.random(found.shape))
     made = scratch(SMALL, 1)
     model_files.save(made.encoder, tmp_path / "encoder.safetensors", made.metadata, made.history)
-    return tmp_path / "encoder.safetensors", *paths
+    return Start(tmp_path / "encoder.safetensors", None, {}), *paths
 
 
 def test_the_rate_that_learns_is_chosen_over_one_that_does_not(scans):

@@ -29,9 +29,11 @@ with job.running(snakemake.rule, snakemake.log[0]):
             made = pretrain.scratch(architecture, params.seed)
         pretrain.save(made, encoder, snakemake.wildcards.source, params.expects)
     else:
+        start = {"encoder": files.start, "decoder": files.start_decoder or None} if files.start else None
         description = {
             "images": slices_of(files.images),
             "targets": slices_of(files.targets),
+            "start": start,
             "spec": params.spec,
             "network": params.network,
             "training": params.training,

@@ -1,15 +1,14 @@
 """Fine-tuning: a source's encoder and a decoder, trained together on labelled scans of a target."""
 
 import functools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from headstart.job import logger
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
+from headstart.networks.start import Start
 from headstart.seeds import seed_for
 from headstart.slices import store
 from headstart.training import feed
@@ -42,10 +41,9 @@ class TrainingSet:
 class FinetuneSettings:
     """How a source is fine-tuned on a target.
 
-    ``classes``: names in the order of their values, the background (0) first; ``expects``: what the encoder's
-    ``model.json`` must say (template, voxel size, size), besides what follows from the architecture; ``augment``:
-    None for none; ``runs_per_gpu``: trainings that run at once on a GPU; ``resident_gb``: see
-    :func:`headstart.training.feed.load`.
+    ``classes``: names in the order of their values, the background (0) first; ``expects``: what ``model.json`` says of
+    the slices (template, voxel size, size); ``augment``: None for none; ``runs_per_gpu``: trainings that run at once on
+    a GPU; ``resident_gb``: see :func:`headstart.training.feed.load`.
     """
 
     architecture: Architecture
@@ -58,13 +56,12 @@ class FinetuneSettings:
 
 
 def finetune(
-    encoder_path: str | os.PathLike,
+    starts: Sequence[Start],
     image_paths: Paths,
     label_paths: Paths,
     training_sets: Sequence[TrainingSet],
     settings: FinetuneSettings,
     *,
-    decoder_path: str | os.PathLike | None = None,
     device: str = "auto",
 ) -> Iterator[tuple[Segmenter, list[dict]]]:
     """Fine-tune a source's encoder on each draw of scans (paper, section 4.3).
@@ -73,9 +70,9 @@ def finetune(
 
     Parameters
     ----------
-    encoder_path
-        The encoder's weights, with ``model.json`` beside them. What this lists as ``untrained`` is drawn from the seed
-        of each training set: ``scratch`` has a random start of its own each time.
+    starts
+        Weights of the source for each training set, in their order. What is untrained in them is drawn from the seed of
+        the training set: ``scratch`` has a random start of its own each time.
     image_paths, label_paths
         Slices and labels of all scans that occur in a training set, in the same order
         (:mod:`headstart.slices.store`); they are loaded once.
@@ -83,9 +80,6 @@ def finetune(
         The training sets.
     settings
         Network, training and classes.
-    decoder_path
-        Weights of the decoder that was pre-trained with the encoder, of which the layers are taken that fit
-        (:func:`headstart.networks.model_files.load_layers`); None for a new decoder.
     device
         See :func:`headstart.training.devices.choose_device`.
 
@@ -101,26 +95,22 @@ def finetune(
         If the encoder was not made for this study.
     """
     architecture = settings.architecture
-    required = {**architecture.encoder_metadata, **settings.expects}
     images, labels = store.join_pairs(image_paths, label_paths)
     chosen = choose_device(device)
     slices = feed.load(images, labels, chosen, settings.resident_gb)
 
-    def start(training_set: TrainingSet) -> Trainer:
-        encoder = architecture.make_encoder(seed_for(training_set.seed, "encoder"))
-        model_files.load_state(encoder, encoder_path, required, trained_only=True)
+    def trainer_of(training_set: TrainingSet, start: Start) -> Trainer:
+        encoder = start.make_encoder(architecture, seed_for(training_set.seed, "encoder"))
         rows = np.concatenate([images.rows(position) for position in training_set.scans])
         task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
-        if decoder_path is not None:
-            loaded = model_files.load_layers(model.decoder, decoder_path, settings.classes)
-            logger.info("%d of %d layers of the decoder are pre-trained", len(loaded), len(model.decoder.layer_names))
+        start.load_decoder(model, settings.classes)
         seed = seed_for(training_set.seed, "train")
         options = {"rows": rows, "augment": settings.augment, "checkpoint": training_set.checkpoint}
         return Trainer(model, slices, task, settings.training, seed, **options)
 
-    starts = [functools.partial(start, training_set) for training_set in training_sets]
-    for trainer in train_together(starts, chosen, settings.training, settings.runs_per_gpu):
+    trainings = [functools.partial(trainer_of, *each) for each in zip(training_sets, starts, strict=True)]
+    for trainer in train_together(trainings, chosen, settings.training, settings.runs_per_gpu):
         yield trainer.model.cpu().eval(), trainer.history
 
 
@@ -143,10 +133,9 @@ def metadata(
 ) -> dict:
     """What ``model.json`` says of the model of one training set.
 
-    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: the pre-trained weights, see
-    :func:`headstart.networks.model_files.hashes`;
-    ``about``: further entries, such as the names of source and target, and the preparation of the
-    scans, which a prediction repeats.
+    ``image_paths`` and ``label_paths`` are those of :func:`finetune`; ``start``: hashes of the pre-trained weights, see
+    :meth:`headstart.networks.start.Start.hashes`; ``about``: further entries, such as the names of source and target,
+    and the preparation of the scans, which a prediction repeats.
     """
     data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]
     return {

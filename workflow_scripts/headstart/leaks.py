@@ -13,7 +13,7 @@ from pathlib import Path
 from headstart.datasets.released import SETS
 from headstart.datasets.scan import alphanumeric
 from headstart.job import UserError
-from headstart.sources import Source
+from headstart.sources import Source, lineage
 
 # What the table of known sets says of a set and the others of a row: it has all of their people; it has some, or may
 # have; they are other names of it.
@@ -62,9 +62,12 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
         entry = config["datasets"][target["dataset"]]
         tested = _set_of(entry)
         for source in sources.values():
-            if source.domain == "synthetic" and entry["layout"] == "phantom":
+            # What a source continues has seen, it has seen too.
+            seen = lineage(source, sources)
+            if entry["layout"] == "phantom" and any(each.domain == "synthetic" for each in seen):
                 found.append(Overlap(source.name, name, _ONE_GENERATOR, None))
-            for origin in _origins(config, source, target["dataset"], backends) if tested else ():
+            behind = (origin for each in seen for origin in _origins(config, each, target["dataset"], backends))
+            for origin in behind if tested else ():
                 whole, phrase = _relation(origin.known_as, tested)
                 if whole and origin.whole:
                     raise UserError(
@@ -73,7 +76,7 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
                     )
                 if phrase:
                     found.append(Overlap(source.name, name, f"{origin.key} names {phrase}", origin.remedy))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def warnings(overlaps: Iterable[Overlap]) -> list[str]:
@@ -90,12 +93,18 @@ def sentences(overlaps: Iterable[Overlap]) -> list[str]:
     return [f"{_named(sources, targets)}: {why}." for why, sources, targets in _grouped(overlaps)]
 
 
-def of_source(overlaps: Iterable[Overlap], source: Source) -> str:
-    """What a source has, or may have, in common with each target, for a table; empty if nothing is known."""
-    if source.weights is not None and not source.trained_on:
-        return "unknown: weights.trained_on is not given"
+def of_source(overlaps: Iterable[Overlap], source: Source, sources: Mapping[str, Source]) -> str:
+    """What a source has, or may have, in common with each target, for a table; empty if nothing is known.
+
+    ``sources``: all of the study, by name.
+    """
+    unknown = [
+        f"unknown: {'' if seen is source else f'pretrain.sources.{seen.name}.'}weights.trained_on is not given"
+        for seen in lineage(source, sources)
+        if seen.weights is not None and not seen.trained_on
+    ]
     own = _grouped(overlap for overlap in overlaps if overlap.source == source.name)
-    return "; ".join(f"{', '.join(targets)}: {why}" for why, _, targets in own)
+    return "; ".join([*unknown, *(f"{', '.join(targets)}: {why}" for why, _, targets in own)])
 
 
 def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str, str]) -> list[_Origin]:

@@ -4,7 +4,7 @@ All of them are written by :func:`save`.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torch import nn
 from headstart.job import UserError, atomic, logger
 from headstart.networks import external_weights, model_card, model_files
 from headstart.networks.architectures import Architecture, Segmenter, count_parameters
+from headstart.networks.start import Start
 from headstart.networks.trunks import Trunk
 from headstart.seeds import generator, seed_for
 from headstart.slices import store
@@ -22,47 +23,12 @@ from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device, choose_precision
 from headstart.training.loop import train
-from headstart.training.losses import median_frequency_weights
-from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.settings import TrainingSettings
+from headstart.training.source_tasks import SourceTaskSpec
 from headstart.training.synthesis import Synthesis, synthesis
-from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask
 from headstart.training.trainer import DivergedError
 
 Paths = Sequence[store.Slices]
-
-
-@dataclass(frozen=True)
-class SourceTaskSpec:
-    """A source task: its ``kind``, a key of :data:`TASKS`, and the names of its ``classes``.
-
-    ``first``: value of the first class in label maps, lower values belong to no class; ``activation``: that of a
-    classification; ``hidden`` and ``patch``: fraction and side, in pixels, of the patches that masked auto-encoding
-    hides.
-    """
-
-    kind: str
-    classes: Sequence[str] = ()
-    first: int = 0
-    activation: str | None = None
-    hidden: float | None = None
-    patch: int | None = None
-
-    def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
-        """The task for these training targets (N, ...)."""
-        return TASKS[self.kind](self, targets, architecture, seed)
-
-
-# Kinds of source tasks, and how each is made from its spec, the training targets, the architecture and the seed.
-TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int], SourceTask]] = {
-    "segmentation": lambda spec, targets, architecture, seed: Segmentation(
-        median_frequency_weights(targets, len(spec.classes), spec.first), spec.first
-    ),
-    "autoencoding": lambda spec, targets, architecture, seed: AutoEncoding(architecture, seed),
-    "classification": lambda spec, targets, architecture, seed: Classification(spec.classes, spec.activation),
-    "masked-autoencoding": lambda spec, targets, architecture, seed: MaskedAutoEncoding(spec.hidden, spec.patch),
-    "restoring": lambda spec, targets, architecture, seed: Restoring(),
-}
 
 
 @dataclass(frozen=True)
@@ -124,12 +90,11 @@ def pretrain(
     target_paths: Paths,
     settings: PretrainSettings,
     *,
+    start: Start | None = None,
     checkpoint: Checkpoint | None = None,
     device: str = "auto",
 ) -> Source:
     """Train an encoder, followed by the task's own part, on a source task, and keep the encoder (section 4.1).
-
-    The encoder starts as :func:`scratch` of the same seed.
 
     Parameters
     ----------
@@ -139,6 +104,8 @@ def pretrain(
     settings
         Task, network, training and seed. The scans or files that are held out are drawn from the seed; the history's
         ``validation`` is the task's score on them.
+    start
+        Weights of another source, from which the training starts; None to start as :func:`scratch` of the same seed.
     checkpoint
         See :class:`headstart.training.trainer.Trainer`.
     device
@@ -147,7 +114,7 @@ def pretrain(
     Raises
     ------
     UserError
-        If the settings hold out all there is.
+        If the settings hold out all there is, or the start was not made for this study.
     DivergedError
         If the loss is no longer finite; it has the encoder after the last epoch with a finite loss.
     """
@@ -156,9 +123,12 @@ def pretrain(
     kept, held_out = hold_out(len(image_paths or target_paths), settings.held_out, seed)
     images, targets = store.join_files(kept, image_paths, target_paths)
     task = spec.task(made.class_maps(targets) if made else targets, architecture, seed)
-    encoder = architecture.make_encoder(seed_for(seed, "encoder"))
+    drawn = seed_for(seed, "encoder")
+    encoder = start.make_encoder(architecture, drawn) if start else architecture.make_encoder(drawn)
     size = targets.shape[1] // made.fineness if made else images.shape[1]
     model = task.network(encoder, architecture, size, seed)
+    if start:
+        start.load_decoder(model, spec.classes)
     unseen = _in_memory(held_out, image_paths, target_paths, settings)
     chosen = choose_device(device)
     limit = settings.resident_gb
@@ -193,6 +163,8 @@ def pretrain(
         "data_sha256": store.fingerprint([*image_paths, *target_paths]),
         "training": asdict(training) | {"precision": choose_precision(training.precision, chosen)},
     }
+    if start:
+        metadata["start_sha256"] = start.hashes()
     if made:
         metadata["synthesis"] = asdict(made)
     if made and not held_out:
@@ -208,9 +180,11 @@ def run(description: Mapping, device: str = "auto") -> None:
 
     ``description``, of JSON's types: ``images`` and ``targets`` as in :func:`pretrain`; ``spec``, ``network``,
     ``training``, ``seed``, ``held_out``, ``augment``, ``synthesis``, ``origin`` and ``resident_gb`` as in
-    :class:`PretrainSettings`; ``state`` and ``minutes``, file and interval of the checkpoint, and ``identity``, what
-    else the result depends on; ``encoder``, the file to write, with ``source`` and ``expects`` for :func:`save`;
-    ``about``, further entries of ``model.json``. If the training diverges, the last good encoder is written beside it.
+    :class:`PretrainSettings`; ``start``, None or ``encoder`` and ``decoder`` as in
+    :class:`headstart.networks.start.Start`; ``state`` and ``minutes``, file and interval of the checkpoint, and
+    ``identity``, what else the result depends on; ``encoder``, the file to write, with ``source`` and ``expects`` for
+    :func:`save`; ``about``, further entries of ``model.json``. If the training diverges, the last good encoder is
+    written beside it.
     """
     image_paths, target_paths = (
         [store.SliceRange(*path) if isinstance(path, list) else path for path in description[kind]]
@@ -228,11 +202,14 @@ def run(description: Mapping, device: str = "auto") -> None:
         resident_gb=description["resident_gb"],
     )
     data = store.fingerprint([*image_paths, *target_paths])
-    identity = identity_of({**description, "processes": distributed.world_size()}, data)
+    given = description["start"]
+    start = Start(**given, expects=description["expects"]) if given else None
+    depends = {**description, "processes": distributed.world_size(), "start_sha256": start and start.hashes()}
+    identity = identity_of(depends, data)
     checkpoint = Checkpoint(description["state"], identity, description["minutes"])
     encoder = Path(description["encoder"])
     try:
-        made = pretrain(image_paths, target_paths, settings, checkpoint=checkpoint, device=device)
+        made = pretrain(image_paths, target_paths, settings, start=start, checkpoint=checkpoint, device=device)
     except DivergedError as error:
         if distributed.rank() > 0:
             raise

@@ -14,7 +14,7 @@ from headstart.sources import BASELINE, TASKS, Source
 # Keys of a training, which weights from elsewhere and the baseline do not have.
 _OF_TRAINING = (
     "epochs", "steps", "learning_rate", "augment", "labels", "classes", "structures", "synthesis", "activation",
-    "hidden", "patch",
+    "hidden", "patch", "start", "repeats",
 )  # fmt: skip
 # Keys of some tasks alone.
 _OF_TASKS = {
@@ -37,9 +37,11 @@ def check(config: Mapping) -> None:
             _check_dataset(key, entry["dataset"], config["datasets"])
         if expects := entry.get("weights", {}).get("expects"):
             _check_expected_input(f"{key}.weights.expects", expects["mean"], expects["std"])
+    _check_starts(config["pretrain"]["sources"])
     for source in sources.of_study(config).values():
         key = f"pretrain.sources.{source.name}"
         if source.trained:
+            _check_repeats(key, source, config["targets"])
             _check_task(key, source, config["datasets"][source.dataset]["layout"])
             _check_augmentation(key, source)
             _check_synthesis(key, source, config)
@@ -75,6 +77,36 @@ def _check_dataset(key: str, dataset: str, datasets: Mapping) -> None:
         near = difflib.get_close_matches(dataset, datasets, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(datasets)}, or list other sources."
         raise UserError(f"{key}.dataset is {dataset!r}, which datasets lacks; {remedy}")
+
+
+def _check_starts(entries: Mapping[str, Mapping]) -> None:
+    """Check that each source that continues another can be trained after it."""
+    for name, entry in entries.items():
+        key, start = f"pretrain.sources.{name}.start", entry.get("start")
+        if start == BASELINE:
+            raise UserError(f"{key} is {BASELINE}, the random start that a source has by itself; remove it.")
+        chain = [name]
+        while start is not None:
+            if start not in entries:
+                others = [other for other in entries if other not in (BASELINE, *chain)]
+                near = difflib.get_close_matches(start, others, n=1)
+                listed = f"name one of {', '.join(others)}, or remove it." if others else "remove it."
+                remedy = f"did you mean {near[0]!r}?" if near else listed
+                raise UserError(f"pretrain.sources.{chain[-1]}.start is {start!r}, which is no source; {remedy}")
+            if start in chain:
+                raise UserError(f"{key} leads back to {start} ({', '.join([*chain, start])}); remove one start.")
+            chain.append(start)
+            start = entries[start].get("start")
+
+
+def _check_repeats(key: str, source: Source, targets: Mapping[str, Mapping]) -> None:
+    """Check that some target has a resample for each repeat."""
+    most = max(target["resamples"] for target in targets.values())
+    if source.repeats > most:
+        raise UserError(
+            f"{key}.repeats is {source.repeats}, but no target has more than {most} resamples, each of which is "
+            "fine-tuned from one repeat; lower it, or raise resamples."
+        )
 
 
 def _check_expected_input(key: str, mean: Sequence[float], std: Sequence[float]) -> None:

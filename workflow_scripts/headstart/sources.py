@@ -31,7 +31,7 @@ class TaskKind:
     decodes: bool
 
 
-# The kinds of source tasks; headstart.pretrain.TASKS has the training of each.
+# The kinds of source tasks; headstart.training.source_tasks.TASKS has the training of each.
 TASKS = {
     "segmentation": TaskKind(targets="labels", layouts=natural.WITH_LABEL_MAPS, decodes=True),
     "autoencoding": TaskKind(targets=None, layouts=tuple(natural.LAYOUTS), decodes=True),
@@ -54,6 +54,8 @@ class Source:
     activation: of a classification.
     hidden, patch: fraction and side, in pixels, of the patches that masked auto-encoding hides.
     weights: a file of weights as the configuration describes it; trained_on: the sets that these were trained on.
+    start: the source with which its training starts instead of a random start.
+    repeats: how many times it is pre-trained, each time with a seed of its own.
     transfer: what is fine-tuned, the "encoder" or "all".
     epochs, steps: length of the training, one of the two.
     learning_rate: instead of that of the section ``training``.
@@ -74,6 +76,8 @@ class Source:
     patch: int | None
     weights: Mapping | None
     trained_on: tuple[str, ...]
+    start: str | None
+    repeats: int
     transfer: str
     epochs: int | None
     steps: int | None
@@ -114,8 +118,18 @@ class Source:
         """Whether headstart makes the labels that it needs."""
         return self.on_scans and self.targets in ("tissue", "presence")
 
+    def repeat_of(self, number: int) -> int:
+        """The repeat, from 1, from which a training starts: the number of a resample, or of a repeat that continues it.
+
+        All repeats have their turn.
+        """
+        return (number - 1) % self.repeats + 1
+
     def spec(self, entry: Mapping) -> dict:
-        """The task as :class:`headstart.pretrain.SourceTaskSpec` describes it; ``entry``: that of its dataset."""
+        """The task, as :class:`headstart.training.source_tasks.SourceTaskSpec` has it.
+
+        ``entry``: that of its dataset.
+        """
         match self.targets:
             case "presence":
                 names = natural.class_names(entry).values() if self.natural else PRESENCE_NAMES
@@ -145,6 +159,11 @@ class Source:
 def of_study(config: Mapping) -> dict[str, Source]:
     """The sources of a resolved and checked configuration, by name, in its order."""
     return {name: _source(name, entry, config) for name, entry in config["pretrain"]["sources"].items()}
+
+
+def lineage(source: Source, known: Mapping[str, Source]) -> list[Source]:
+    """A source and those that it continues, one after the other; ``known``: the sources of the study by name."""
+    return [source, *lineage(known[source.start], known)] if source.start else [source]
 
 
 def manual_classes(config: Mapping) -> dict[str, Mapping[str, Sequence[int | str]]]:
@@ -184,6 +203,8 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
         patch=entry.get("patch"),
         weights=weights,
         trained_on=trained_on,
+        start=entry.get("start"),
+        repeats=entry.get("repeats", 1),
         transfer=entry["transfer"],
         epochs=config["pretrain"]["epochs"] if without_length else entry.get("epochs"),
         steps=entry.get("steps"),

@@ -13,6 +13,7 @@ import pandas as pd
 from headstart.finetune import FinetuneSettings, Paths, TrainingSet, finetune
 from headstart.job import UserError, logger, read_table
 from headstart.metrics.overlap import Metric, volume_score
+from headstart.networks.start import Start
 from headstart.slices import store
 from headstart.training.loop import predict
 from headstart.training.trainer import DivergedError
@@ -22,21 +23,22 @@ Draw = tuple[TrainingSet, Sequence[int]]
 
 
 def tries(
-    encoder_path: str | os.PathLike,
+    start: Start,
     image_paths: Paths,
     label_paths: Paths,
     draws: Mapping[float, Sequence[Draw]],
     settings: FinetuneSettings,
     metric: Metric,
     *,
-    decoder_path: str | os.PathLike | None = None,
     device: str = "auto",
 ) -> Iterator[dict]:
     """Fine-tune a source with each learning rate on each draw, and score it on the draw's validation scans.
 
     Parameters
     ----------
-    encoder_path, image_paths, label_paths, decoder_path, device
+    start
+        Weights of the source.
+    image_paths, label_paths, device
         See :func:`headstart.finetune.finetune`.
     draws
         For each learning rate, which replaces that of ``settings``, the same training and validation sets.
@@ -54,12 +56,11 @@ def tries(
     """
     for rate, sets in draws.items():
         tuned = finetune(
-            encoder_path,
+            [start] * len(sets),
             image_paths,
             label_paths,
             [training_set for training_set, _ in sets],
             at_rate(settings, rate),
-            decoder_path=decoder_path,
             device=device,
         )
         for number, (_, held_out) in enumerate(sets, start=1):

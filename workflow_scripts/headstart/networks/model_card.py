@@ -23,6 +23,8 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
         "",
         f"- task: {metadata['kind']}",
         f"- trained on: {metadata.get('file', data)}",
+        *([f"- started from: the source {metadata['start']} of the same study"] if "start" in metadata else []),
+        *([f"- repeat: {metadata['repeat']}"] if "repeat" in metadata else []),
         f"- epochs: {last.get('epoch', 0)}",
         *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
         f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",

@@ -52,6 +52,7 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
         "autoencodes": "autoencoding" in tasks,
         "restores": [name for task, name in _RESTORING.items() if task in tasks],
         "heads": "classification" in tasks,
+        **_runs(config, trained),
         "lengths": _with_names(lengths),
         "rates_of_sources": {rate: emphasised(names) for rate, names in rates.items() if rate != number(usual)},
         "differing": [name for name, differs in differences.items() if differs],
@@ -107,7 +108,28 @@ def _described(source: Source, found: Sequence[Source], config: Mapping) -> dict
         "patch": source.patch,
         "normalised": bool(source.weights and source.weights.get("expects")),
         "file": source.weights and PurePath(source.weights["file"]).name,
+        "start": source.start,
+        "start_decodes": source.start is not None and _takes_decoder(source, found),
         "first": next(other.name for other in found if other.task == source.task),
+    }
+
+
+def _takes_decoder(source: Source, found: Sequence[Source]) -> bool:
+    """Whether a source that continues another may start with a decoder, too."""
+    start = next(other for other in found if other.name == source.start)
+    return start.transfer == "all" and sources.TASKS[source.task].decodes
+
+
+def _runs(config: Mapping, trained: Sequence[Source]) -> dict:
+    """How pre-trainings started, and how often they were run; ``shared``: those with fewer runs than resamples."""
+    most = max(target["resamples"] for target in config["targets"].values())
+    repeated = _grouped({source.name: str(source.repeats) for source in trained if source.repeats > 1})
+    return {
+        "continued": emphasised(source.name for source in trained if source.start),
+        "started_at_random": any(source.start is None for source in trained),
+        "repeated": {times: emphasised(names) for times, names in repeated.items()},
+        "once": emphasised(source.name for source in trained if source.repeats == 1),
+        "shared": emphasised(source.name for source in trained if 1 < source.repeats < most),
     }
 
 

@@ -26,7 +26,8 @@ Modules, from the outside in:
 - ``settings``: its length and learning rates; ``optimisers``: Adam for the parts of a network; ``plateau``: how much
   the loss still fell at its end
 - ``tasks``: what a network is trained to do; ``restoring``: those that restore what ``corruption`` took from slices;
-  ``losses``: the loss functions; ``outputs``: what a source's network makes of held-out slices
+  ``source_tasks``: those of sources by their kinds; ``losses``: the loss functions; ``outputs``: what a source's
+  network makes of held-out slices
 - ``feed``: slices in the device's memory, or streamed from disk
 - ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
 - ``synthesis``: images made of label maps in each step, for trainings without scans
