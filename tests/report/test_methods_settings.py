@@ -270,3 +270,43 @@ def test_methods_say_which_sources_were_evaluated_without_a_labelled_scan():
     for default in (text_of(configured()), text_of(configured("studies/paper.yaml"), study="studies/paper.yaml")):
         assert "without fine-tuning" not in default
         assert "pre-trained networks of" not in default
+
+
+def test_methods_describe_sources_that_continue_others_and_are_pre_trained_several_times():
+    entry = {"dataset": "cohort", "transfer": "all"}
+    declared = {
+        "scratch": {},
+        "imagenet": {"weights": {"file": "resnet18.pth"}},
+        "first": entry | {"task": "restoring", "start": "imagenet", "repeats": 2},
+        "second": entry | {"task": "segmentation", "start": "first"},
+        "shown": {"dataset": "cohort", "task": "classification", "start": "first"},
+        "alone": entry | {"task": "masked-autoencoding"},
+    }
+    config = configured(pretrain={"sources": declared})
+    text = text_of(config)
+    for said in (
+        "The training started with the encoder of *imagenet*.",
+        "The training started with the encoder and, as far as it fitted, the decoder of *first*.",
+        "presence of the brain and of each of the fifteen structures.",
+        "The training started with the encoder of *first*.",
+        "Apart from *second*, *shown* and *first*, all pre-trained encoders started from the same random "
+        "initialisation. Sources were trained on ",
+        "The pre-training of *first* was run 2 times with different random numbers (initial weights, order of the "
+        "slices, data held out), and the resamples of a target task were fine-tuned from these runs in turn.",
+        "The confidence intervals did not include the variability between pre-training runs of *second*, *shown* and "
+        "*alone*, which had one run each.",
+    ):
+        assert text.count(said) == 1, said
+    assert "Each source was pre-trained once" not in text
+    assert "shared a pre-training run" not in text
+
+
+def test_methods_say_which_pre_trainings_several_resamples_share():
+    entry = {"dataset": "cohort", "task": "restoring", "repeats": 2}
+    config = configured(pretrain={"sources": {"scratch": {}, "a": entry, "b": entry | {"start": "a"}}})
+    assert "which had one run each" not in text_of(config)
+    for target in config["targets"].values():
+        target["resamples"] = 3
+    text = text_of(config)
+    assert "Several training sets of one size shared a pre-training run of *a* and *b*. The confidence" in text
+    assert "The pre-training of *a* and *b* was run 2 times" in text
