@@ -45,6 +45,17 @@ def test_a_study_of_one_rate_is_counted_by_epochs(bare_project):
     }
 
 
+def test_each_repeat_of_a_source_is_counted(bare_project):
+    source = {"dataset": "cohort", "task": "segmentation"}
+    declared = {"scratch": {}, "a": source | {"repeats": 3}, "b": source | {"start": "a", "repeats": 2}}
+    changes = {"pretrain": {"epochs": 1, "sources": declared}, "target": {"resamples": 3}, "finetune": ONE_RATE}
+    found = counted(bare_project, **changes)
+    for name, repeats in (("a", 3), ("b", 2)):
+        row = found["pretrain", "", name, ""]
+        assert (row["jobs"], row["images"]) == (repeats, repeats * 2 * SLICES)
+    assert found["finetune", "stroke", "b", 1]["images"] == 3 * SLICES
+
+
 def test_the_tries_of_several_rates_are_rows_of_their_own(bare_project):
     """Each source is tried with three rates on two draws, of one scan for two set sizes: six fine-tunings in a job."""
     plain = images_of(counted(bare_project, finetune=ONE_RATE))

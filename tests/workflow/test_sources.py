@@ -83,12 +83,16 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
         "own-lesions": {"dataset": "stroke", "task": "segmentation", "labels": "target", "transfer": "all"},
         "cohort": {"dataset": "cohort", "task": "autoencoding"},
         "dense": {"dataset": "heads", "steps": 5, "learning_rate": 0.01, "transfer": "all", **DENSE},
+        "next": {"dataset": "heads", "steps": 5, "start": "dense", "repeats": 2, **DENSE},
         "made": {"dataset": "label-maps", "task": "segmentation", "steps": 5, "transfer": "all", **STRUCTURES},
     }
     study_with(bare_project, sources, heads=HEADS, **{"label-maps": {"layout": "synthetic", "people": 3}})
+    study = yaml.safe_load((bare_project.folder / "sources.yaml").read_text())
+    study["targets"]["stroke"] |= {"sizes": [1], "resamples": 2}
+    (bare_project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
     planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
-    tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in ("own-lesions", "dense", "made")}
+    tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in ("own-lesions", "next", "made")}
     ran(bare_project, "pretrain", *(f"results/tiny/{path}" for path in tuned.values()))
     split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
     tested = sorted(split.loc[split["role"] == "test", "subject"])
@@ -102,6 +106,17 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     assert table.loc["cohort", "files"] == 3
     assert metadata["dense"]["classes"] == ["background", "matter", "ventricles"]
     assert (metadata["dense"]["training"]["steps"], metadata["dense"]["training"]["learning_rate"]) == (5, 0.01)
+    assert table.loc["next", ["start", "repeats"]].tolist() == ["dense", 2]
+    repeated = read_json(bare_project.results / "pretrain/next/repeat-2/model.json")
+    assert metadata["next"].get("repeat") is None
+    assert (repeated["repeat"], repeated["start"]) == (2, "dense")
+    assert repeated["seed"] != metadata["next"]["seed"] == metadata["dense"]["seed"]
+    for made in (metadata["next"], repeated):
+        assert made["start_sha256"] == metadata["dense"]["sha256"]
+    for resample, pretraining in ((1, metadata["next"]), (2, repeated)):
+        found = read_json(bare_project.results / f"finetune/stroke/next/size-1_resample-{resample}/model.json")
+        assert found["start_sha256"]["encoder.safetensors"] == pretraining["sha256"]["encoder.safetensors"]
+        assert (found["source_start"], found.get("source_repeat", 1)) == ("dense", resample)
     labels = np.load(bare_project.results / "slices/heads/part-0000_desc-target_dseg.npy")
     assert set(np.unique(labels)) == {0, 1, 2}
     assert table.loc["dense", "domain"] == "synthetic"
@@ -111,8 +126,8 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     assert metadata["made"]["size"] == [64, 64]
     maps = np.load(bare_project.results / "slices/label-maps/part-0000_desc-structures_dseg.npy")
     assert maps.shape[1:] == (128, 128)
-    for path in tuned.values():
-        assert "decoder.safetensors" in read_json(bare_project.results / path)["start_sha256"]
+    for name, path in tuned.items():
+        assert ("decoder.safetensors" in read_json(bare_project.results / path)["start_sha256"]) == (name != "next")
 
 
 def test_labels_are_made_for_the_datasets_whose_sources_need_them_and_learnt_from_all_of_these(bare_project):
