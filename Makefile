@@ -3,10 +3,11 @@
 # make report        write the report of a finished study
 # make verify        check that results, code, packages and configuration are unchanged; REPAIR=1 deletes damaged results
 # make missing       list the study's missing files
-# make test          run all tests; test-fast: without those that run the workflow; test-slurm: on a real Slurm, as root
+# make test          run all tests; test-fast: without those that run the workflow; test-slurm: on a real Slurm, as root;
+#                    test-publish: those that load a published model with torchvision and timm, installed for them alone
 # make lint, format  check, or apply, the code style
 # make docs          generate docs/configuration.md and docs/workflow.md
-# make lock          resolve envs/requirements.in again
+# make lock          resolve envs/requirements.in and envs/publish.in again
 # make bench         time and memory of each stage of a finished study
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-augmentation
@@ -22,6 +23,7 @@ CORES ?= all
 WORKERS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
+PUBLISH := $(VENV)-publish
 STUDY ?=
 RESULTS = $(shell PYTHONPATH=workflow_scripts $(BIN)/python -c "import sys; from headstart import settings; \
 	config = settings.of_project('.', *sys.argv[1:]); print(config['results'] + '/' + config['study'])" $(STUDY))
@@ -38,7 +40,7 @@ MISSING = $(SNAKEMAKE) --summary | awk -F '\t' '$$5 == "missing" { print $$1 }'
 # Without --forcerun Snakemake only recreates missing files that `all` or a job to run needs.
 FORCED = (echo write_provenance; $(MISSING)) | tr '\n' '\0' | xargs -0
 
-.PHONY: setup run report verify missing test test-fast test-slurm bad-inputs docs lint format lock bench clean
+.PHONY: setup run report verify missing test test-fast test-slurm test-publish bad-inputs docs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -73,6 +75,17 @@ test-slurm: setup
 	tests/slurm/cluster.sh install
 	$(BIN)/python -m pytest -m slurm
 
+# Its packages lie over those of the lock, of which it has no second copy.
+$(PUBLISH)/.installed: envs/publish.txt $(VENV)/.installed
+	rm -rf $(PUBLISH) && $(PYTHON) -m venv $(PUBLISH)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $(PUBLISH)/lock.pth
+	mv $(PUBLISH)/lock.pth "$$($(PUBLISH)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
+	$(PUBLISH)/bin/python -m pip install --quiet --requirement envs/publish.txt --constraint envs/requirements.txt
+	touch $@
+
+test-publish: $(PUBLISH)/.installed
+	$(PUBLISH)/bin/python -m pytest -m publish
+
 bad-inputs: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_inputs.py results/bad-inputs
 	PYTHONPATH=workflow_scripts $(BIN)/python tests/bad_folders.py results/bad-inputs/folders
@@ -100,6 +113,9 @@ lock:
 	(echo "# Made by make lock from requirements.in; change that instead."; \
 	 $(VENV)-lock/bin/pip freeze | sed 's/+cpu$$//') > envs/requirements.txt
 	$(PYTHON) envs/environment.py > envs/environment.yaml
+	$(VENV)-lock/bin/pip install --quiet --requirement envs/publish.in --constraint envs/requirements.txt
+	(echo "# Made by make lock from publish.in, for use with requirements.txt; change publish.in instead."; \
+	 $(VENV)-lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf envs/requirements.txt) > envs/publish.txt
 	rm -rf $(VENV)-lock
 
 bench: setup

@@ -21,6 +21,7 @@ include: "rules/report.smk"
 include: "rules/provenance.smk"
 include: "rules/plan.smk"
 include: "rules/predict.smk"
+include: "rules/publish.smk"
 
 
 rule all:

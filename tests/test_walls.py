@@ -35,7 +35,7 @@ LAYERS = [
     {"tune"},
     {"evaluate"},
     {"report"},
-    {"predict", "provenance", "debug"},
+    {"predict", "publish", "provenance", "debug"},
 ]
 
 
@@ -83,8 +83,8 @@ def new_layout(package):
         replaced("datasets/layouts.py", pattern, new)(package)
 
 
-# The study's jobs; predictions stand beside it and are made when they are asked for.
-PREDICTIONS = {"predict_scan", "tabulate_predictions", "gate_predictions"}
+# Jobs beside the study, which are done when they are asked for.
+BESIDE = {"predict_scan", "tabulate_predictions", "gate_predictions", "publish_model"}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ PREDICTIONS = {"predict_scan", "tabulate_predictions", "gate_predictions"}
     ],
 )
 def test_an_edit_reruns_only_what_it_changes(copied, edit, reruns):
-    changed = changed_by(copied, edit) - PREDICTIONS
+    changed = changed_by(copied, edit) - BESIDE
     assert changed == reruns
 
 

@@ -1,6 +1,7 @@
 import torch
 
 from headstart import job
+from headstart.networks import fine_tuned
 from headstart.predict import segment
 from headstart.template import atlases
 
@@ -8,7 +9,7 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     params = snakemake.params
     torch.set_num_threads(snakemake.threads)
     maps = atlases.tissue_maps()
-    model = segment.load(params.model, params.metadata)
+    model = fine_tuned.load(params.model, params.metadata)
     made = segment.segment(snakemake.input.t1w, model, params.metadata, maps, params.stop, snakemake.threads)
     log.info("result: %s", made.record)
     segment.write(made, snakemake.output[0], snakemake.wildcards.subject, params.model, params.metadata, maps["brain"])

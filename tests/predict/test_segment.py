@@ -14,7 +14,7 @@ from headstart.datasets import intake
 from headstart.images import Grid, Volume
 from headstart.job import UserError, read_json
 from headstart.metrics import overlap
-from headstart.networks import model_files
+from headstart.networks import fine_tuned, model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.predict import request, segment
 from headstart.register.affine import RegisteredScan
@@ -177,7 +177,7 @@ def test_mask_sidecar_and_pictures_are_written_under_bids_names(monkeypatch, fol
 
 
 def test_a_finished_model_is_loaded_from_its_folder(model):
-    network = segment.load(model / request.WEIGHTS, request.read_metadata(model))
+    network = fine_tuned.load(model / request.WEIGHTS, request.read_metadata(model))
     predicted = segment.segment_registered(
         Volume(np.zeros(template.grid(4).shape, np.float32), template.grid(4).affine), network, METADATA
     )
@@ -223,9 +223,9 @@ def test_weights_other_than_those_described_are_refused(model, tmp_path):
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(UserError, match="is not the file that"):
-        segment.load(weights, request.read_metadata(tmp_path / "model"))
+        fine_tuned.load(weights, request.read_metadata(tmp_path / "model"))
     with pytest.raises(UserError, match="says voxel_mm is 4 but"):
-        segment.load(model / request.WEIGHTS, {**request.read_metadata(model), "voxel_mm": 2})
+        fine_tuned.load(model / request.WEIGHTS, {**request.read_metadata(model), "voxel_mm": 2})
 
 
 def test_scans_are_found_under_any_name(model, folder):

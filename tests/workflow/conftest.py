@@ -78,6 +78,11 @@ class Project:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
         return {"args": command, "cwd": self.folder, "env": {**os.environ, "NO_ET": "1"}}
 
+    def written(self, *parts: str) -> dict[Path, int]:
+        """When each file in these folders of the results was written, in ns."""
+        files = chain(*(sorted((self.results / part).rglob("*")) for part in parts))
+        return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
+
     def outcome(self) -> dict[str, bytes]:
         """All that the study answers with, by name; something of each part, weights among it."""
         kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in ANSWERS}

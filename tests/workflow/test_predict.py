@@ -16,10 +16,6 @@ pytestmark = pytest.mark.workflow
 MODEL = "results/tiny/finetune/stroke/scratch/size-2_resample-1"
 
 
-def written(folder):
-    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
 def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
     new = finished.folder / "new scans; $(ünter)"
     new.mkdir()
@@ -31,7 +27,8 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
     (new / "broken.nii.gz").write_bytes(whole[: len(whole) // 2])
     asked = {"model": MODEL, "folder": new.name}
     (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
-    before = {name: written(finished.results / name) for name in ("pretrain", "finetune", "template", "derivatives")}
+    kept = ("pretrain", "finetune", "template", "derivatives")
+    before = finished.written(*kept)
     planned = finished.to_run("predict", study="predict.yaml")
     assert planned == {"predict_scan": 3, "tabulate_predictions": 1, "gate_predictions": 1, "predict": 1}
 
@@ -59,7 +56,7 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
         told = read_json(f"{stem}.json")
         assert told["Classes"] == {"0": "background", "1": "lesion"}
         assert told["ModelSHA256"] == read_json(finished.folder / MODEL / "model.json")["sha256"]["model.safetensors"]
-    assert {name: written(finished.results / name) for name in before} == before
+    assert finished.written(*kept) == before
     metadata = read_json(finished.folder / MODEL / "model.json")
     assert metadata["template"] == template.SPACE
     assert metadata["voxel_mm"] == 4

@@ -60,7 +60,7 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
     found = []
     for name, target in config["targets"].items():
         entry = config["datasets"][target["dataset"]]
-        tested = _set_of(entry)
+        tested = set_of(entry)
         for source in sources.values():
             # What a source continues has seen, it has seen too.
             seen = lineage(source, sources)
@@ -115,7 +115,7 @@ def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str
     if not source.trained or source.natural:
         return found
     entry, target = config["datasets"][source.dataset], config["datasets"][tested]
-    named = _set_of(entry)
+    named = set_of(entry)
     if named and not _comparable(entry, target):
         place = f"datasets.{source.dataset}"
         exclude = f"leave the people of the target out of {place}, and name what is left in {place}.set"
@@ -127,7 +127,7 @@ def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str
     return found
 
 
-def _set_of(entry: Mapping) -> str | None:
+def set_of(entry: Mapping) -> str | None:
     """The name of the set that a dataset is from; None if it is not known."""
     return entry.get("set") or (entry["layout"] if entry["layout"] in SETS else None)
 
@@ -143,7 +143,7 @@ def _relation(origin: str, tested: str) -> tuple[bool, str | None]:
 
     The words begin with the name of ``origin``.
     """
-    one, other = _canonical(origin), _canonical(tested)
+    one, other = canonical(origin), canonical(tested)
     if one == other:
         return True, f"{origin}, the target's own set"
     inside, within = _inside(one), _inside(other)
@@ -178,7 +178,7 @@ def _around(name: str) -> set[str]:
     return {a for a, relation, _, _ in _table() if relation == _CONTAINS and name in _inside(a)}
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
     """The name that the table has for a set; capitals and all but letters and digits do not matter."""
     return _aliases().get(_plain(name), _plain(name))
 

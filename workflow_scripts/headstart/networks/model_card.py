@@ -12,37 +12,51 @@ _NAMES = 10
 
 def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]) -> None:
     """Write a model card: what an encoder is, what it was trained on, and how to use it in another project."""
-    last = history[-1] if history else {}
     size = " x ".join(map(str, metadata["size"]))
-    data = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
-    score = last.get("validation")
     lines = [
         f"# Encoder: {metadata.get('source', metadata['kind'])}",
         "",
         f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__}.",
         "",
+        *training(metadata, history),
+        f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
+        *_of_file(metadata),
+        "",
+        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
+        "",
+        *in_torchvision(metadata["encoder"]),
+    ]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def training(metadata: Mapping, history: Sequence[Mapping]) -> list[str]:
+    """How an encoder was trained, as items of a list."""
+    last = history[-1] if history else {}
+    data = f"{metadata['slices']} slices in {metadata['files']} files" if "slices" in metadata else "nothing"
+    score = last.get("validation")
+    return [
         f"- task: {metadata['kind']}",
         f"- trained on: {metadata.get('file', data)}",
         *([f"- started from: the source {metadata['start']} of the same study"] if "start" in metadata else []),
         *([f"- repeat: {metadata['repeat']}"] if "repeat" in metadata else []),
         f"- epochs: {last.get('epoch', 0)}",
         *([f"- {metadata['measure']} on held-out slices: {score:.3f}"] if score is not None else []),
-        f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
-        *_of_file(metadata),
-        "",
-        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
-        "",
+    ]
+
+
+def in_torchvision(encoder: str) -> list[str]:
+    """A block of code that loads ``encoder.safetensors`` into torchvision's network."""
+    return [
         "```python",
         "from safetensors.torch import load_file",
         "import torch, torchvision",
         "",
-        f"network = torchvision.models.{metadata['encoder']}()",
+        f"network = torchvision.models.{encoder}()",
         "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
         'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
         "network.load_state_dict(weights, strict=False)  # all but fc",
         "```",
     ]
-    write_text(path, "\n".join(lines) + "\n")
 
 
 def _of_file(metadata: Mapping) -> list[str]:

@@ -18,8 +18,7 @@ from headstart import images, job
 from headstart.datasets import intake
 from headstart.images import Volume
 from headstart.job import UserError
-from headstart.networks import model_files
-from headstart.networks.architectures import Architecture, Segmenter
+from headstart.networks.architectures import Segmenter
 from headstart.register import quality, quality_table
 from headstart.register.affine import RegisteredScan, RegistrationSettings, register
 from headstart.report import scan_pictures
@@ -59,15 +58,6 @@ class _Timer:
         started = time.monotonic()
         yield
         self.seconds[step] = round(time.monotonic() - started, 2)
-
-
-def load(weights: PathLike, metadata: Mapping) -> Segmenter:
-    """The fine-tuned network in ``weights``, whose ``model.json`` must say ``metadata``.
-
-    ``metadata``: see :func:`headstart.predict.request.read_metadata`. Raises the :class:`UserError` of
-    :func:`headstart.networks.model_files.load_segmenter`.
-    """
-    return model_files.load_segmenter(weights, Architecture.of(metadata["network"]), metadata)
 
 
 def segment(

@@ -1,0 +1,63 @@
+# A fine-tuned model packed for other projects: `snakemake publish`. The model is a parameter and not an input, so that
+# Snakemake never trains it for this; the study must have been run.
+
+import functools
+from dataclasses import asdict
+
+from headstart.publish import choice, terms
+
+PUBLISHED = f"{RESULTS}/published/{{name}}"
+
+
+@functools.cache
+def chosen():
+    """The model to publish, read only when it is asked for; an error ends the run in one sentence."""
+    try:
+        return choice.read_choice(config["publish"], TARGETS, RESULTS)
+    except job.UserError as error:
+        # Snakemake would add a traceback to the error of an input function.
+        sys.exit(f"headstart: publish: {error}")
+
+
+def people_tested(target):
+    """Number of participants in a target's test set."""
+    scans = SCANS[TARGETS[target]["dataset"]]
+    split = next(split for (name, _, _), split in SPLITS.items() if name == target)
+    return len({scans[subject].person for subject in split.test})
+
+
+def study_of(target, source):
+    """What the card says of the study, see headstart.publish.card.Study."""
+    return {
+        "name": config["study"],
+        "people": people_tested(target),
+        "overlap": leaks.of_source([overlap for overlap in OVERLAPS if overlap.target == target], source),
+        "terms": terms.of_model(config, source, target, BACKENDS),
+    }
+
+
+rule publish_model:
+    output:
+        f"{PUBLISHED}/README.md",
+        f"{PUBLISHED}/model.json",
+        f"{PUBLISHED}/model.safetensors",
+        f"{PUBLISHED}/encoder.safetensors",
+        f"{PUBLISHED}/network.pt2",
+    log:
+        f"{RESULTS}/logs/publish_model/{{name}}.log",
+    wildcard_constraints:
+        name="[A-Za-z0-9-]+",
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
+    params:
+        code=code_of("publish_model"),
+        choice=lambda wildcards: asdict(chosen()),
+        study=lambda wildcards: study_of(chosen().target, SOURCES[chosen().source]),
+    script:
+        "../workflow_scripts/publish_model.py"
+
+
+rule publish:
+    input:
+        lambda wildcards: expand(rules.publish_model.output, name=chosen().name),

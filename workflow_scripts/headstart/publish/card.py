@@ -1,0 +1,197 @@
+"""The model card of a published model: what it is, how good it is, what it was made from, and how to load it.
+
+``tests/publish`` runs its blocks of Python as they stand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from headstart.networks import model_card
+from headstart.publish.choice import Choice
+from headstart.sources import BASELINE
+from headstart.version import __version__
+
+_DECODERS = {"unet": "a U-Net with a {}", "paper": "the decoder of Zoetmulder et al. 2022 on a {}"}
+_CITATION = (
+    "Please cite headstart (its `CITATION.cff`), the study that it follows (Zoetmulder et al. 2022, doi "
+    "10.1016/j.cmpb.2021.106539), and the datasets above."
+)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """``model.json`` of the encoder that a model started from, and the rows of its ``training.tsv``."""
+
+    metadata: Mapping
+    history: Sequence[Mapping]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the card says of the study.
+
+    people: participants in the test set; overlap: what pre-training and test have, or may have, in common, in words;
+    terms: those of the data (:func:`headstart.publish.terms.of_model`).
+    """
+
+    name: str
+    people: int
+    overlap: str
+    terms: Sequence[str]
+
+
+def text(choice: Choice, study: Study, pretraining: Pretraining) -> str:
+    """The card in Markdown."""
+    network = choice.metadata["network"]
+    sections = {
+        "Scores": _scores(choice, study),
+        "Intended use and limits": _limits(choice.metadata),
+        "Data and their terms": [*(f"- {line}" for line in study.terms), "", *_BEFORE_PASSING_ON],
+        "Load it": _loading(choice.metadata),
+        "Training": _training(choice, pretraining),
+        "Citation and versions": [_CITATION, "", _versions(choice.metadata)],
+    }
+    kind = _DECODERS[network.get("decoder", "paper")].format(network["encoder"])
+    lines = [
+        f"# {choice.target}: {choice.source}",
+        "",
+        f"**Research use only; not a medical device.** This network, {kind}, segments "
+        f"{', '.join(choice.metadata['classes'][1:])} in axial slices of T1-weighted MRI of the brain. It was "
+        f"fine-tuned on {choice.size} labelled scan{'s' * (choice.size != 1)} from the source `{choice.source}` in the "
+        f"study `{study.name}` (resample {choice.resample}). It is published because {choice.reason}.",
+    ]
+    for title, content in sections.items():
+        lines += ["", f"## {title}", "", *content]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(choice: Choice, study: Study) -> list[str]:
+    """The scores of the source at each set size, that of this model, and the verdict."""
+    rows = [
+        f"| {row['size']} | {row['level']} | {_interval(row['score'], row['low'], row['high'])} | "
+        f"{_interval(row['gain'], row['gain_low'], row['gain_high'], '+')} | {_number(row['p_holm'])} | "
+        f"{row['resamples']} | {row['scans']} |"
+        for row in choice.scores
+    ]
+    return [
+        f"Mean {choice.measure} with 95 % confidence intervals of all models of this source, on test scans of "
+        f"{study.people} participants on whom none was fine-tuned:",
+        "",
+        f"| labelled scans | per | {choice.measure} | gain over {BASELINE} | adjusted p | training sets | test scans |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"This very model: {_number(choice.own)} per volume. A source that is chosen for its score on these test scans "
+        "does a little worse on others. The study's verdict: " + choice.verdict,
+        *(["", f"Pre-training and test have, or may have, in common: {study.overlap}."] if study.overlap else []),
+    ]
+
+
+_BEFORE_PASSING_ON = [
+    "Terms of data may also hold for weights that were trained on them; who passes the weights on has to see to that."
+]
+
+
+def _limits(metadata: Mapping) -> list[str]:
+    """What the network is for, and what its input must be."""
+    height, width = metadata["size"]
+    low, high = metadata["percentiles"]
+    discarded = metadata["discard_mm"]
+    return [
+        "For research on segmentation and transfer learning; for no diagnosis, treatment or other clinical use. Scores "
+        "hold for scans like the test scans: other scanners, field strengths, sequences, ages and diseases were not "
+        "tested.",
+        "",
+        "The input must be made as that of the study, which `snakemake predict` does:",
+        "",
+        f"- T1-weighted scans, registered to {metadata['template']} by an affine transform, voxels of "
+        f"{metadata['voxel_mm']:g} mm;",
+        f"- axial slices of {height} x {width} pixels, rows from posterior to anterior, columns from left to right, "
+        "padded with 0 on all sides;",
+        f"- intensities clipped at percentiles {low:g} and {high:g} of the head's voxels and scaled to [0, 1], 0 being "
+        "black;",
+        f"- slices of the top {discarded['top']:g} mm and the bottom {discarded['bottom']:g} mm of the template's "
+        "field of view were not trained on.",
+    ]
+
+
+def _loading(metadata: Mapping) -> list[str]:
+    """Blocks of code that load the files in another project, each on its own, from the folder of the card."""
+    height, width = metadata["size"]
+    encoder = metadata["network"]["encoder"]
+    classes = ", ".join(f"{k} {name}" for k, name in enumerate(metadata["classes"]))
+    return [
+        "**With headstart**, which prepares the scans, too: `snakemake predict --cores 4 --config "
+        "'predict={model: <this folder>, folder: <new scans>}'`.",
+        "",
+        "**The whole network in plain torch.** `network.pt2` is a program of torch's own operations, for slices "
+        f"of {height} x {width}, in evaluation mode and float32. To train the whole network further, take "
+        "`model.safetensors` and headstart's code. Load such programs only from those you trust.",
+        "",
+        "```python",
+        "import torch",
+        "",
+        'network = torch.export.load("network.pt2").module()',
+        f"slices = torch.zeros(3, 1, {height}, {width})  # any number of slices",
+        f"labels = network(slices).argmax(1)  # {classes}",
+        "```",
+        "",
+        f"**Its encoder in torchvision**, a {encoder} for one channel, which can be trained:",
+        "",
+        *model_card.in_torchvision(encoder),
+        "",
+        "**In timm**, with the maps of all stages (without `features_only`, add `num_classes=0`):",
+        "",
+        "```python",
+        "import timm",
+        "from safetensors.torch import load_file",
+        "",
+        f'network = timm.create_model("{encoder}", in_chans=1, features_only=True)',
+        'network.load_state_dict(load_file("encoder.safetensors"))',
+        "```",
+        "",
+        "**In MONAI**, whose first stride and shortcuts are others by default:",
+        "",
+        "```python",
+        f"from monai.networks.nets import {encoder}",
+        "from safetensors.torch import load_file",
+        "",
+        'options = {"conv1_t_stride": 2, "bias_downsample": False, "feed_forward": False}',
+        f"network = {encoder}(spatial_dims=2, n_input_channels=1, **options)",
+        'network.load_state_dict(load_file("encoder.safetensors"))',
+        "```",
+    ]
+
+
+def _training(choice: Choice, pretraining: Pretraining) -> list[str]:
+    """How the model was pre-trained and fine-tuned."""
+    settings = choice.metadata["training"]
+    length = f"{settings['steps']} updates" if settings.get("steps") else f"{settings['epochs']} epochs"
+    return [
+        "The encoder before fine-tuning:",
+        "",
+        *model_card.training(pretraining.metadata, pretraining.history),
+        "",
+        f"Fine-tuning: {length} in batches of {settings['batch_size']}, learning rate {settings['learning_rate']:g}, "
+        f"{'with' if choice.metadata['augment'] else 'without'} augmentation; the scores were computed with "
+        f"`precision: {settings['precision']}`. `model.json` has all settings, the seed and the hashes of the data.",
+    ]
+
+
+def _versions(metadata: Mapping) -> str:
+    """The versions with which the model was trained and packed."""
+    trained = ", ".join(f"{name} {version}" for name, version in metadata["versions"].items())
+    return f"Trained with {trained}; packed by headstart {__version__}."
+
+
+def _interval(value: float, low: float, high: float, sign: str = "") -> str:
+    """A value with its 95 % confidence interval."""
+    if pd.isna(value):
+        return "n/a"
+    return f"{value:{sign}.3f} [{_number(low, sign)}, {_number(high, sign)}]"
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "n/a" if pd.isna(value) else f"{value:{sign}.3f}"
