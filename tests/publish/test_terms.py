@@ -19,13 +19,14 @@ def lines(datasets, source, backends=ANTS):
     config = settings.of_project(ROOT)
     config["datasets"] |= datasets
     config["targets"] = {"lesion": {**config["targets"]["stroke"], "dataset": "mine"}}
-    config["pretrain"]["sources"] = {"own": source}
+    name = "own" if source else "scratch"
+    config["pretrain"]["sources"] = {name: source}
     study = settings.resolve(
         ROOT / "config.yaml",
         ROOT / "rules/schemas/config.schema.yaml",
         {key: config[key] for key in ("datasets", "targets", "pretrain")},
     )
-    return terms.of_model(study, sources.of_study(study)["own"], "lesion", backends)
+    return terms.of_model(study, sources.of_study(study)[name], "lesion", backends)
 
 
 def flat(**entry):
@@ -70,11 +71,14 @@ def test_the_source_has_its_data_and_the_atlases_of_its_labels():
 
 def test_weights_from_a_file_name_what_they_were_trained_on():
     mine = {"mine": {"layout": "lesjak", "folder": "f"}}
-    for trained_on, said in (
-        (["imagenet", "ours"], "ImageNet, ILSVRC 2012, image-net.org: for research, after registration; ours: ask"),
-        ([], "trained on data that the study does not name"),
+    for named, said in (
+        (
+            {"trained_on": ["imagenet", "ours"]},
+            "ImageNet, ILSVRC 2012, image-net.org: for research, after registration; ours: ask",
+        ),
+        ({}, "trained on data that the study does not name"),
     ):
-        _, weights = lines(mine, {"weights": {"file": "a.pth", "trained_on": trained_on}})
+        _, weights = lines(mine, {"weights": {"file": "a.pth", **named}})
         assert said in weights
         assert weights.endswith("ask who published the weights for their licence")
 
