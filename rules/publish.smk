@@ -19,6 +19,13 @@ def chosen():
         sys.exit(f"headstart: publish: {error}")
 
 
+def chosen_as(name):
+    """The model to publish, which must have this name: files may be asked for by their paths."""
+    if chosen().name != name:
+        sys.exit(f"headstart: publish: {chosen().name} is chosen, not {name}; set publish.target and publish.source.")
+    return chosen()
+
+
 def people_tested(target):
     """Number of participants in a target's test set."""
     scans = SCANS[TARGETS[target]["dataset"]]
@@ -52,7 +59,7 @@ rule publish_model:
         runtime=per_attempt(30),
     params:
         code=code_of("publish_model"),
-        choice=lambda wildcards: asdict(chosen()),
+        choice=lambda wildcards: asdict(chosen_as(wildcards.name)),
         study=lambda wildcards: study_of(chosen().target, SOURCES[chosen().source]),
     script:
         "../workflow_scripts/publish_model.py"

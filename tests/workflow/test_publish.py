@@ -41,6 +41,10 @@ def test_the_winner_of_a_finished_study_is_packed_and_nothing_is_trained(finishe
     assert done.returncode == 0, done.stderr[-2000:]
     assert read_json(finished.results / f"published/stroke-{other}/model.json")["published"]["size"] == 1
 
+    stopped = finished.snakemake("results/tiny/published/stroke-other/README.md")
+    assert stopped.returncode != 0
+    assert "is chosen, not stroke-other; set publish.target and publish.source" in stopped.stderr
+
 
 def test_an_unfinished_study_is_said_in_one_sentence(bare_project):
     stopped = bare_project.snakemake("publish")
