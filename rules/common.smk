@@ -93,6 +93,10 @@ try:
         name: labels.choose_backend(entry.get("backend", config["label"]["backend"]), fsl.is_installed())
         for name, entry in config["datasets"].items()
     }
+    if "/" in config["network"]["encoder"]:
+        from headstart.networks import backbones
+
+        backbones.channels_of(config["network"]["encoder"])
     # What pre-training and test data have, or may have, in common.
     OVERLAPS = leaks.find(config, SOURCES, BACKENDS)
     for warning in leaks.warnings(OVERLAPS):

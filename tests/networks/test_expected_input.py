@@ -9,6 +9,7 @@ from torch.nn import functional
 from headstart.job import UserError
 from headstart.networks.expected_input import ExpectedInput, fold
 from headstart.networks.external_weights import WeightFile, load_trunk
+from headstart.networks.trunks import STEM
 
 IMAGENET = ExpectedInput((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 GREY = ExpectedInput((0.2,), (0.3,))
@@ -63,7 +64,7 @@ def test_a_grey_slice_gives_what_the_original_gives_for_its_normalised_channels(
 def test_only_where_the_kernel_reaches_beyond_the_image_does_the_originals_padding_differ(rgb_state):
     """The original pads with the grey of the mean: the first two and the last places of the first map, and no other."""
     folded, grey = dict(rgb_state), slices()
-    fold(folded, IMAGENET)
+    fold(folded, IMAGENET, STEM)
     ours, theirs = stem(folded, grey), stem(rgb_state, as_given(grey, GIVEN["torchvision"][1]))
     assert close(ours[..., 2:-1, 2:-1], theirs[..., 2:-1, 2:-1])
     for edge in (
@@ -78,7 +79,7 @@ def test_only_where_the_kernel_reaches_beyond_the_image_does_the_originals_paddi
 def test_with_black_as_mean_the_borders_agree_too(rgb_state):
     black, grey = ExpectedInput((0.0, 0.0, 0.0), (0.5, 0.25, 2.0)), slices()
     folded = dict(rgb_state)
-    assert fold(folded, black) == ["conv1.weight"]
+    assert fold(folded, black, STEM) == ["conv1.weight"]
     assert close(stem(folded, grey), stem(rgb_state, as_given(grey, lambda x: x / torch.tensor([0.5, 0.25, 2.0]))))
 
 
@@ -86,7 +87,7 @@ def test_a_fold_worked_by_hand():
     """Two outputs, with kernels of ones and of twos: (x - 0.5) / 0.25 is 4 x - 2."""
     state = {"conv1.weight": torch.ones(2, 1, 7, 7), "bn1.running_mean": torch.tensor([5.0, 6.0])}
     state["conv1.weight"][1] = 2
-    assert fold(state, ExpectedInput((0.5,), (0.25,))) == ["conv1.weight", "bn1.running_mean"]
+    assert fold(state, ExpectedInput((0.5,), (0.25,)), STEM) == ["conv1.weight", "bn1.running_mean"]
     assert state["conv1.weight"][:, 0, 0, 0].tolist() == [4, 8]
     assert state["bn1.running_mean"].tolist() == [5 + 49 * 2, 6 + 98 * 2]
 
@@ -94,7 +95,7 @@ def test_a_fold_worked_by_hand():
 def test_an_encoder_that_expects_a_studys_own_slices_is_not_changed(rgb_state):
     plain = ExpectedInput((0.0,), (1.0,))
     state = state_for(plain, rgb_state)
-    assert fold(dict(state), plain) == []
+    assert fold(dict(state), plain, STEM) == []
 
 
 def test_other_channels_than_those_of_the_file_are_refused(tmp_path):

@@ -71,6 +71,12 @@ def check(config: Mapping) -> None:
             )
         check_classes(f"targets.{name}.classes", target["classes"])
     check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
+    network = config["network"]
+    if network["decoder"] == "paper" and "/" in network["encoder"]:
+        raise UserError(
+            f"network.encoder is {network['encoder']}, and the paper's decoder follows a ResNet; set network.decoder "
+            "to unet."
+        )
     if config["slice"]["size"] % 32:
         raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
 

@@ -147,7 +147,7 @@ def metadata(
         "seed": training_set.seed,
         "start_sha256": dict(start),
         "data_sha256": store.fingerprint(data),
-        "versions": model_files.versions(),
+        "versions": model_files.versions(settings.architecture.encoder),
         **settings.expects,
         **about,
     }

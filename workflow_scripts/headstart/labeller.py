@@ -159,7 +159,7 @@ def metadata(settings: LabellerSettings, scans: LabelledScans, seed: int, traine
         "training": asdict(settings.training),
         "seed": seed,
         "data_sha256": store.fingerprint([*scans.t1s, *scans.tissues, *scans.structures]),
-        "versions": model_files.versions(),
+        "versions": model_files.versions(settings.architecture.encoder),
         **settings.expects,
     }
 

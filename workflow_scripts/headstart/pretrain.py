@@ -267,7 +267,7 @@ def _metadata(kind: str, architecture: Architecture, seed: int, untrained: Itera
         "untrained": list(untrained),
         "intensities": "[0, 1]",
         "seed": seed,
-        "versions": model_files.versions(),
+        "versions": model_files.versions(architecture.encoder),
     }
 
 

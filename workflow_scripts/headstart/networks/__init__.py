@@ -1,6 +1,7 @@
 """The networks and their files.
 
-- ``trunks``: encoders; ``decoders``: decoders, discriminator and classification heads
+- ``trunks``: encoders; ``backbones``: those of MONAI and timm
+- ``decoders``: decoders, discriminator and classification heads
 - ``architectures``: the networks that a study makes of them
 - ``model_files``: weights as safetensors, with metadata that describes them
 - ``start``: pre-trained weights from which a training starts; ``fine_tuned``: fine-tuned networks, read back

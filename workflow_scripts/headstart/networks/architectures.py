@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from headstart.networks.backbones import Backbone, channels_of
 from headstart.networks.decoders import ClassificationHead, Decoder, Discriminator, PooledHead, UNetDecoder
 from headstart.networks.trunks import Encoder, Trunk, stage_channels
 
@@ -25,7 +26,7 @@ class Segmenter(nn.Module):
     highest of all of these, so that a pixel has the class that is the most likely of all.
     """
 
-    def __init__(self, encoder: Trunk, decoder: nn.Module, *, others: int = 0) -> None:
+    def __init__(self, encoder: Trunk | Backbone, decoder: nn.Module, *, others: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -43,7 +44,7 @@ class Segmenter(nn.Module):
 class Classifier(nn.Module):
     """An encoder and a classification head: slices in, class scores out."""
 
-    def __init__(self, encoder: Trunk, head: nn.Module) -> None:
+    def __init__(self, encoder: Trunk | Backbone, head: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
@@ -57,7 +58,8 @@ class Classifier(nn.Module):
 class Architecture:
     """The architecture of a study's networks.
 
-    ``encoder``: the trunk, a key of :data:`headstart.networks.trunks.RESNETS`. ``decoder``: "paper" for the paper's
+    ``encoder``: the trunk, a key of :data:`headstart.networks.trunks.RESNETS`, or library and model of a
+    :class:`headstart.networks.backbones.Backbone`, which needs the decoder "unet". ``decoder``: "paper" for the paper's
     latent map and decoder, to which ``latent_channels``, ``decoder_widths`` and ``normalisation`` belong
     (:class:`headstart.networks.decoders.Decoder`), or "unet" for one with ``unet_widths``
     (:class:`headstart.networks.decoders.UNetDecoder`).
@@ -82,10 +84,10 @@ class Architecture:
         latent = {"latent_channels": self.latent_channels} if self.decoder == "paper" else {}
         return {"encoder": self.encoder, "decoder": self.decoder, **latent}
 
-    def make_encoder(self, seed: int) -> Trunk:
+    def make_encoder(self, seed: int) -> Trunk | Backbone:
         """A new encoder whose weights depend on ``seed`` alone; torch's global generator is not changed."""
         with _seeded(seed):
-            return Encoder(self.encoder, self.latent_channels) if self.decoder == "paper" else Trunk(self.encoder)
+            return Encoder(self.encoder, self.latent_channels) if self.decoder == "paper" else _trunk(self.encoder)
 
     def make_decoder(self, classes: int, seed: int, *, skips: bool = True) -> Decoder | UNetDecoder:
         """A new decoder, initialised likewise; one that outputs an image has one class.
@@ -95,7 +97,7 @@ class Architecture:
         with _seeded(seed):
             if self.decoder == "paper":
                 return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
-            return UNetDecoder(stage_channels(self.encoder), self.unet_widths, classes, skips=skips)
+            return UNetDecoder(_channels(self.encoder), self.unet_widths, classes, skips=skips)
 
     def make_segmenter(self, classes: int, seed: int, *, others: int = 0) -> "Segmenter":
         """An encoder and a decoder with skip connections, both initialised from this seed.
@@ -110,7 +112,7 @@ class Architecture:
         The paper's decoder sees only the latent map, which cannot represent the course of the cortex.
         """
         with _seeded(seed):
-            return Segmenter(Trunk(self.encoder), UNetDecoder(stage_channels(self.encoder), LABELLER_WIDTHS, classes))
+            return Segmenter(_trunk(self.encoder), UNetDecoder(_channels(self.encoder), LABELLER_WIDTHS, classes))
 
     def make_discriminator(self, seed: int) -> Discriminator:
         """A new discriminator, initialised likewise."""
@@ -122,7 +124,15 @@ class Architecture:
         with _seeded(seed):
             if self.decoder == "paper":
                 return ClassificationHead(classes, self.latent_channels, size)
-            return PooledHead(classes, stage_channels(self.encoder)[-1])
+            return PooledHead(classes, _channels(self.encoder)[-1])
+
+
+def _trunk(name: str) -> Trunk | Backbone:
+    return Backbone(name) if "/" in name else Trunk(name)
+
+
+def _channels(name: str) -> tuple[int, ...]:
+    return channels_of(name) if "/" in name else stage_channels(name)
 
 
 def count_parameters(model: nn.Module) -> int:

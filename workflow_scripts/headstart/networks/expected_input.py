@@ -23,27 +23,41 @@ class ExpectedInput:
     std: tuple[float, ...]
 
 
-def fold(state: dict[str, torch.Tensor], expected: ExpectedInput) -> list[str]:
-    """Fold the input that a trunk expects into its first convolution and batch norm, in place.
+@dataclass(frozen=True)
+class Stem:
+    """The names of a trunk's tensors into which the input that it expects is folded.
+
+    ``kernel``: of its first convolution. What is to be subtracted from the output of that one is subtracted from its
+    ``bias``, or added to the ``running_mean`` of the batch norm that follows; None for what it lacks.
+    """
+
+    kernel: str
+    bias: str | None
+    running_mean: str | None
+
+
+def fold(state: dict[str, torch.Tensor], expected: ExpectedInput, stem: Stem) -> list[str]:
+    """Fold the input that a trunk expects into its first convolution, and into its bias or batch norm, in place.
 
     With kernel K_c, mean m_c and standard deviation s_c of channel c, the first convolution of a grey x is the sum over
-    c of K_c * ((x - m_c) / s_c): one kernel, and a constant for each output, which is added to the running mean.
-    Computed in float64.
+    c of K_c * ((x - m_c) / s_c): one kernel, and a constant for each output. Computed in float64.
 
     Exact wherever the kernel lies within the image. Beyond the border, the encoder pads x with 0, black; the original
     pads its normalised channels with 0, the mean, which draws a grey frame around the image. There the encoder gives
     what the original gives for an image that goes on in black. No grey value of the padding would repeat the frame, for
     the means of the channels differ; and encoders are to load into a plain ResNet, which pads with 0.
 
-    ``state``: has ``conv1.weight`` (64, C, 7, 7), C channels as in ``expected``, and ``bn1.running_mean`` (64,).
-    Returns the names of what changed.
+    ``state``: has the tensors of the stem, the kernel (O, C, h, w) with C channels as in ``expected``. Returns the
+    names of what changed.
     """
-    kernels = state["conv1.weight"].double()
+    kernels = state[stem.kernel].double()
     mean, std = (torch.tensor(values, dtype=torch.float64) for values in (expected.mean, expected.std))
-    folded = {
-        "conv1.weight": torch.einsum("ochw,c->ohw", kernels, 1 / std).unsqueeze(1),
-        "bn1.running_mean": state["bn1.running_mean"].double() + torch.einsum("ochw,c->o", kernels, mean / std),
-    }
+    folded = {stem.kernel: torch.einsum("ochw,c->ohw", kernels, 1 / std).unsqueeze(1)}
+    constant = torch.einsum("ochw,c->o", kernels, mean / std)
+    if stem.bias:
+        folded[stem.bias] = state[stem.bias].double() - constant
+    else:
+        folded[stem.running_mean] = state[stem.running_mean].double() + constant
     changed = [name for name, tensor in folded.items() if not torch.equal(tensor, state[name].double())]
     state |= {name: folded[name].float() for name in changed}
     return changed

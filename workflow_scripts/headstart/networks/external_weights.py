@@ -1,4 +1,4 @@
-"""Weights from other projects: loads the trunk of a ResNet from torchvision, timm, MONAI or Taskonomy into an encoder.
+"""Weights from other projects: loads a trunk from torchvision, timm, MONAI, Taskonomy and others into an encoder.
 
 What stands before the names of its tensors is found (:mod:`headstart.networks.trunk_names`); what the trunk expects of
 an image is folded into its first layer (:mod:`headstart.networks.expected_input`).
@@ -14,9 +14,10 @@ import torch
 from headstart import job, stand_ins
 from headstart.job import UserError
 from headstart.networks import expected_input, foreign_weights
-from headstart.networks.expected_input import ExpectedInput
-from headstart.networks.trunk_names import named_tensors, trunk_of
-from headstart.networks.trunks import Trunk
+from headstart.networks.backbones import Backbone
+from headstart.networks.expected_input import ExpectedInput, Stem
+from headstart.networks.trunk_names import backbone_of, named_tensors, trunk_of
+from headstart.networks.trunks import STEM, Trunk
 from headstart.networks.weight_files import read_state, shown
 
 _COUNT = "num_batches_tracked"
@@ -54,28 +55,37 @@ class Loaded:
     unused: tuple[str, ...]
 
 
-def load_trunk(encoder: Trunk, file: WeightFile) -> Loaded:
+def load_trunk(encoder: Trunk | Backbone, file: WeightFile) -> Loaded:
     """Load a whole trunk from safetensors or a torch file into ``encoder``.
 
     A first convolution of three (RGB) channels is summed over them, so that a grey image gives what it would give in
-    three equal channels, normalised as the file expects. Biases before batch norm are subtracted from its running mean.
+    three equal channels, normalised as the file expects. Biases of a ResNet before batch norm are subtracted from its
+    running mean. A backbone of another library takes files with that library's names.
     Raises :class:`UserError` if the file is missing or has another checksum, has no trunk or several, has a trunk of
     another architecture, or naming the tensors that are unknown, missing, of another shape, or not finite.
     """
     path = file.path
     _check_file(path, file.sha256)
-    found, unused = trunk_of(path, dict(named_tensors(read_state(path))), file.prefix)
+    tensors = dict(named_tensors(read_state(path)))
     wanted = {name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith("compress.")}
-    state = _float32(path, found)
-    if reason := foreign_weights.variant(state, foreign_weights.architecture(wanted)):
-        raise UserError(f"{path} {reason}.")
-    biased = _fold_biases(state)
+    biased: list[str] = []
+    if isinstance(encoder, Backbone):
+        plain = [name.removeprefix(encoder.prefix) for name in wanted]
+        found, unused = backbone_of(path, tensors, file.prefix, plain)
+        state = _float32(path, {encoder.prefix + name: tensor for name, tensor in found.items()})
+        stem = encoder.stem
+    else:
+        found, unused = trunk_of(path, tensors, file.prefix)
+        state, stem = _float32(path, found), STEM
+        if reason := foreign_weights.variant(state, foreign_weights.architecture(wanted)):
+            raise UserError(f"{path} {reason}.")
+        biased = _fold_biases(state)
     # Older files have no count of batches; nothing here uses it.
     counted = [name for name in wanted if name.endswith(_COUNT) and name not in state]
     state |= {name: wanted[name] for name in counted}
-    _check_fit(path, state, wanted)
+    _check_fit(path, state, wanted, stem.kernel)
     _check_values(path, state)
-    adapted = list(dict.fromkeys((*_fold_input(path, state, file.expects), *biased)))
+    adapted = list(dict.fromkeys((*_fold_input(path, state, file.expects, stem), *biased)))
     encoder.load_state_dict(state, strict=False)
     missing = [name for name in encoder.state_dict() if name not in wanted or name in counted]
     loaded = [name for name in wanted if name not in (*adapted, *counted)]
@@ -104,17 +114,19 @@ def _float32(path: str | os.PathLike, trunk: Mapping[str, torch.Tensor]) -> dict
     return {**trunk, **{name: trunk[name].float() for name in weights}}
 
 
-def _check_fit(path: str | os.PathLike, state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
+def _check_fit(
+    path: str | os.PathLike, state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], kernel: str
+) -> None:
     """Raise :class:`UserError` unless the trunk has the tensors that the encoder wants, of one or three channels."""
     shapes = {name: tensor.shape for name, tensor in state.items()}
-    if "conv1.weight" in shapes:
-        outputs, channels, *kernel = shapes["conv1.weight"]
+    if kernel in shapes:
+        outputs, channels, *sides = shapes[kernel]
         if channels not in expected_input.CHANNELS:
             raise UserError(
-                f"{path} takes images of {channels} channels (conv1.weight); take weights for one channel (grey) or "
+                f"{path} takes images of {channels} channels ({kernel}); take weights for one channel (grey) or "
                 "three (RGB)."
             )
-        shapes["conv1.weight"] = torch.Size((outputs, 1, *kernel))
+        shapes[kernel] = torch.Size((outputs, 1, *sides))
     for what, names in (
         ("unknown", [name for name in shapes if name not in wanted]),
         ("missing", [name for name in wanted if name not in shapes]),
@@ -139,21 +151,25 @@ def _check_values(path: str | os.PathLike, state: Mapping[str, torch.Tensor]) ->
             )
 
 
-def _fold_input(path: str | os.PathLike, state: dict[str, torch.Tensor], expects: ExpectedInput | None) -> list[str]:
+def _fold_input(
+    path: str | os.PathLike, state: dict[str, torch.Tensor], expects: ExpectedInput | None, stem: Stem
+) -> list[str]:
     """Adapt the first layer to a grey image of [0, 1], in place; returns the names of what changed."""
-    stem = state["conv1.weight"]
+    kernel = state[stem.kernel]
     if expects is None:
-        if stem.shape[1] == 1:
+        if kernel.shape[1] == 1:
             return []
-        state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
-        return ["conv1.weight"]
-    if len(expects.mean) != stem.shape[1]:
-        channels = f"{stem.shape[1]} channel{'s' * (stem.shape[1] > 1)}"
+        state[stem.kernel] = kernel.sum(dim=1, keepdim=True)
+        return [stem.kernel]
+    if len(expects.mean) != kernel.shape[1]:
+        channels = f"{kernel.shape[1]} channel{'s' * (kernel.shape[1] > 1)}"
         raise UserError(
-            f"{path} takes images of {channels} (conv1.weight), and expects has {len(expects.mean)}; correct its "
+            f"{path} takes images of {channels} ({stem.kernel}), and expects has {len(expects.mean)}; correct its "
             "mean and std."
         )
-    return expected_input.fold(state, expects)
+    if not (stem.bias or stem.running_mean):
+        raise UserError(f"{path}: expects cannot be folded into this network.encoder; remove it, or take another one.")
+    return expected_input.fold(state, expects, stem)
 
 
 def _fold_biases(state: dict[str, torch.Tensor]) -> list[str]:

@@ -22,9 +22,10 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
         f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
         *_of_file(metadata),
         "",
-        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in torchvision:",
+        "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in "
+        f"{library_of(metadata['encoder'])}:",
         "",
-        *in_torchvision(metadata["encoder"]),
+        *in_library(metadata["encoder"]),
     ]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -44,19 +45,41 @@ def training(metadata: Mapping, history: Sequence[Mapping]) -> list[str]:
     ]
 
 
-def in_torchvision(encoder: str) -> list[str]:
-    """A block of code that loads ``encoder.safetensors`` into torchvision's network."""
-    return [
-        "```python",
-        "from safetensors.torch import load_file",
-        "import torch, torchvision",
-        "",
-        f"network = torchvision.models.{encoder}()",
-        "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
-        'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
-        "network.load_state_dict(weights, strict=False)  # all but fc",
-        "```",
-    ]
+def library_of(encoder: str) -> str:
+    """The library whose names the tensors of a backbone have: torchvision, monai or timm."""
+    return encoder.rpartition("/")[0] or "torchvision"
+
+
+def in_library(encoder: str) -> list[str]:
+    """A block of code that loads ``encoder.safetensors`` into the network of :func:`library_of`."""
+    model = encoder.rpartition("/")[2]
+    lines = {
+        "torchvision": [
+            "import torch, torchvision",
+            "",
+            f"network = torchvision.models.{model}()",
+            "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
+            'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
+            "network.load_state_dict(weights, strict=False)  # all but fc",
+        ],
+        "monai": [
+            "from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE",
+            "",
+            f'row = FLEXUNET_BACKBONE.register_dict["{model}"]',
+            'options = {**row["parameter"], "pretrained": False, "spatial_dims": 2, "in_channels": 1}',
+            'network = row["type"](**options)',
+            'weights = {k.removeprefix("net."): v for k, v in load_file("encoder.safetensors").items()}',
+            "network.load_state_dict(weights, strict=False)  # all but the classifier",
+        ],
+        "timm": [
+            "import timm",
+            "",
+            f'network = timm.create_model("{model}", in_chans=1, features_only=True, feature_cls="getter")',
+            'weights = {k.removeprefix("net."): v for k, v in load_file("encoder.safetensors").items()}',
+            "network.load_state_dict(weights)",
+        ],
+    }
+    return ["```python", "from safetensors.torch import load_file", *lines[library_of(encoder)], "```"]
 
 
 def _of_file(metadata: Mapping) -> list[str]:

@@ -130,9 +130,10 @@ def hashes(*paths: str | os.PathLike | None) -> dict[str, str]:
     return {Path(path).name: sha256(path) for path in paths if path is not None}
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages on which the result of a training depends."""
-    return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in ("torch", "monai")}}
+def versions(encoder: str) -> dict[str, str]:
+    """Versions of the packages on which the result of a training depends; ``encoder``: the name of its backbone."""
+    packages = ("torch", "monai", *(["timm"] if encoder.startswith("timm/") else []))
+    return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in packages}}
 
 
 def _compare(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> LoadReport:

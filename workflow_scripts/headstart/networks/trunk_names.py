@@ -1,7 +1,8 @@
-"""The names of tensors in files of other projects: finds trunks of ResNets there, whatever stands before their names.
+"""The names of tensors in files of other projects: finds trunks there, whatever stands before their names.
 
-Most projects name the trunk's tensors as torchvision does, below a prefix of their own (``module.``, ``encoder_q.``,
-``state_dict`` ...), or number its layers in the order of torchvision's. Transformers (Hugging Face) has its own names.
+Most projects name the tensors of a ResNet as torchvision does, below a prefix of their own (``module.``,
+``encoder_q.``, ``state_dict`` ...), or number its layers in the order of torchvision's. Transformers (Hugging Face) has
+its own names.
 """
 
 import os
@@ -12,6 +13,7 @@ import torch
 
 from headstart.job import UserError
 from headstart.networks import foreign_weights
+from headstart.networks.weight_files import shown
 
 # Torchvision's layers that have tensors, by their place among the children of its ResNet, and that of its classifier.
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "8": "fc", "9": "fc"}
@@ -72,6 +74,26 @@ def trunk_of(
             trunk[plain] = original
     taken = set(trunk.values())
     return {plain: tensors[name] for plain, name in trunk.items()}, [name for name in tensors if name not in taken]
+
+
+def backbone_of(
+    path: str | os.PathLike, tensors: Mapping[str, torch.Tensor], prefix: str | None, wanted: Sequence[str]
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The tensors of a file's backbone by the names ``wanted``, those of its library, and the file's names of others.
+
+    ``prefix``: see :func:`trunk_of`. Raises :class:`UserError` if the file has none of them, or several backbones.
+    """
+    prefixes = [name.removesuffix(wanted[0]) for name in tensors if f".{name}".endswith(f".{wanted[0]}")]
+    if not prefixes:
+        raise UserError(
+            f"{path} contains no {wanted[0]}, with which network.encoder begins, but {shown(list(tensors))}; take "
+            "weights of that network with its library's names of tensors."
+        )
+    held = {own: sum(own + name in tensors for name in wanted) for own in prefixes}
+    whole = [own for own, count in held.items() if count == max(held.values())]
+    own = _choose(path, tensors, dict.fromkeys(whole, False), prefix)
+    found = {name: tensors[own + name] for name in wanted if own + name in tensors}
+    return found, [name for name in tensors if not (name.startswith(own) and name.removeprefix(own) in found)]
 
 
 def _block(found: re.Match) -> str:

@@ -1,12 +1,15 @@
 """Encoders: a ResNet with the maps of its stages, and the paper's encoder to a small latent map (section 3.3.1).
 
-Every trunk has ``channels`` and ``maps``, which is all that a decoder asks of it. Shapes are (B, C, H, W), float32.
-Slices have one channel; H and W are multiples of 32.
+Every trunk has ``channels`` and ``maps``, which is all that a decoder asks of it; those of other libraries are in
+:mod:`headstart.networks.backbones`. Shapes are (B, C, H, W), float32. Slices have one channel; H and W are multiples of
+32.
 """
 
 import torch
 from monai.networks.nets.resnet import ResNet
 from torch import nn
+
+from headstart.networks.expected_input import Stem
 
 # Type of block, blocks per stage (He 2016, table 1) and channels of the last stage.
 RESNETS = {
@@ -16,6 +19,7 @@ RESNETS = {
     "resnet101": ("bottleneck", [3, 4, 23, 3], 2048),
 }
 STRIDE = 32
+STEM = Stem(kernel="conv1.weight", bias=None, running_mean="bn1.running_mean")
 
 
 def stage_channels(name: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from headstart.networks import model_card
+from headstart.networks.trunks import RESNETS
 from headstart.publish.choice import Choice
 from headstart.sources import BASELINE
 from headstart.version import __version__
@@ -59,12 +60,19 @@ def text(choice: Choice, study: Study, pretraining: Pretraining) -> str:
         "",
         f"**Research use only; not a medical device.** This network, {kind}, segments "
         f"{', '.join(choice.metadata['classes'][1:])} in axial slices of T1-weighted MRI of the brain. It was "
-        f"fine-tuned on {choice.size} labelled scan{'s' * (choice.size != 1)} from the source `{choice.source}` in the "
-        f"study `{study.name}` (resample {choice.resample}). It is published because {choice.reason}.",
+        f"{_origin(choice)} in the study `{study.name}`. It is published because {choice.reason}.",
     ]
     for title, content in sections.items():
         lines += ["", f"## {title}", "", *content]
     return "\n".join(lines) + "\n"
+
+
+def _origin(choice: Choice) -> str:
+    """How the network came to be, in words."""
+    if not choice.size:
+        return f"pre-trained as the source `{choice.source}`, and not fine-tuned on any labelled scan,"
+    scans = f"{choice.size} labelled scan{'s' * (choice.size != 1)}"
+    return f"fine-tuned on {scans} from the source `{choice.source}` (resample {choice.resample})"
 
 
 def _scores(choice: Choice, study: Study) -> list[str]:
@@ -138,9 +146,16 @@ def _loading(metadata: Mapping) -> list[str]:
         f"labels = network(slices).argmax(1)  # {classes}",
         "```",
         "",
-        f"**Its encoder in torchvision**, a {encoder} for one channel, which can be trained:",
+        f"**Its encoder in {model_card.library_of(encoder)}**, a {encoder} for one channel, which can be trained:",
         "",
-        *model_card.in_torchvision(encoder),
+        *model_card.in_library(encoder),
+        *(_resnet_elsewhere(encoder) if encoder in RESNETS else []),
+    ]
+
+
+def _resnet_elsewhere(encoder: str) -> list[str]:
+    """Blocks of code that load a ResNet in libraries other than torchvision."""
+    return [
         "",
         "**In timm**, with the maps of all stages (without `features_only`, add `num_classes=0`):",
         "",
@@ -169,10 +184,13 @@ def _training(choice: Choice, pretraining: Pretraining) -> list[str]:
     """How the model was pre-trained and fine-tuned."""
     settings = choice.metadata["training"]
     length = f"{settings['steps']} updates" if settings.get("steps") else f"{settings['epochs']} epochs"
+    before = model_card.training(pretraining.metadata, pretraining.history)
+    if not choice.size:
+        return [*before, "", "`model.json` has all settings, the seed and the hashes of the data."]
     return [
         "The encoder before fine-tuning:",
         "",
-        *model_card.training(pretraining.metadata, pretraining.history),
+        *before,
         "",
         f"Fine-tuning: {length} in batches of {settings['batch_size']}, learning rate {settings['learning_rate']:g}, "
         f"{'with' if choice.metadata['augment'] else 'without'} augmentation; the scores were computed with "

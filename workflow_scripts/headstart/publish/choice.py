@@ -79,12 +79,14 @@ def read_choice(settings: Mapping, targets: Mapping[str, Mapping], results: str)
     own = _rows(tables["scores"], target=target, source=source, size=size, level=LEVEL).set_index("resample")["score"]
     resample = _named("resample", settings["resample"], [int(number) for number in own.index]) or _RESAMPLE
     folder = f"{results}/finetune/{target}/{source}/size-{size}_resample-{resample}"
-    pretrained = f"{results}/pretrain/{source}"
+    metadata = read_json(f"{folder}/{METADATA}") if Path(folder, METADATA).is_file() else {}
+    repeat = metadata.get("source_repeat", 1)
+    pretrained = f"{results}/pretrain/{source}" + (f"/repeat-{repeat}" if repeat > 1 else "")
     for file in (f"{folder}/{WEIGHTS}", f"{folder}/{METADATA}", f"{pretrained}/{METADATA}"):
         if not Path(file).is_file():
             raise UserError(f"{file} does not exist; {_UNFINISHED}.")
     (verdict,) = _rows(tables["verdict"], target=target)["sentence"]
-    scores, metadata = _scores(summary, tables["gains"], target, source), read_json(f"{folder}/{METADATA}")
+    scores = _scores(summary, tables["gains"], target, source)
     return Choice(target, source, size, resample, reason, folder, metadata, pretrained, measure, scores,
                   float(own[resample]), verdict)  # fmt: skip
 

@@ -3,7 +3,7 @@
 ``model.safetensors`` and ``model.json``
     As :mod:`headstart.predict` takes them; ``model.json`` has the hashes of all files, and the scores.
 ``encoder.safetensors``
-    The trunk of the fine-tuned network, its tensors named as in torchvision.
+    The trunk of the fine-tuned network, its tensors named as in torchvision, or in the library that it is from.
 ``network.pt2``
     The whole network as a program of torch's own operations (:mod:`torch.export`), for slices of the study's size.
 ``README.md``
@@ -20,6 +20,7 @@ import torch
 from headstart.job import atomic, read_json, read_table, sha256, write_bytes, write_json, write_text
 from headstart.networks import fine_tuned, model_files
 from headstart.networks.architectures import Segmenter
+from headstart.networks.backbones import Backbone
 from headstart.networks.trunks import Trunk
 from headstart.publish import card
 from headstart.publish.choice import METADATA, WEIGHTS, Choice
@@ -50,8 +51,10 @@ def pack(folder: str | os.PathLike, choice: Choice, study: card.Study) -> None:
     write_text(folder / CARD, card.text(choice, study, pretraining))
 
 
-def trunk(model: Segmenter, name: str) -> Trunk:
+def trunk(model: Segmenter, name: str) -> Trunk | Backbone:
     """The trunk of a network, without the layer to the paper's latent map."""
+    if isinstance(model.encoder, Backbone):
+        return model.encoder
     state = model.encoder.state_dict()
     own = Trunk(name)
     own.load_state_dict({key: tensor for key, tensor in state.items() if not key.startswith("compress.")})

@@ -131,9 +131,18 @@ def _preparation(config: Mapping) -> dict:
         "learn": label["learn"]["scans"] and label["learn"],
         "atlases": [_ATLASES[name] for name in label["atlases"]],
         "network": config["network"],
-        "depth": config["network"]["encoder"].removeprefix("resnet"),
+        **_encoder(config["network"]["encoder"]),
         "training": config["training"],
     }
+
+
+def _encoder(name: str) -> dict:
+    """The backbone in words, and where it was published."""
+    library, _, model = name.rpartition("/")
+    if not library:
+        return {"encoder": f"a ResNet-{name.removeprefix('resnet')}", "encoder_reference": " [He2016]_"}
+    title, reference = {"monai": ("MONAI", " [Cardoso2022]_"), "timm": ("timm", " [Wightman2019]_")}[library]
+    return {"encoder": f"the network *{plain(model)}* of {title}", "encoder_reference": reference}
 
 
 def _finetuning(config: Mapping, participants: pd.DataFrame) -> dict:
