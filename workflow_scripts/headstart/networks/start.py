@@ -9,6 +9,7 @@ from torch import nn
 from headstart.job import logger
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
+from headstart.networks.backbones import Backbone
 from headstart.networks.trunks import Trunk
 
 
@@ -25,7 +26,7 @@ class Start:
     decoder: str | os.PathLike | None
     expects: Mapping
 
-    def make_encoder(self, architecture: Architecture, seed: int) -> Trunk:
+    def make_encoder(self, architecture: Architecture, seed: int) -> Trunk | Backbone:
         """The encoder; the tensors that ``model.json`` lists as ``untrained`` are drawn from ``seed``.
 
         Raises :class:`headstart.job.UserError` if it was not made for this study.
