@@ -145,6 +145,7 @@ def about_model(wildcards):
     }
 
 
+# Set size 0: the network of a source, as it is pre-trained, as a model of a target.
 rule keep_pretrained:
     input:
         encoder=taken_first("encoder.safetensors"),
