@@ -1,3 +1,4 @@
+import importlib.util
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,10 @@ SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 # Before anything imports torch. Tests run in parallel: with more threads than cores each waits busily for the others,
 # and all of them take about ten times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# Torch forgets the operators of a library that nothing holds.
+_HELD = []
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,25 @@ def run_script(tmp_path):
         debug.run_script(SCRIPTS / f"{rule}.py", SimpleNamespace(**job, params=SimpleNamespace(**params)))
 
     return run
+
+
+@pytest.fixture
+def torchvision():
+    """Torchvision; the test is skipped where it is not installed.
+
+    A build for another kind of device than torch's cannot load its own operators, and then not be imported. A ResNet
+    uses none of them, so that they may stand there by name alone.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed: make test-publish")
+    import torch
+
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+    _HELD.append(torch.library.Library("torchvision", "FRAGMENT"))
+    for name in ("nms", "qnms"):
+        _HELD[-1].define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return importlib.import_module("torchvision")

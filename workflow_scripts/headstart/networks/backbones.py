@@ -129,8 +129,13 @@ def _of_timm(model: str) -> tuple[nn.Module, Sequence[int]]:
         import timm
     except ImportError:
         raise UserError(
-            f"network.encoder is timm/{model}, and timm is not installed; run pip install timm in the environment of "
-            "headstart."
+            f"network.encoder is timm/{model}, and timm is not installed; run pip install --requirement "
+            "envs/publish.txt in the environment of headstart."
+        ) from None
+    except RuntimeError as error:
+        raise UserError(
+            f"network.encoder is timm/{model}, and timm cannot be imported ({error}); install a build of torchvision "
+            "for the same devices as that of torch."
         ) from None
     try:
         # The getter keeps the names of the network's tensors, and channels first.
