@@ -70,7 +70,8 @@ def test_datasets_targets_and_sources_of_a_study_replace_the_default_ones():
             {"training": {"learningrate": 1}},
             "configuration key training has no key 'learningrate'; did you mean 'learning_rate'?",
         ),
-        ({"network": {"encoder": "resnet51"}}, "configuration key network.encoder is 'resnet51'; did you mean"),
+        ({"network": {"encoder": "resnet51"}}, "configuration key network.encoder: 'resnet51' must be `resnet18`, "),
+        ({"network": {"decoder": "unets"}}, "configuration key network.decoder is 'unets'; did you mean 'unet'?"),
         ({"training": {"batch_size": 0}}, "configuration key training.batch_size: 0 is less than the minimum of 1"),
         ({"study": "my study"}, "configuration key study: 'my study' must be letters, digits and single hyphens."),
         (

@@ -102,7 +102,7 @@ def test_masks_are_united_and_label_maps_are_not(folder):
         ({"labels_suffix": "l_mask"}, "both label one scan; say which derivative with datasets.d.labels"),
         ({"acquisition": "none"}, "has nothing like sub-.*check folder and layout"),
         ({"pattern": "x"}, "datasets.d.pattern is for the layout flat, not bids; remove it"),
-        ({"people": 3}, "datasets.d.people is for the layout phantom, not bids"),
+        ({"people": 3}, "datasets.d.people is for the layout phantom or synthetic, not bids"),
         ({"include": ["02"]}, "include names 02, which the folder lacks"),
     ],
 )

@@ -115,7 +115,7 @@ def test_miccai2012(folder):
         folder.scans("miccai2012")
 
 
-@pytest.mark.parametrize("layout", sorted(set(layouts.LAYOUTS) - {"phantom", "scenes"}))
+@pytest.mark.parametrize("layout", sorted(set(layouts.LAYOUTS) - {"phantom", "scenes", "synthetic"}))
 def test_a_folder_without_files_of_the_layout_is_one_sentence(folder, layout):
     pattern = {"pattern": "(?P<subject>x)"} if layout == "flat" else {}
     folder.touch("unlike/anything.txt")

@@ -63,7 +63,7 @@ def test_a_study_on_datasets_as_they_are_handed_out(bare_project, tmp_path):
         "oasis1": [f"{visit.format(n)}.{end}" for n in (1, 2) for end in ("img", "hdr")],
     }
     datasets = {
-        "cohort": {"layout": "oasis1", "folder": "oasis1"},
+        "cohort": {"layout": "oasis1", "folder": "oasis1", "set": "oasis1-others"},
         "stroke": {"layout": "atlas-r1", "folder": "ATLAS_R1.2"},
         "ms": {"layout": "lesjak", "folder": "3D-MR-MS"},
         "anatomy": {"layout": "miccai2012", "folder": "oasis-miccai2012"},
