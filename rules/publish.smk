@@ -38,8 +38,8 @@ def study_of(target, source):
     return {
         "name": config["study"],
         "people": people_tested(target),
-        "overlap": leaks.of_source([overlap for overlap in OVERLAPS if overlap.target == target], source),
-        "terms": terms.of_model(config, source, target, BACKENDS),
+        "overlap": leaks.of_source([overlap for overlap in OVERLAPS if overlap.target == target], source, SOURCES),
+        "terms": terms.of_model(config, sources.lineage(source, SOURCES), target, BACKENDS),
     }
 
 

@@ -102,7 +102,7 @@ def section(stage: str, drawn: set[str], edges: set[tuple[str, str]]) -> str:
 def rules(stage: str) -> list[str]:
     """Regular expressions for the names of a stage's rules; those made in a loop end in the name of a target."""
     text = (ROOT / f"rules/{stage}.smk").read_text(encoding="utf-8")
-    named = re.findall(r'^rule (\w+):|^use rule \w+ as (\w+)|^ +f"(\w+_)\{name\}"$', text, re.M)
+    named = re.findall(r'^rule (\w+):|^use rule \w+ as (\w+)|^ +f"(\w+_)\{name\}"(?: if .*)?$', text, re.M)
     return [plain or used or rf"{prefix}\w+" for plain, used, prefix in named]
 
 

@@ -14,19 +14,20 @@ ROOT = Path(__file__).parents[2]
 ANTS = dict.fromkeys(("cohort", "stroke", "pictures", "mine", "ixi"), "ants")
 
 
-def lines(datasets, source, backends=ANTS):
+def lines(datasets, source, backends=ANTS, **others):
     """What is said of a model of this source on the target of the dataset ``mine``."""
     config = settings.of_project(ROOT)
     config["datasets"] |= datasets
     config["targets"] = {"lesion": {**config["targets"]["stroke"], "dataset": "mine"}}
     name = "own" if source else "scratch"
-    config["pretrain"]["sources"] = {name: source}
+    config["pretrain"]["sources"] = {name: source, **others}
     study = settings.resolve(
         ROOT / "config.yaml",
         ROOT / "rules/schemas/config.schema.yaml",
         {key: config[key] for key in ("datasets", "targets", "pretrain")},
     )
-    return terms.of_model(study, sources.of_study(study)[name], "lesion", backends)
+    known = sources.of_study(study)
+    return terms.of_model(study, sources.lineage(known[name], known), "lesion", backends)
 
 
 def flat(**entry):
@@ -39,6 +40,15 @@ def test_a_public_set_has_its_terms_by_layout_and_by_any_of_its_names():
     assert by_layout == by_name
     assert by_layout.startswith("fine-tuning and test: `mine`, 3D-MR-MS")
     assert by_layout.endswith(": CC BY")
+
+
+def test_of_a_source_that_continues_another_the_data_of_both_are_named():
+    weights = {"weights": {"file": "w.pth", "trained_on": ["imagenet"]}}
+    mine = {"mine": {"layout": "lesjak", "folder": "f"}, "ixi": {**flat(), "set": "ixi"}}
+    found = lines(mine, {"dataset": "ixi", "task": "autoencoding", "start": "theirs"}, theirs=weights)
+    assert [line.partition(",")[0] for line in found] == [
+        "fine-tuning and test: `mine`", "pre-training: `ixi`", "pre-trained weights from a file",
+    ]  # fmt: skip
 
 
 def test_of_an_unknown_set_the_owner_is_to_be_asked():

@@ -52,7 +52,7 @@ def test_a_warning_of_quality_control_reruns_no_registration_and_no_training(fin
 
 
 def test_code_that_computes_reruns_what_depends_on_it(finished):
-    edit(finished, "slices/cut.py", r"n // 2, n - n // 2", "n // 2 + 0, n - n // 2")
+    edit(finished, "slices/cut.py", r"fineness \* \(n // 2\)", "fineness * (n // 2 + 0)")
     again = finished.to_run()
     assert again["slice_images"] == 4
     assert again["slice_tissues"] == again["slice_target"] == 2

@@ -1,6 +1,6 @@
 """The datasets behind a model and the terms of those that are known, as docs/data.md has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from headstart import leaks
 from headstart.sources import Source
@@ -28,21 +28,24 @@ _MADE = {
 _UNKNOWN = "a set of which headstart does not know the terms: ask the owner of the data before you pass the weights on"
 
 
-def of_model(config: Mapping, source: Source, target: str, backends: Mapping[str, str]) -> list[str]:
-    """What a model was made from, one line each with the terms: target, source, atlases and tools.
+def of_model(config: Mapping, seen: Sequence[Source], target: str, backends: Mapping[str, str]) -> list[str]:
+    """What a model was made from, one line each with the terms: target, sources, atlases and tools.
 
-    ``config``: resolved; ``target``: name of the target; ``backends``: the labelling back end of each dataset.
+    ``config``: resolved; ``seen``: the source and those that it continues (:func:`headstart.sources.lineage`);
+    ``target``: name of the target; ``backends``: the labelling back end of each dataset.
     """
     tested = config["targets"][target]["dataset"]
     used = {f"fine-tuning and test: `{tested}`": config["datasets"][tested]}
-    if source.trained:
-        used[f"pre-training: `{source.dataset}`"] = config["datasets"][source.dataset]
+    for source in seen:
+        if source.trained:
+            used[f"pre-training: `{source.dataset}`"] = config["datasets"][source.dataset]
     lines = [f"{what}, {_of_dataset(entry)}" for what, entry in used.items()]
-    if source.weights is not None:
-        sets = "; ".join(_of_set(name) or f"{name}: ask its owner" for name in source.trained_on)
-        trained = f", trained on {sets}" if sets else ", trained on data that the study does not name"
-        lines.append(f"pre-trained weights from a file{trained}: ask who published the weights for their licence")
-    labelled = [source.dataset] if source.uses_made_labels else []
+    for source in seen:
+        if source.weights is not None:
+            sets = "; ".join(_of_set(name) or f"{name}: ask its owner" for name in source.trained_on)
+            trained = f", trained on {sets}" if sets else ", trained on data that the study does not name"
+            lines.append(f"pre-trained weights from a file{trained}: ask who published the weights for their licence")
+    labelled = [source.dataset for source in seen if source.uses_made_labels]
     if any(entry["layout"] in ("phantom", "synthetic") for entry in used.values()) or any(
         backends[name] == "ants" for name in labelled
     ):
