@@ -64,6 +64,8 @@ OTHERS = {
     "several `finetune.learning_rates`": ["tabulate_tuning"],
     "the layout `taskonomy`": ["slice_rooms"],
     "the layout `imagenet`": ["slice_objects"],
+    "the layout `synthetic`": ["slice_heads"],
+    "set size 0": ["keep_pretrained"],
 }
 
 TAIL = """
