@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from headstart.job import UserError
+from headstart.networks import model_card, model_files
 from headstart.networks.architectures import Architecture
 from headstart.networks.backbones import REDUCTIONS, Backbone, channels_of
 from headstart.networks.expected_input import ExpectedInput
@@ -129,6 +130,19 @@ def test_the_input_that_weights_expect_is_folded_into_the_layer_that_follows(nam
     own, theirs = given(trunk, grey)[layer], given(net, (grey - mean) / std)[layer.removeprefix("net.")]
     inner = (..., slice(4, -4), slice(4, -4))
     torch.testing.assert_close(own[inner], theirs[inner], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_lines_of_a_card_load_it_into_its_library(name, tmp_path, monkeypatch):
+    trunk = architecture(name).make_encoder(seed=1).eval()
+    model_files.save_weights(trunk, tmp_path / "encoder.safetensors")
+    monkeypatch.chdir(tmp_path)
+    made = {}
+    exec("\n".join(model_card.in_library(name)[1:-1]), made)
+    images = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        own, theirs = trunk.maps(images), made["network"].eval()(images)
+    assert all(torch.equal(a, b) for a, b in zip(own[::-1], theirs[::-1], strict=False) if a.shape[1] > 1)
 
 
 def refused(name, state, path, **options):
