@@ -17,6 +17,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ from headstart.label_table import class_numbers, dense_classes  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
 from headstart.phantom.label_maps import LABELS  # noqa: E402
 from headstart.training import feed  # noqa: E402
-from headstart.training.augment import Augment, Chance, augmentation  # noqa: E402
+from headstart.training.augment import augmentation  # noqa: E402
 from headstart.training.settings import TrainingSettings  # noqa: E402
-from headstart.training.synthesis import T1, Synthesis  # noqa: E402
+from headstart.training.synthesis import synthesis  # noqa: E402
 from headstart.training.tasks import Segmentation  # noqa: E402
 from headstart.training.trainer import Trainer  # noqa: E402
 
@@ -55,38 +56,21 @@ KINDS = {
     "low_resolution": (0.125, 0.5, 1),
     "noise": (0.1, 0, 0.06),
 }
-# The same for the changes of synthetic images, as in config.yaml.
-SYNTHETIC = {
-    "rotation": (0.5, -15, 15),
-    "scale": (0.5, 0.85, 1.15),
-    "shear": (0.3, -8, 8),
-    "elastic": (0.5, 0, 0.02),
-    "gamma": (0.3, 0.7, 1.5),
-    "bias": (0.5, 0, 0.3),
-    "blur": (0.5, 0.3, 0.8),
-    "low_resolution": (0.25, 0.5, 1),
-    "noise": (0.5, 0, 0.05),
-}
 Change = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 
 
-def augment(kinds: dict) -> Augment:
-    settings = {name: dict(zip(("probability", "low", "high"), limits, strict=True)) for name, limits in kinds.items()}
-    return augmentation(settings | {"mirror": True})
-
-
 def ours(kinds: dict, size: int) -> Change:
-    change = augment(kinds)
+    settings = {name: dict(zip(("probability", "low", "high"), limits, strict=True)) for name, limits in kinds.items()}
+    change = augmentation(settings | {"mirror": True})
     return lambda images, labels, seed: change(images, labels, torch.Generator().manual_seed(seed))
 
 
 def synthetic(fineness: int, size: int) -> Change:
     """Synthetic images of heads, from label maps of noise."""
     classes = class_numbers(LABELS, dense_classes(LABELS))
-    made = Synthesis(
-        LABELS, classes, T1, Chance(0.8, 0, 0.06), jitter=0.03, bend=0.5, strip=0.5, fineness=fineness,
-        changes=augment(SYNTHETIC),
-    )  # fmt: skip
+    strengths = yaml.safe_load((ROOT / "config.yaml").read_text())["pretrain"]["synthesis"]
+    labels = [asdict(label) for label in LABELS]
+    made = synthesis({**strengths, "fineness": fineness, "labels": labels, "classes": classes})
     values, shape = [label.value for label in LABELS], (BATCH, fineness * size, fineness * size)
     maps = torch.tensor(np.random.default_rng(0).choice(values, shape), dtype=torch.uint8)
     return lambda images, _, seed: made(images, maps, torch.Generator().manual_seed(seed))

@@ -37,7 +37,7 @@ try:
     SCANS = {
         name: {scan.subject: scan for scan in layouts.scans(name, entry, f"{RESULTS}/datasets", DATA)}
         for name, entry in config["datasets"].items()
-        if not (natural.is_natural(entry) or synthetic.has_label_maps_alone(entry))
+        if synthetic.has_scans(entry)
     }
     NATURAL = {
         name: layouts.natural_folder(name, entry, DATA)

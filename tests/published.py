@@ -4,11 +4,10 @@ from dataclasses import asdict
 
 import pandas as pd
 import torch
-from small import architecture
+from small import PREPARATION, architecture
 
 from headstart.job import write_table
 from headstart.networks import model_files
-from headstart.template import template
 
 METADATA = {
     "kind": "segmentation",
@@ -16,11 +15,7 @@ METADATA = {
     "classes": ["background", "lesion"],
     "training": {"steps": 40, "epochs": None, "batch_size": 8, "learning_rate": 1e-3, "precision": "float32"},
     "augment": None,
-    "template": template.SPACE,
-    "voxel_mm": 4,
-    "size": [64, 64],
-    "percentiles": [1, 99],
-    "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [5, 5], "sampling_rate": 0.1},
+    **PREPARATION,
     "discard_mm": {"top": 40, "bottom": 30},
     "versions": model_files.versions("resnet18"),
 }

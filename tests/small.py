@@ -3,11 +3,20 @@
 from dataclasses import asdict
 
 from headstart.networks.architectures import Architecture
+from headstart.template import template
 from headstart.training import feed
 from headstart.training.augment import Augment, Chance
 from headstart.training.devices import choose_device
 from headstart.training.settings import TrainingSettings
 
+# How the slices of small models are made, as their model.json says it.
+PREPARATION = {
+    "template": template.SPACE,
+    "voxel_mm": 4,
+    "size": [64, 64],
+    "percentiles": [1, 99],
+    "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [5, 5], "sampling_rate": 0.1},
+}
 WIDTHS = (8, 8, 8, 8, 4, 4, 4, 4, 4)
 
 

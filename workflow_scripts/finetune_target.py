@@ -2,24 +2,13 @@ import torch
 
 from headstart import finetune, job, tune
 from headstart.networks import model_files
-from headstart.networks.architectures import Architecture
 from headstart.networks.start import Start
 from headstart.slices import store
-from headstart.training.augment import augmentation
-from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
-    settings = finetune.FinetuneSettings(
-        architecture=Architecture.of(params.network),
-        training=TrainingSettings(**params.training),
-        classes=params.classes,
-        expects=params.expects,
-        augment=augmentation(params.augment) if params.augment else None,
-        runs_per_gpu=params.runs_per_gpu,
-        resident_gb=params.resident_gb,
-    )
+    settings = finetune.FinetuneSettings.of(params)
     if files.tuning:
         settings = tune.at_rate(settings, tune.chosen(files.tuning[0]))
     scans = sorted(set().union(*params.scans))

@@ -4,24 +4,13 @@ import pandas as pd
 import torch
 
 from headstart import finetune, job, tune
-from headstart.networks.architectures import Architecture
 from headstart.networks.start import Start
 from headstart.slices import store
-from headstart.training.augment import augmentation
-from headstart.training.settings import TrainingSettings
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     torch.set_num_threads(params.torch_threads)
-    settings = finetune.FinetuneSettings(
-        architecture=Architecture.of(params.network),
-        training=TrainingSettings(**params.training),
-        classes=params.classes,
-        expects=params.expects,
-        augment=augmentation(params.augment) if params.augment else None,
-        runs_per_gpu=params.runs_per_gpu,
-        resident_gb=params.resident_gb,
-    )
+    settings = finetune.FinetuneSettings.of(params)
     scans = sorted(set().union(*params.train, *params.held_out))
     images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
     start = Start(files.encoder[0], files.decoder[0] if files.decoder else None, params.expects)

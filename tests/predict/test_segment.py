@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import small
 from oracle import Oracle
 
 from headstart import images
@@ -29,11 +30,7 @@ METADATA = {
     "classes": ["background", "ball", "core"],
     "training": {"epochs": 1, "precision": "float32"},
     "network": NETWORK,
-    "template": template.SPACE,
-    "voxel_mm": 4,
-    "size": [64, 64],
-    "percentiles": [1, 99],
-    "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [5, 5], "sampling_rate": 0.1},
+    **small.PREPARATION,
     "discard_mm": {"top": 0, "bottom": 0},
 }
 STOP = {"template_correlation": [0.6, 1], "brain_dice": [0.8, 1]}

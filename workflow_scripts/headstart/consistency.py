@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from headstart.datasets.natural import is_natural
-from headstart.datasets.synthetic import has_label_maps_alone
+from headstart.datasets.synthetic import has_scans
 from headstart.job import UserError
 
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
@@ -51,7 +51,7 @@ def check(config: Mapping) -> None:
         if dataset not in datasets:
             near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
-        if is_natural(datasets[dataset]) or has_label_maps_alone(datasets[dataset]):
+        if not has_scans(datasets[dataset]):
             holds = "natural images" if is_natural(datasets[dataset]) else "no scans"
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which holds {holds}; name a dataset of scans.")
     owners: dict[str, str] = {}

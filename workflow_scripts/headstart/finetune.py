@@ -12,7 +12,7 @@ from headstart.networks.start import Start
 from headstart.seeds import seed_for
 from headstart.slices import store
 from headstart.training import feed
-from headstart.training.augment import Augmentation
+from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device
 from headstart.training.loop import train_together
@@ -53,6 +53,19 @@ class FinetuneSettings:
     augment: Augmentation | None
     runs_per_gpu: int
     resident_gb: float | None
+
+    @classmethod
+    def of(cls, params: object) -> "FinetuneSettings":
+        """The settings that a rule gives as its parameters, each by its name (``network``: the architecture)."""
+        return cls(
+            architecture=Architecture.of(params.network),
+            training=TrainingSettings(**params.training),
+            classes=params.classes,
+            expects=params.expects,
+            augment=augmentation(params.augment) if params.augment else None,
+            runs_per_gpu=params.runs_per_gpu,
+            resident_gb=params.resident_gb,
+        )
 
 
 def finetune(

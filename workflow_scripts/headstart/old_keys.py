@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import yaml
 
-from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS, is_natural
-from headstart.datasets.synthetic import has_label_maps_alone
+from headstart.datasets.natural import WITH_CLASSES, WITH_LABEL_MAPS
+from headstart.datasets.synthetic import has_scans
 from headstart.job import UserError
 
 RENAMED = {
@@ -94,9 +94,5 @@ def _source(name: str, pretrain: Mapping, datasets: Mapping) -> dict | None:
 
 def _first(datasets: Mapping, key: str) -> str | None:
     """The first dataset that suits a key: of scans, or of natural images with label maps or classes."""
-    suits = (
-        (lambda entry: not (is_natural(entry) or has_label_maps_alone(entry)))
-        if key == "dataset"
-        else lambda e: e["layout"] in _LAYOUTS[key]
-    )
+    suits = has_scans if key == "dataset" else lambda entry: entry["layout"] in _LAYOUTS[key]
     return next((name for name, entry in datasets.items() if "layout" in entry and suits(entry)), None)

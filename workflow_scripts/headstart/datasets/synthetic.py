@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from headstart.datasets.natural import is_natural
 from headstart.datasets.phantom import numbered
 from headstart.datasets.scan import Layout
 from headstart.phantom.recipe import Recipe
@@ -12,6 +13,11 @@ LAYOUTS = {"synthetic": Layout(None, "", frozenset({"people", "fineness"}))}
 def has_label_maps_alone(entry: Mapping) -> bool:
     """Whether a dataset's entry is for synthetic heads, neither for scans nor for natural images."""
     return entry["layout"] in LAYOUTS
+
+
+def has_scans(entry: Mapping) -> bool:
+    """Whether a dataset's entry is for scans."""
+    return not (is_natural(entry) or has_label_maps_alone(entry))
 
 
 def heads(name: str, entry: Mapping) -> list[str]:
