@@ -44,7 +44,7 @@ try:
         for name, entry in config["datasets"].items()
         if natural.is_natural(entry)
     }
-    HEADS = {
+    DRAWN_HEADS = {
         name: layouts.heads(name, entry)
         for name, entry in config["datasets"].items()
         if synthetic.has_label_maps_alone(entry)
@@ -105,13 +105,21 @@ except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
+# Scans of whose manual labels sources have label maps, by the dataset of these maps.
+MAPPED = {
+    source.dataset: [subject for subject in SCANS[source.scans] if subject not in LEFT_OUT.get(source.scans, ())]
+    for source in SOURCES.values()
+    if source.label_maps and source.scans
+}
+# Synthetic heads, drawn or of scans, by dataset.
+HEADS = DRAWN_HEADS | MAPPED
 # What slices are made of, by dataset: the subjects of scans, and synthetic heads.
 SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
 CLASSES = sources.manual_classes(config)
 LABELLED = list(CLASSES)
-# The datasets of scans that sources are trained on, and those of them for which labels are made.
-PRETRAINED = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.on_scans))
+# The datasets of scans that sources are trained on, or on whose labels, and those of them for which labels are made.
+PRETRAINED = list(dict.fromkeys(source.scans for source in SOURCES.values() if source.scans))
 LABELS_MADE = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.uses_made_labels))
 # What figures and tables show of each source, see headstart.report.sources.
 SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()}

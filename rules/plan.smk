@@ -11,7 +11,7 @@ def training_slices(source):
     held_out = config["pretrain"]["held_out"]
     if source.natural:
         return config["datasets"][source.dataset]["pictures"] - held_out * config["slice"]["images_per_file"]
-    return (len(subjects_of(source)) - held_out) * slices_per_scan(source.dataset)
+    return (len(subjects_of(source)) - held_out) * slices_per_scan(source.scans or source.dataset)
 
 
 def slices_seen(slices, epochs, steps):

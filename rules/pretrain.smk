@@ -26,8 +26,8 @@ def subjects_of(source):
 
 
 def left_out_of(source):
-    """The scans of a source's dataset that it is not trained on, since their people are in a test set."""
-    return LEFT_OUT.get(source.dataset, [])
+    """The scans of a source's dataset, or of its label maps, that it is not trained on: their people are in a test set."""
+    return LEFT_OUT.get(source.scans, [])
 
 
 def spec_of(source):
@@ -75,6 +75,7 @@ def about_source(wildcards):
     source, repeat = SOURCES[wildcards.source], repeat_of(wildcards)
     return {
         "dataset": source.dataset,
+        **({"scans": source.scans} if source.dataset in MAPPED else {}),
         "left_out": left_out_of(source),
         **({"start": source.start} if source.start else {}),
         **({"repeat": repeat} if repeat > 1 else {}),
@@ -91,6 +92,11 @@ rule pretrain_source:
         index=of_source(index_of_slices),
         images=of_source(lambda source: files_of_slices(source, "image")),
         targets=of_source(lambda source: files_of_slices(source, source.targets)),
+        labels=of_source(
+            lambda source: (
+                rules.tabulate_labels.output[0].format(dataset=source.dataset) if source.dataset in MAPPED else []
+            )
+        ),
         weights=of_source(lambda source: [str(WEIGHTS[source.name])] if source.weights else []),
         start=start_of("encoder.safetensors"),
         start_decoder=start_of("decoder.safetensors"),

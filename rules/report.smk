@@ -215,7 +215,8 @@ rule describe_study:
 def dataset_size(name):
     """What the first page says about a dataset: whether it is synthetic, and how many images or scans it has."""
     entry = config["datasets"][name]
-    known = {"synthetic": entry["layout"] in ("phantom", "scenes", "synthetic")}
+    behind = config["datasets"][synthetic.dataset_of_scans(name, config["datasets"]) or name]
+    known = {"synthetic": behind["layout"] in ("phantom", "scenes", "synthetic")}
     if name in NATURAL:
         return known | {"images": entry["pictures"]}
     if name in HEADS:

@@ -144,7 +144,7 @@ rule slice_heads:
     log:
         f"{RESULTS}/logs/slice_heads/{{dataset}}/part-{{part}}.log",
     wildcard_constraints:
-        dataset="|".join(HEADS) or "(?!)",
+        dataset="|".join(name for name in HEADS if name not in MAPPED) or "(?!)",
     resources:
         mem_mb=per_attempt(6000),
         runtime=per_attempt(120),
@@ -161,12 +161,72 @@ rule slice_heads:
         "../workflow_scripts/slice_heads.py"
 
 
+def scans_mapped(pattern):
+    """Input function: a pattern filled in for each scan of a part of a dataset of their label maps."""
+    return lambda wildcards: [
+        pattern.format(dataset=config["datasets"][wildcards.dataset]["scans"], subject=subject)
+        for subject in subjects_of_part(wildcards, "slice")
+    ]
+
+
+def classes_mapped(wildcards):
+    """The classes of the manual labels in a dataset of label maps of scans, in order."""
+    return list(classes_of(config["datasets"][wildcards.dataset]["scans"]))
+
+
+# From volumes: what has no manual label is divided by the intensities of the whole head.
+rule map_scans:
+    input:
+        t1w=scans_mapped(rules.register_scan.output.t1w),
+        brain=scans_mapped(rules.register_scan.output.brain),
+        labels=scans_mapped(rules.resample_target.output.labels),
+    output:
+        labels=HEAD_MAPS,
+        index=PART_INDEX,
+        measured=f"{PART}_desc-structures_voxels.tsv",
+    log:
+        f"{RESULTS}/logs/map_scans/{{dataset}}/part-{{part}}.log",
+    wildcard_constraints:
+        dataset="|".join(MAPPED) or "(?!)",
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
+    params:
+        code=code_of("map_scans"),
+        classes=classes_mapped,
+        clusters=lambda wildcards: config["datasets"][wildcards.dataset]["clusters"],
+        size=config["slice"]["size"],
+        discard_mm=lambda wildcards: config["datasets"][config["datasets"][wildcards.dataset]["scans"]]["discard_mm"],
+        subjects=lambda wildcards: subjects_of_part(wildcards, "slice"),
+    script:
+        "../workflow_scripts/map_scans.py"
+
+
+rule tabulate_labels:
+    input:
+        lambda wildcards: part_paths(rules.map_scans.output.measured, "slice", wildcards.dataset),
+    output:
+        f"{RESULTS}/slices/{{dataset}}/labels.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_labels/{{dataset}}.log",
+    wildcard_constraints:
+        dataset="|".join(MAPPED) or "(?!)",
+    localrule: True
+    params:
+        code=code_of("tabulate_labels"),
+        classes=classes_mapped,
+        clusters=lambda wildcards: config["datasets"][wildcards.dataset]["clusters"],
+    script:
+        "../workflow_scripts/tabulate_labels.py"
+
+
 rule slice:
     input:
         part_paths(SLICES["image"], "slice", *SLICED),
         [part_paths(SLICES[kind], "slice", *LABELS_MADE) for kind in ("tissue", "presence")],
         part_paths(SLICES["target"], "slice", *LABELLED),
         part_paths(HEAD_MAPS, "slice", *HEADS),
+        expand(rules.tabulate_labels.output, dataset=MAPPED),
         image_part_paths(PICTURES["image"], *NATURAL),
         image_part_paths(PICTURES["labels"], *datasets_with_layout(*natural.WITH_LABEL_MAPS)),
         image_part_paths(PICTURES["presence"], *datasets_with_layout(*natural.WITH_CLASSES)),

@@ -46,10 +46,13 @@ def test_a_source():
     domains = {name: source.domain for name, source in found.items()}
     assert domains == {
         "scratch": "baseline", "cohort-tissues": "synthetic", "own": "synthetic", "heads": "synthetic",
-        "synthetic": "synthetic", "natural": "natural", "radimagenet": "other", "continued": "synthetic",
+        "synthetic": "synthetic", "relabelled": "synthetic", "natural": "natural", "radimagenet": "other",
+        "continued": "synthetic",
     }  # fmt: skip
     assert found["own"].steps == 400
     assert list(found["heads"].classes) == ["white matter", "ventricles"]
+    assert found["relabelled"].manual == found["heads"].manual
+    assert list(found["relabelled"].classes) == ["matter", "ventricles"]
 
 
 def test_weights_from_elsewhere():

@@ -18,7 +18,7 @@ TARGET = {
 
 def overlaps(source, tested, backend="ants", **changes):
     """The overlaps of a source, with an entry of its dataset, ``cohort``, and a target that tests on an entry."""
-    datasets = {"tested": tested, "pictures": {"layout": "scenes", "pictures": 200}}
+    datasets = {"tested": tested, "pictures": {"layout": "scenes", "pictures": 200}, **changes.pop("datasets", {})}
     if cohort := changes.pop("cohort", None):
         datasets["cohort"] = cohort
     study = {
@@ -138,6 +138,28 @@ def test_people_whom_splits_compare_are_not_compared_by_sets():
     assert overlaps(SELF_SUPERVISED, MICCAI, cohort=other_folder) == []
     assert overlaps(SELF_SUPERVISED, scans(set="ixi"), cohort=same_folder) == []
     assert overlaps({"dataset": "tested", "task": "autoencoding"}, MICCAI) == []
+
+
+MAPS = {"dataset": "maps", "task": "segmentation"}
+LABELLED = MAPS | {"classes": {"grey": [1]}}
+
+
+def of_maps(tested, cohort=None, **changes):
+    """The overlaps of a source on the label maps of ``cohort``, or of the scans that the target tests on."""
+    entry = {"layout": "synthetic", "scans": "cohort" if cohort else "tested"}
+    return overlaps(LABELLED if cohort else MAPS, tested, cohort=cohort, datasets={"maps": entry}, **changes)
+
+
+def test_label_maps_of_scans_have_seen_the_people_of_these():
+    with pytest.raises(UserError, match="datasets.cohort.layout names oasis1, which has the people of miccai2012"):
+        of_maps(MICCAI, OASIS)
+    (found,) = of_maps(MICCAI, OASIS | {"exclude": ["OAS10001MR1"]})
+    assert found.why.startswith("datasets.cohort.layout names oasis1, ")
+    assert of_maps(MICCAI, scans()) == []  # no atlas is in label maps of scans
+    assert of_maps(MICCAI) == []  # who is in a test set is left out, as of other sources
+    (found,) = of_maps(PHANTOMS | {"target": "lesion", "people": 4}, PHANTOMS | {"target": "anatomy"})
+    assert found.remedy is None
+    assert of_maps(PHANTOMS | {"target": "lesion", "people": 4}, scans()) == []
 
 
 def chain(first, tested, *, cohort=None):

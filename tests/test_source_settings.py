@@ -185,6 +185,79 @@ def test_what_synthetic_heads_cannot_be_is_one_sentence(entry, sentence):
     assert message(study).startswith(f"pretrain.sources.{sentence}")
 
 
+MAPS = {"layout": "synthetic", "scans": "anatomy"}
+TAKEN = {"dataset": "maps", "task": "segmentation"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"scans": "anatomie"}, "maps.scans is 'anatomie', which datasets lacks; did you mean 'anatomy'?"),
+        ({"scans": "x"}, "maps.scans is 'x', which datasets lacks; name a dataset of scans with manual labels."),
+        ({"scans": "pictures"}, "maps.scans is 'pictures', which holds natural images; name a dataset of scans with"),
+        ({"scans": "maps"}, "maps.scans is 'maps', which holds no scans; name a dataset of scans with manual labels."),
+        ({"people": 3}, "maps has both scans and people, but its heads and slices are those of 'anatomy'; remove peop"),
+        ({"lesions": "ms"}, "maps has both scans and lesions, but its heads and slices are those of 'anatomy'; remove"),
+        ({"exclude": ["01"]}, "maps: its heads are the scans of 'anatomy'; choose them there, in datasets.anatomy."),
+    ],
+)
+def test_label_maps_of_scans_that_cannot_be_meant_are_one_sentence(entry, sentence):
+    study = study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": MAPS | entry}}
+    assert message(study).startswith(f"datasets.{sentence}")
+
+
+def test_clusters_are_for_label_maps_of_scans():
+    drawn = {"layout": "synthetic", "people": 3, "clusters": {"brain": 2}}
+    assert message(study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": drawn}}) == (
+        "datasets.maps.clusters is for label maps of labelled scans; remove it, or name these in datasets.maps.scans."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "scans", "sentence"),
+    [
+        ({"classes": {"a": [1]}}, "anatomy", "pretrain.sources.s.classes: the labels of 'anatomy' have the classes of"),
+        (
+            {},
+            "cohort",
+            "datasets.maps takes manual labels, but no target has the dataset 'cohort'; add pretrain.sources",
+        ),
+        (
+            {"structures": {"a": ["brain 9"]}},
+            "anatomy",
+            "pretrain.sources.s.structures: class 'a' names 'brain 9'; give",
+        ),
+        ({"classes": {"brain 1": [1]}}, "cohort", "datasets.maps.scans: the class 'brain 1' has the name of a part of"),
+        (
+            {"classes": {"left eye": [1]}},
+            "cohort",
+            "pretrain.sources.s has the class 'left eye', which mirroring would",
+        ),
+        ({"labels": "target"}, "anatomy", "pretrain.sources.s.labels is for scans, and 'maps' holds label maps alone;"),
+    ],
+)
+def test_what_label_maps_of_scans_cannot_be_is_one_sentence(entry, scans, sentence):
+    study = study_of(**TAKEN | entry) | {"datasets": resolve()["datasets"] | {"maps": MAPS | {"scans": scans}}}
+    assert message(study).startswith(sentence)
+
+
+def test_sides_may_be_classes_of_label_maps_that_are_not_mirrored():
+    study = study_of(**TAKEN, classes={"left eye": [1]})
+    study["datasets"] = resolve()["datasets"] | {"maps": MAPS | {"scans": "cohort"}}
+    study["pretrain"]["synthesis"] = {"changes": {"mirror": False}}
+    assert sources.of_study(resolve(study))["s"].classes == {"left eye": ["left eye"]}
+
+
+def test_defaults_of_drawn_heads_are_not_those_of_label_maps_of_scans():
+    study = study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": MAPS | {"clusters": {"brain": 5}}}}
+    made = resolve(study)["datasets"]["maps"]
+    assert made["clusters"] == {"labels": 1, "brain": 5, "head": 4}
+    assert not {"people", "fineness", "lesions", "discard_mm"} & made.keys()
+    drawn = {"maps": {"layout": "synthetic", "people": 2}}
+    made = resolve(study | {"datasets": resolve()["datasets"] | drawn})["datasets"]["maps"]
+    assert (made["fineness"], made["lesions"], "clusters" in made) == (2, "none", False)
+
+
 def test_as_many_heads_as_are_held_out_are_too_few():
     study = study_of(dataset="heads", task="segmentation")
     study["datasets"] = resolve()["datasets"] | {"heads": {"layout": "synthetic", "people": 1}}
@@ -224,7 +297,7 @@ def test_natural_images_without_the_targets_of_a_task_are_refused():
 def test_two_sources_on_the_manual_labels_of_one_dataset_have_the_same_classes():
     both = {"a": DENSE, "b": DENSE | {"classes": {"other": [1]}}}
     assert message({"pretrain": {"sources": both}}).startswith(
-        "pretrain.sources.b.classes differ from those of pretrain.sources.a, which has the same dataset; give each"
+        "pretrain.sources.b.classes differ from those of pretrain.sources.a, which uses the same labels; give each"
     )
     assert resolve({"pretrain": {"sources": {"a": DENSE, "b": DENSE}}})
 

@@ -19,6 +19,9 @@ def found(**declared):
             "heads": {"layout": "phantom", "people": 3, "target": "anatomy"},
             "scenes": {"layout": "scenes", "pictures": 9},
             "maps": {"layout": "synthetic", "people": 3},
+            "own-maps": {"layout": "synthetic", "scans": "mine"},
+            "other-maps": {"layout": "synthetic", "scans": "other", "clusters": {"labels": 2, "brain": 1, "head": 1}},
+            "phantom-maps": {"layout": "synthetic", "scans": "heads"},
         },
         "pretrain": {"sources": declared},
         "targets": {"t": TARGET | {"resamples": 2}},
@@ -83,6 +86,30 @@ def test_a_source_of_label_maps_says_how_its_images_are_made_and_which_structure
     assert made["changes"] == config["pretrain"]["synthesis"]["changes"]
     assert not every.on_scans
     assert not every.uses_made_labels
+
+
+def test_label_maps_of_scans_have_the_classes_of_their_manual_labels():
+    entry = {"task": "segmentation"}
+    classes = {"classes": {"white": [1], "grey": ["2-3"]}}
+    config = found(
+        own=entry | {"dataset": "own-maps"},
+        other=entry | classes | {"dataset": "other-maps", "structures": {"brain": ["white", "brain 1"]}},
+        phantoms=entry | classes | {"dataset": "phantom-maps"},
+    )
+    own, other, phantoms = sources.of_study(config).values()
+    assert own.spec({})["classes"] == ["background", "a", "b"]
+    assert other.spec({})["classes"] == ["background", "brain"]
+    assert (own.scans, own.domain, own.generated) == ("mine", "synthetic", False)
+    assert (phantoms.scans, phantoms.generated) == ("heads", True)
+    assert sources.manual_classes(config) == {
+        "mine": TARGET["classes"], "other": classes["classes"], "heads": classes["classes"],
+    }  # fmt: skip
+    made = other.synthesised(config)
+    assert made["fineness"] == 1
+    assert [label["name"] for label in made["labels"]] == ["white", "white", "grey", "grey", "brain 1", "head 1"]
+    assert made["classes"] == (1, 1, 0, 0, 1, 0)
+    assert not own.on_scans
+    assert not own.uses_made_labels
 
 
 def test_a_source_is_trained_as_long_as_it_says_or_else_as_the_section_says():

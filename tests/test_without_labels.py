@@ -8,6 +8,7 @@ from headstart.job import UserError
 
 SCANS = {"layout": "flat", "pattern": "(?P<subject>x)"}
 DENSE = {"dataset": "heads", "task": "segmentation", "labels": "target", "transfer": "all"}
+MAPPED = {"task": "segmentation", "transfer": "all", "classes": {"a": [1], "b": [2]}}
 NAMES = {"b ": [1], "other": [2], "A": [3]}
 
 
@@ -21,6 +22,9 @@ def study(sources, **changes):
             "other": SCANS | {"folder": "b"},
             "heads": {"layout": "phantom", "people": 3, "target": "anatomy"},
             "maps": {"layout": "synthetic", "people": 3},
+            "maps-of-mine": {"layout": "synthetic", "scans": "mine"},
+            "maps-of-same": {"layout": "synthetic", "scans": "same"},
+            "maps-of-other": {"layout": "synthetic", "scans": "other"},
             "scenes": {"layout": "scenes", "pictures": 9},
         },
         "pretrain": {"sources": {"scratch": {}, **sources}},
@@ -52,11 +56,14 @@ def test_whole_networks_that_have_all_classes_and_saw_no_label_of_the_target_are
             "elsewhere": DENSE | {"dataset": "other", "classes": {"a": [1], "b": [2]}},
             "own": {"dataset": "mine", "task": "segmentation", "labels": "target", "transfer": "all"},
             "again": DENSE | {"dataset": "same", "classes": {"a": [1], "b": [2]}},
+            "own-maps": {"dataset": "maps-of-mine", "task": "segmentation", "transfer": "all"},
+            "maps-again": MAPPED | {"dataset": "maps-of-same"},
+            "maps-elsewhere": MAPPED | {"dataset": "maps-of-other"},
             "natural": {"dataset": "scenes", "task": "segmentation", "transfer": "all"},
             "masked": {"dataset": "heads", "task": "masked-autoencoding", "transfer": "all"},
         }
     )
-    assert without_labels.usable(config, "t") == ["dense", "maps", "elsewhere"]
+    assert without_labels.usable(config, "t") == ["dense", "maps", "elsewhere", "maps-elsewhere"]
 
 
 def test_labels_that_headstart_makes_of_the_targets_own_scans_are_no_manual_labels():

@@ -1,6 +1,8 @@
+from dataclasses import asdict
+
 import torch
 
-from headstart import job, pretrain
+from headstart import job, label_table, pretrain
 from headstart.networks.architectures import Architecture
 from headstart.networks.expected_input import ExpectedInput
 from headstart.networks.external_weights import WeightFile
@@ -13,6 +15,12 @@ def slices_of(paths: list[str]) -> list[store.Slices]:
     if not (paths and snakemake.input.index):
         return list(paths)
     return store.find(snakemake.input.index, paths, snakemake.params.subjects)
+
+
+def synthesised() -> dict | None:
+    """How images are made of label maps; of those of scans, with the labels as they were measured."""
+    measured = {"labels": [asdict(label) for label in label_table.read(files.labels)]} if files.labels else {}
+    return params.synthesis and params.synthesis | measured
 
 
 with job.running(snakemake.rule, snakemake.log[0]):
@@ -40,7 +48,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             "seed": params.seed,
             "held_out": params.held_out,
             "augment": params.augment,
-            "synthesis": params.synthesis,
+            "synthesis": synthesised(),
             "origin": params.origin,
             "resident_gb": params.resident_gb,
             "state": params.state,

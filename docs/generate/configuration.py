@@ -20,8 +20,8 @@ from headstart.old_keys import RENAMED  # noqa: E402
 # Sections whose entries users name themselves; those of config.yaml are examples, not defaults.
 NAMED_BY_USERS = ("datasets", "targets")
 NOT_SET = "–"
-# Annotations of the schema: what reads a key.
-READERS = {"layouts": "Layout", "tasks": "Task"}
+# Annotations of the schema: what reads a key, and the key of the entry that it goes with, or does not.
+READERS = {"layouts": "Layout", "tasks": "Task", "with": "With", "without": "Without"}
 
 
 def page() -> str:

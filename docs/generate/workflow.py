@@ -65,6 +65,7 @@ OTHERS = {
     "the layout `taskonomy`": ["slice_rooms"],
     "the layout `imagenet`": ["slice_objects"],
     "the layout `synthetic`": ["slice_heads"],
+    "the layout `synthetic` with `scans`": ["map_scans", "tabulate_labels"],
     "set size 0": ["keep_pretrained"],
 }
 

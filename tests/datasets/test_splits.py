@@ -83,7 +83,11 @@ def test_the_table_has_the_role_of_each_subject():
 def trained_on(dataset, **entry):
     """A configuration of one target, whose dataset is b, and one source."""
     source = {"dataset": dataset, "task": "segmentation", **entry}
-    return {"pretrain": {"sources": {"scratch": {}, "s": source}, "held_out": 1}, "targets": {"t": {"dataset": "b"}}}
+    return {
+        "datasets": {"a": {"layout": "bids"}, "b": {"layout": "bids"}, "maps": {"layout": "synthetic", "scans": "a"}},
+        "pretrain": {"sources": {"scratch": {}, "s": source}, "held_out": 1},
+        "targets": {"t": {"dataset": "b"}},
+    }
 
 
 def check_usable(config, found, drawn):
@@ -143,6 +147,18 @@ def test_a_source_on_manual_labels_needs_them():
     check_usable(trained_on("a"), {"a": bare, "b": cohort}, drawn)
     with pytest.raises(UserError, match="datasets.a has no labels for 00, 01, 02, 03"):
         check_usable(trained_on("a", labels="target"), {"a": bare, "b": cohort}, drawn)
+
+
+def test_label_maps_are_made_of_scans_with_labels_that_no_target_tests_on():
+    cohort = {scan.subject: scan for scan in scans(4)}
+    others = {scan.subject: scan for scan in scans(4, [7, 8, 9, 10])}
+    bare = {subject: Scan("a", subject, f"q{subject}", Path("a")) for subject in others}
+    drawn = {("t", 1, 1): splits.Split(("00",), ("01",), ("02", "03"))}
+    check_usable(trained_on("maps"), {"a": others, "b": cohort}, drawn)
+    with pytest.raises(UserError, match="datasets.a has no labels for 00, 01, 02, 03; add them"):
+        check_usable(trained_on("maps"), {"a": bare, "b": cohort}, drawn)
+    with pytest.raises(UserError, match="people who are also in datasets.a, on which pretrain.sources.s is trained"):
+        check_usable(trained_on("maps"), {"a": cohort, "b": cohort}, drawn)
 
 
 def tuned(cohort, test, sizes=(2,), draws=2, split="fixed"):

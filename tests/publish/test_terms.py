@@ -79,6 +79,13 @@ def test_the_source_has_its_data_and_the_atlases_of_its_labels():
     assert len(lines(datasets, {"dataset": "ixi", "task": "autoencoding"})) == 2
 
 
+def test_label_maps_have_the_terms_of_their_scans_and_no_atlas():
+    datasets = {"mine": {"layout": "lesjak", "folder": "f"}, "ixi": flat(set="IXI")}
+    maps = {"maps": {"layout": "synthetic", "scans": "ixi"}}
+    _, data = lines(datasets | maps, {"dataset": "maps", "task": "segmentation", "classes": {"a": [1]}})
+    assert data.startswith("pre-training: `ixi`, IXI")
+
+
 def test_weights_from_a_file_name_what_they_were_trained_on():
     mine = {"mine": {"layout": "lesjak", "folder": "f"}}
     for named, said in (

@@ -54,6 +54,24 @@ def test_methods_describe_images_made_of_label_maps():
     assert "No data augmentation" not in text
 
 
+def test_methods_describe_label_maps_of_scans_without_those_of_test_people():
+    maps = {"layout": "synthetic", "scans": "anatomy", "clusters": {"labels": 2}}
+    sources = {"scratch": {}, "dense": {"dataset": "maps", "task": "segmentation"}}
+    config = configured(datasets=configured()["datasets"] | {"maps": maps}, pretrain={"sources": sources})
+    text = text_of(config, left_out={"anatomy": ["01", "02"]})
+    for said in (
+        "cerebellum and brain stem) and background. These were label maps of the scans of *anatomy*: the manual "
+        "labels, each divided into 2 parts of similar intensity, and the rest of the brain and of the head, divided "
+        "into 3 and 4 parts of similar intensity by optimal one-dimensional k-means clustering",
+        "slices of 2 label maps of *maps*",
+        "Further data (1 label map of *maps*)",
+        "Scans of participants in a test set (2 scans of *anatomy*) took no part in pre-training.",
+        "Wang H, Song M.",
+    ):
+        assert said in text, said
+    assert "random smooth deformations" not in text
+
+
 def test_methods_say_which_sources_were_evaluated_without_a_labelled_scan():
     text = text_of(configured("studies/oasis.yaml"), study="studies/oasis.yaml")
     said = "test scans were also segmented by the pre-trained networks of *phantom-anatomy*, whose classes include"

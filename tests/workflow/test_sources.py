@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from headstart import images
-from headstart.job import read_json
+from headstart.job import read_json, read_table
 from headstart.networks.trunks import Encoder
 
 pytestmark = pytest.mark.workflow
@@ -85,20 +85,26 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
         "dense": {"dataset": "heads", "steps": 5, "learning_rate": 0.01, "transfer": "all", **DENSE},
         "next": {"dataset": "heads", "steps": 5, "start": "dense", "repeats": 2, **DENSE},
         "made": {"dataset": "label-maps", "task": "segmentation", "steps": 5, "transfer": "all", **STRUCTURES},
+        "own-maps": {"dataset": "stroke-maps", "task": "segmentation", "steps": 5, "transfer": "all"},
     }
-    study_with(bare_project, sources, heads=HEADS, **{"label-maps": {"layout": "synthetic", "people": 3}})
+    maps = {
+        "label-maps": {"layout": "synthetic", "people": 3},
+        "stroke-maps": {"layout": "synthetic", "scans": "stroke"},
+    }
+    study_with(bare_project, sources, heads=HEADS, **maps)
     study = yaml.safe_load((bare_project.folder / "sources.yaml").read_text())
     study["targets"]["stroke"] |= {"sizes": [1], "resamples": 2}
     (bare_project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
     planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
-    tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in ("own-lesions", "next", "made")}
+    own = ("own-lesions", "next", "made", "own-maps")
+    tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in own}
     ran(bare_project, "pretrain", *(f"results/tiny/{path}" for path in tuned.values()))
     split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
     tested = sorted(split.loc[split["role"] == "test", "subject"])
     table = table_of_sources(bare_project)
     metadata = {name: read_json(bare_project.results / f"pretrain/{name}/model.json") for name in sources}
-    for name in ("own", "own-lesions"):
+    for name in ("own", "own-lesions", "own-maps"):
         assert metadata[name]["left_out"] == tested
         assert table.loc[name, ["files", "left_out"]].tolist() == [2, ", ".join(tested)]
         assert metadata[name]["files"] + metadata[name]["held_out_files"] == 2
@@ -126,8 +132,37 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     assert metadata["made"]["size"] == [64, 64]
     maps = np.load(bare_project.results / "slices/label-maps/part-0000_desc-structures_dseg.npy")
     assert maps.shape[1:] == (128, 128)
+    assert_label_maps_of_scans_are_those_that_train(bare_project, metadata["own-maps"], tested)
     for name, path in tuned.items():
         assert ("decoder.safetensors" in read_json(bare_project.results / path)["start_sha256"]) == (name != "next")
+
+
+def slices_of(project, dataset, kind):
+    """The slices of each scan of a dataset, by subject, in the files that there are."""
+    found = {}
+    for index in (project.results / "slices" / dataset).glob("part-*_scans.tsv"):
+        path = index.with_name(f"{index.name.removesuffix('_scans.tsv')}_{kind}.npy")
+        for row in read_table(index).itertuples() if path.exists() else ():
+            found[row.subject] = np.load(path)[row.first : row.last]
+    return found
+
+
+def assert_label_maps_of_scans_are_those_that_train(project, metadata, tested):
+    """There are label maps of the target's scans but for the test's, with the lesions and a label for all else."""
+    made = slices_of(project, "stroke-maps", "desc-structures_dseg")
+    lesions, images = (slices_of(project, "stroke", kind) for kind in ("desc-target_dseg", "T1w"))
+    assert sorted(made) == sorted({"01", "02", "03", "04"} - set(tested))
+    for subject, maps in made.items():
+        assert np.array_equal(maps == 1, lesions[subject] == 1)
+        assert maps[images[subject] > 20_000].all()
+    assert set(np.unique(np.concatenate(list(made.values())))) == set(range(9))
+    labels = pd.read_csv(project.results / "slices/stroke-maps/labels.tsv", sep="\t", index_col="name")
+    assert list(labels.index) == ["lesion", "brain 1", "brain 2", "brain 3", "head 1", "head 2", "head 3", "head 4"]
+    assert labels["t1"].iloc[1:4].is_monotonic_increasing
+    assert labels["t1"].iloc[4:].is_monotonic_increasing
+    assert labels["brain"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert {label["name"]: label["t1"] for label in metadata["synthesis"]["labels"]} == labels["t1"].to_dict()
+    assert (metadata["scans"], metadata["classes"]) == ("stroke", ["background", "lesion"])
 
 
 def test_labels_are_made_for_the_datasets_whose_sources_need_them_and_learnt_from_all_of_these(bare_project):

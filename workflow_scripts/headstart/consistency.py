@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from headstart.datasets import synthetic
 from headstart.datasets.natural import is_natural
-from headstart.datasets.synthetic import has_scans
 from headstart.job import UserError
 
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
@@ -46,12 +46,15 @@ def label_values(listed: list[int | str]) -> list[int]:
 def check(config: Mapping) -> None:
     """Raise :class:`UserError` unless datasets that targets name exist, classes share no label, and so on."""
     datasets = config["datasets"]
+    for name, entry in datasets.items():
+        if synthetic.has_label_maps_alone(entry):
+            synthetic.check(name, datasets)
     for name, target in config["targets"].items():
         dataset = target["dataset"]
         if dataset not in datasets:
             near = difflib.get_close_matches(dataset, datasets, n=1, cutoff=0) or ["nothing"]
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which datasets lacks; did you mean {near[0]!r}?")
-        if not has_scans(datasets[dataset]):
+        if not synthetic.has_scans(datasets[dataset]):
             holds = "natural images" if is_natural(datasets[dataset]) else "no scans"
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which holds {holds}; name a dataset of scans.")
     owners: dict[str, str] = {}

@@ -64,7 +64,7 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
         for source in sources.values():
             # What a source continues has seen, it has seen too.
             seen = lineage(source, sources)
-            if entry["layout"] == "phantom" and any(each.domain == "synthetic" for each in seen):
+            if entry["layout"] == "phantom" and any(each.generated for each in seen):
                 found.append(Overlap(source.name, name, _ONE_GENERATOR, None))
             behind = (origin for each in seen for origin in _origins(config, each, target["dataset"], backends))
             for origin in behind if tested else ():
@@ -114,14 +114,16 @@ def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str
     found = [_Origin(name, f"{key}.weights.trained_on", True, correct) for name in source.trained_on]
     if not source.trained or source.natural:
         return found
-    entry, target = config["datasets"][source.dataset], config["datasets"][tested]
+    # Of label maps, the people are those of the scans whose labels they have.
+    people = source.scans or source.dataset
+    entry, target = config["datasets"][people], config["datasets"][tested]
     named = set_of(entry)
     if named and not _comparable(entry, target):
-        place = f"datasets.{source.dataset}"
+        place = f"datasets.{people}"
         exclude = f"leave the people of the target out of {place}, and name what is left in {place}.set"
         complete = "include" not in entry and not entry["exclude"]
         found.append(_Origin(named, f"{place}{'.set' if 'set' in entry else '.layout'}", complete, exclude))
-    if source.domain == "synthetic" or (source.uses_made_labels and backends[source.dataset] == "ants"):
+    if source.generated or (source.uses_made_labels and backends[source.dataset] == "ants"):
         for atlas in config["label"]["atlases"]:
             found.append(_Origin(atlas, "label.atlases", False, f"leave {atlas} out of label.atlases"))
     return found

@@ -151,8 +151,8 @@ def _message(error: ValidationError) -> str:
 def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ...] = ()) -> object:
     """Return a valid value as the workflow takes it, at every depth.
 
-    Defaults of the schema are filled in, except those of keys that an entry's layout or task does not read; paths are
-    checked and their ``~`` written out; a number such as 3.0, which is an integer to the schema, becomes one.
+    Defaults of the schema are filled in, except those of keys that an entry does not read; paths are checked and their
+    ``~`` written out; a number such as 3.0, which is an integer to the schema, becomes one.
     """
     if "$ref" in rules:
         rules = {**root["$defs"][rules["$ref"].rsplit("/", 1)[1]], **rules}
@@ -163,7 +163,7 @@ def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ..
         filled = {
             key: copy.deepcopy(rule["default"])
             for key, rule in known.items()
-            if "default" in rule and all(value.get(key) in rule.get(f"{key}s", [value.get(key)]) for key in _ANNOTATED)
+            if "default" in rule and _is_read(rule, value)
         }
         filled.update(value)
         others = rules.get("additionalProperties") or {}
@@ -174,6 +174,12 @@ def _complete(value: object, rules: Mapping, root: Mapping, where: tuple[str, ..
         return _path(value, f"configuration key {'.'.join(where)}")
     whole = isinstance(value, float) and "integer" in (rules.get("type") or ())
     return int(value) if whole else value
+
+
+def _is_read(rule: Mapping, entry: Mapping) -> bool:
+    """Whether an entry reads a key with this rule, by its layout, its task, and its other keys."""
+    suits = all(entry.get(key) in rule.get(f"{key}s", [entry.get(key)]) for key in _ANNOTATED)
+    return suits and entry.keys() >= {*rule.get("with", ())} and entry.keys().isdisjoint(rule.get("without", ()))
 
 
 def _path(written: str, place: str) -> str:

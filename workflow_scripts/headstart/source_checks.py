@@ -8,7 +8,6 @@ from headstart import sources
 from headstart.consistency import check_augmentation, check_classes, has_side
 from headstart.job import UserError
 from headstart.label_table import class_numbers
-from headstart.phantom.label_maps import LABELS
 from headstart.sources import BASELINE, TASKS, Source
 
 # Keys of a training, which weights from elsewhere and the baseline do not have.
@@ -157,7 +156,8 @@ def _check_synthesis(key: str, source: Source, config: Mapping) -> None:
         raise UserError(
             f"{key}.augment: images of synthetic heads change as pretrain.synthesis.changes says; remove it."
         )
-    _check_structures(f"{key}.structures", source.classes)
+    if source.manual or not source.scans:  # without these, _check_classes says what is missing
+        _check_structures(key, source, config)
     people, held_out = config["datasets"][source.dataset].get("people", math.inf), config["pretrain"]["held_out"]
     if people <= held_out:
         raise UserError(
@@ -165,14 +165,25 @@ def _check_synthesis(key: str, source: Source, config: Mapping) -> None:
         )
 
 
-def _check_structures(key: str, classes: Mapping[str, Sequence[str]]) -> None:
+def _check_structures(key: str, source: Source, config: Mapping) -> None:
+    """Check that the classes of label maps are of labels that these have, and can be mirrored."""
     try:
-        class_numbers(LABELS, classes)
+        labels = sources.map_labels(config["datasets"][source.dataset], source.manual)
     except UserError as error:
-        raise UserError(f"{key}: {error}") from None
-    if sided := [name for name in classes if has_side(name)]:
+        raise UserError(f"datasets.{source.dataset}.scans: {error}") from None
+    try:
+        class_numbers(labels, source.classes)
+    except UserError as error:
+        raise UserError(f"{key}.structures: {error}") from None
+    sided = [name for name in source.classes if has_side(name)]
+    if sided and not source.scans:
         raise UserError(
-            f"{key} has {sided[0]!r}, but a structure is that of both sides; give it a name without a side."
+            f"{key}.structures has {sided[0]!r}, but a structure is that of both sides; give it a name without a side."
+        )
+    if sided and config["pretrain"]["synthesis"]["changes"].get("mirror"):
+        raise UserError(
+            f"{key} has the class {sided[0]!r}, which mirroring would put on the other side; set "
+            "pretrain.synthesis.changes.mirror to false."
         )
 
 
@@ -193,29 +204,30 @@ def _check_classes(config: Mapping) -> None:
         if "labels" in entry and not source.on_scans:
             holds = "natural images" if source.natural else "label maps alone"
             raise UserError(f"{key}.labels is for scans, and {source.dataset!r} holds {holds}; remove it.")
-        if "classes" in entry and source.label_maps:
+        if "classes" in entry and source.label_maps and not source.scans:
             raise UserError(
                 f"{key}.classes is for label values; name the structures of each class in {key}.structures."
             )
-        if "classes" in entry and source.labels != "target":
+        if "classes" in entry and not source.uses_manual_labels:
             raise UserError(f"{key}.classes is for the manual labels of scans; remove it, or set labels to target.")
-        if source.targets != "target":
+        if not source.uses_manual_labels:
             continue
-        if "classes" in entry and source.dataset in of_targets:
+        if "classes" in entry and source.scans in of_targets:
             raise UserError(
-                f"{key}.classes: the labels of {source.dataset!r} have the classes of targets."
-                f"{of_targets[source.dataset]}; remove it."
+                f"{key}.classes: the labels of {source.scans!r} have the classes of targets."
+                f"{of_targets[source.scans]}; remove it."
             )
-        if source.classes is None:
+        if source.manual is None:
+            uses = f"datasets.{source.dataset} takes manual labels" if source.label_maps else f"{key}.labels is target"
             raise UserError(
-                f"{key}.labels is target, but no target has the dataset {source.dataset!r}; add {key}.classes, as in "
+                f"{uses}, but no target has the dataset {source.scans!r}; add {key}.classes, as in "
                 "targets.<name>.classes."
             )
-        check_classes(f"{key}.classes", source.classes)
-        other = owners.setdefault(source.dataset, source)
-        if _listed(other.classes) != _listed(source.classes):
+        check_classes(f"{key}.classes", source.manual)
+        other = owners.setdefault(source.scans, source)
+        if _listed(other.manual) != _listed(source.manual):
             raise UserError(
-                f"{key}.classes differ from those of pretrain.sources.{other.name}, which has the same dataset; give "
+                f"{key}.classes differ from those of pretrain.sources.{other.name}, which uses the same labels; give "
                 "each a dataset entry of its own (both may name the same folder)."
             )
 

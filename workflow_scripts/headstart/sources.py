@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from headstart.datasets import natural, synthetic
-from headstart.label_table import class_numbers, dense_classes
+from headstart.label_table import Label, class_numbers, dense_classes
 from headstart.phantom.label_maps import LABELS
+from headstart.slices import scan_maps
 from headstart.slices.cut import PRESENCE_NAMES
 from headstart.template.template import TISSUES
 
@@ -46,10 +47,12 @@ class Source:
     """One source of a study; what it does not have is None.
 
     dataset, task: what it is trained on, and a key of :data:`TASKS`.
-    natural, phantom, label_maps: the kind of that dataset; label_maps: synthetic heads without a scan.
+    natural, phantom, label_maps: the kind of that dataset; label_maps: label maps without images, of synthetic heads or
+        of labelled scans; phantom: scans, or the label maps of scans, of phantoms.
+    scans: the dataset of the scans that it is trained on, or of whose labels its label maps are made.
     labels: of a segmentation of scans, "tissue" (made by headstart) or "target" (the dataset's manual labels).
-    classes: label values of each class of these manual labels, as a target lists them; of label maps, the structures
-        of each class by name, all of the brain if it names none.
+    manual: label values of each class of the manual labels that it uses, as a target lists them.
+    classes: of a segmentation, its classes: ``manual``, or of label maps, the structures of each class by name.
     synthesis: style of the images that are made of label maps, "t1" or "any".
     activation: of a classification.
     hidden, patch: fraction and side, in pixels, of the patches that masked auto-encoding hides.
@@ -68,7 +71,9 @@ class Source:
     natural: bool
     phantom: bool
     label_maps: bool
+    scans: str | None
     labels: str | None
+    manual: Mapping[str, Sequence[int | str]] | None
     classes: Mapping[str, Sequence[int | str]] | None
     synthesis: str | None
     activation: str | None
@@ -100,6 +105,16 @@ class Source:
     def on_scans(self) -> bool:
         """Whether it is trained on scans."""
         return self.trained and not self.natural and not self.label_maps
+
+    @property
+    def generated(self) -> bool:
+        """Whether headstart's generator made the anatomy that it is trained on."""
+        return self.phantom or (self.label_maps and self.scans is None)
+
+    @property
+    def uses_manual_labels(self) -> bool:
+        """Whether it is trained on manual labels, or on label maps that are made of them."""
+        return self.labels == "target" or (self.label_maps and self.scans is not None)
 
     @property
     def targets(self) -> str | None:
@@ -144,15 +159,19 @@ class Source:
         return {"kind": self.task, "classes": [], **masked}
 
     def synthesised(self, config: Mapping) -> dict | None:
-        """How images are made of its label maps, for :func:`headstart.training.synthesis.synthesis`; None of others."""
+        """How images are made of its label maps, for :func:`headstart.training.synthesis.synthesis`; None of others.
+
+        How bright the labels of scans are is measured later (:func:`headstart.slices.scan_maps.measured`).
+        """
         if not self.label_maps:
             return None
+        labels = map_labels(config["datasets"][self.dataset], self.manual)
         return {
             **config["pretrain"]["synthesis"],
             "style": self.synthesis,
-            "fineness": config["datasets"][self.dataset]["fineness"],
-            "labels": [asdict(label) for label in LABELS],
-            "classes": class_numbers(LABELS, self.classes),
+            "fineness": config["datasets"][self.dataset].get("fineness", 1),
+            "labels": [asdict(label) for label in labels],
+            "classes": class_numbers(labels, self.classes),
         }
 
 
@@ -166,9 +185,19 @@ def lineage(source: Source, known: Mapping[str, Source]) -> list[Source]:
     return [source, *lineage(known[source.start], known)] if source.start else [source]
 
 
+def map_labels(entry: Mapping, manual: Mapping[str, Sequence] | None) -> tuple[Label, ...]:
+    """The labels of the label maps of a dataset's entry; ``manual``: the classes of the scans that it names, if any.
+
+    Raises :class:`UserError` if the classes cannot be labels (:func:`headstart.slices.scan_maps.labels_of`).
+    """
+    if "scans" not in entry:
+        return LABELS
+    return scan_maps.labels_of(list(manual), scan_maps.Clusters(**entry["clusters"]))
+
+
 def manual_classes(config: Mapping) -> dict[str, Mapping[str, Sequence[int | str]]]:
     """The classes of each dataset whose manual labels a target or a source uses, targets first."""
-    used = {source.dataset: source.classes for source in of_study(config).values() if source.targets == "target"}
+    used = {source.scans: source.manual for source in of_study(config).values() if source.uses_manual_labels}
     return _classes_of_targets(config) | used
 
 
@@ -183,20 +212,24 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
     heads = described is not None and synthetic.has_label_maps_alone(described)
     segmented = dataset and not images and not heads and TASKS[task].targets == "labels"
     labels = entry.get("labels", "tissue") if segmented else None
-    named = entry.get("classes") or _classes_of_targets(config).get(dataset)
+    scans = synthetic.dataset_of_scans(dataset, config["datasets"]) if dataset else None
+    named = entry.get("classes") or _classes_of_targets(config).get(scans)
+    manual = named if labels == "target" or (heads and scans) else None
     weights = dict(entry["weights"]) if "weights" in entry else None
     trained_on = tuple(weights.pop("trained_on", ())) if weights else ()
-    structures = (entry.get("structures") or dense_classes(LABELS)) if heads else None
+    dense = {name: [name] for name in manual or ()} if heads and scans else dense_classes(LABELS)
     without_length = dataset and not (entry.get("epochs") or entry.get("steps"))
     return Source(
         name=name,
         dataset=dataset,
         task=task,
         natural=images,
-        phantom=described is not None and described["layout"] == "phantom",
+        phantom=scans is not None and config["datasets"][scans]["layout"] == "phantom",
         label_maps=heads,
+        scans=scans,
         labels=labels,
-        classes=named if labels == "target" else structures,
+        manual=manual,
+        classes=entry.get("structures") or dense if heads else manual,
         synthesis=entry.get("synthesis", config["pretrain"]["synthesis"]["style"]) if heads else None,
         activation=entry.get("activation"),
         hidden=entry.get("hidden"),

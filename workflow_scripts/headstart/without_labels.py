@@ -67,13 +67,13 @@ def _segmenting(config: Mapping) -> list[Source]:
 def _hindrance(config: Mapping, source: Source, target: str) -> str | None:
     """Why a source that segments scans cannot segment a target as it is pre-trained; None if it can."""
     wanted, datasets = config["targets"][target], config["datasets"]
-    own = datasets[source.dataset]
-    if source.targets == "target" and (
-        source.dataset == wanted["dataset"]
+    own = datasets[source.scans or source.dataset]
+    if source.uses_manual_labels and (
+        source.scans == wanted["dataset"]
         or ("folder" in own and own["folder"] == datasets[wanted["dataset"]].get("folder"))
     ):
         return "is trained on manual labels of the target's own scans"
-    if lacking := unmatched(source.spec(own)["classes"], ["background", *wanted["classes"]]):
+    if lacking := unmatched(source.spec(datasets[source.dataset])["classes"], ["background", *wanted["classes"]]):
         return f"lacks the class {', '.join(map(repr, lacking))}"
     return None if source.transfer == "all" else "has transfer: encoder, not all"
 

@@ -128,7 +128,7 @@ def natural_folder(name: str, entry: Mapping, data: str | os.PathLike | None) ->
 
 
 def heads(name: str, entry: Mapping) -> list[str]:
-    """The names of the synthetic heads of a dataset that has nothing but their label maps.
+    """The names of the drawn heads of a dataset that has nothing but their label maps.
 
     Raises :class:`UserError` for a mistake that shows in its entry.
     """

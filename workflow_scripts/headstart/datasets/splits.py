@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headstart.datasets.scan import Scan, shown
+from headstart.datasets.synthetic import dataset_of_scans
 from headstart.job import UserError
 from headstart.seeds import generator
 
@@ -152,10 +153,11 @@ def check_usable(
         _check_labels(target["dataset"], scans)
     tested = _tested_people(config, scans, drawn)
     for name, source in config["pretrain"]["sources"].items():
-        dataset, place = source.get("dataset"), f"pretrain.sources.{name}"
-        if dataset not in scans:
+        named, place = source.get("dataset"), f"pretrain.sources.{name}"
+        dataset = dataset_of_scans(named, config["datasets"]) if named else None
+        if dataset is None:
             continue
-        if source.get("labels") == "target":
+        if source.get("labels") == "target" or dataset != named:
             _check_labels(dataset, scans)
         trained = {scan.person for subject, scan in scans[dataset].items() if subject not in omitted.get(dataset, ())}
         for target, people in tested.items():

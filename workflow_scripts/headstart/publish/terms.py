@@ -38,7 +38,8 @@ def of_model(config: Mapping, seen: Sequence[Source], target: str, backends: Map
     used = {f"fine-tuning and test: `{tested}`": config["datasets"][tested]}
     for source in seen:
         if source.trained:
-            used[f"pre-training: `{source.dataset}`"] = config["datasets"][source.dataset]
+            data = source.scans or source.dataset
+            used[f"pre-training: `{data}`"] = config["datasets"][data]
     lines = [f"{what}, {_of_dataset(entry)}" for what, entry in used.items()]
     for source in seen:
         if source.weights is not None:

@@ -29,7 +29,7 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
     trained = [source for source in found if source.trained]
     tasks = {source.task for source in trained}
     used, kept = _material(config, trained, participants, left_out)
-    omitted = {name: left_out.get(name, ()) for name in dict.fromkeys(source.dataset for source in trained)}
+    omitted = {name: left_out.get(name, ()) for name in dict.fromkeys(source.scans for source in trained)}
     made = config["pretrain"]["synthesis"]
     augmentations = {source.name: made["changes"] if source.label_maps else source.augment for source in trained}
     augmented, not_augmented = methods_augmentation.of_sources(augmentations, list(augmentations))
@@ -103,6 +103,8 @@ def _described(source: Source, found: Sequence[Source], config: Mapping) -> dict
         "images": _image_dataset(config, source.dataset) if source.natural else None,
         "classes": [plain(name) for name in source.classes or ()],
         "synthesis": source.synthesis,
+        "scans": source.scans if source.label_maps else None,
+        "clusters": config["datasets"][source.dataset].get("clusters") if source.label_maps else None,
         "activation": source.activation,
         "hidden": source.hidden,
         "patch": source.patch,
@@ -157,18 +159,19 @@ def _material(
 ) -> tuple[list[str], list[str]]:
     """What sources were trained on in each dataset, and what was held out of it."""
     held_out, used, kept = config["pretrain"]["held_out"], [], []
-    for name in dict.fromkeys(source.dataset for source in trained if source.on_scans):
-        scans = int(participants.set_index("dataset").at[name, "scans"]) - held_out - len(left_out.get(name, ()))
-        grid = template.grid(config["template"]["voxel_mm"])
-        slices = scans * cut.count(grid, config["datasets"][name]["discard_mm"])
-        used.append(f"{grouped(slices)} slices of {count(scans, 'scan')} of *{plain(name)}*")
-        kept.append(f"{count(held_out, 'scan')} of *{plain(name)}*")
-    for name in dict.fromkeys(source.dataset for source in trained if source.label_maps):
-        entry = config["datasets"][name]
-        heads, grid = entry["people"] - held_out, template.grid(config["template"]["voxel_mm"])
-        slices = heads * cut.count(grid, entry["discard_mm"])
-        used.append(f"{grouped(slices)} slices of {count(heads, 'synthetic head')} of *{plain(name)}*")
-        kept.append(f"{count(held_out, 'synthetic head')} of *{plain(name)}*")
+    grid, datasets = template.grid(config["template"]["voxel_mm"]), config["datasets"]
+    of_heads = sorted((source for source in trained if not source.natural), key=lambda source: source.label_maps)
+    for source in {source.dataset: source for source in of_heads}.values():
+        name, what = plain(source.dataset), "synthetic head" if source.label_maps else "scan"
+        if source.scans:
+            total = int(participants.set_index("dataset").at[source.scans, "scans"])
+            total -= len(left_out.get(source.scans, ()))
+            what = "label map" if source.label_maps else what
+        else:
+            total = datasets[source.dataset]["people"]
+        slices = (total - held_out) * cut.count(grid, datasets[source.scans or source.dataset]["discard_mm"])
+        used.append(f"{grouped(slices)} slices of {count(total - held_out, what)} of *{name}*")
+        kept.append(f"{count(held_out, what)} of *{name}*")
     per_file = config["slice"]["images_per_file"]
     images = held_out * per_file
     for name in dict.fromkeys(source.dataset for source in trained if source.natural):
