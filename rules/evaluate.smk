@@ -6,6 +6,7 @@ LESIONS = f"{RESULTS}/evaluate/{RUN}/lesions.parquet"
 PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
 # Lesion detection applies to lesions alone: anatomical structures are present in every scan, once each.
 LESIONED = [name for name, target in TARGETS.items() if target["metric"] == "dice"]
+TARGET_DATASETS, LESIONED_DATASETS = ([TARGETS[name]["dataset"] for name in names] for names in (TARGETS, LESIONED))
 BOOTSTRAP_SEED = seeds.seed_for(config["seed"], "bootstrap")
 
 
@@ -72,11 +73,13 @@ def answer_table(name, label, subcategory="3 Tables"):
 rule tabulate_scores:
     input:
         metrics=run_paths(METRICS),
+        registered=scan_paths(rules.register_scan.output.quality, *TARGET_DATASETS),
         gate=rules.gate_quality.output,
     output:
         scans=f"{RESULTS}/tables/scan_scores.parquet",
         scores=f"{RESULTS}/tables/scores.tsv",
         summary=answer_table("summary", "mean scores with 95 % CI"),
+        distances=answer_table("distances", "surface distances"),
     log:
         f"{RESULTS}/logs/tabulate_scores.log",
     resources:
@@ -87,6 +90,7 @@ rule tabulate_scores:
         runs=run_paths(RUN),
         metrics={name: target["metric"] for name, target in TARGETS.items()},
         tests=tests_of(TARGETS),
+        scans=[(name, scan) for name, target in TARGETS.items() for scan in SCANS[target["dataset"]]],
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
@@ -120,6 +124,8 @@ rule compare_sources:
 rule tabulate_detection:
     input:
         lesions=run_paths(LESIONS, LESIONED),
+        registered=scan_paths(rules.register_scan.output.quality, *LESIONED_DATASETS),
+        losses=scan_paths(rules.resample_target.output.losses, *LESIONED_DATASETS),
         gate=rules.gate_quality.output,
     output:
         table=answer_table("detection", "lesion detection"),
@@ -132,6 +138,7 @@ rule tabulate_detection:
         code=code_of("tabulate_detection"),
         runs=run_paths(RUN, LESIONED),
         tests=tests_of(LESIONED),
+        scans=[(name, scan) for name in LESIONED for scan in SCANS[TARGETS[name]["dataset"]]],
         cutoffs=config["evaluate"]["lesions"],
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,

@@ -1,11 +1,15 @@
 from headstart import job
-from headstart.evaluate import tables
+from headstart.evaluate import distances, tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
-    params, written = snakemake.params, snakemake.output
-    collected = tables.collect(snakemake.input.metrics, params.runs, params.metrics, params.tests, params.empty)
+    files, params, written = snakemake.input, snakemake.params, snakemake.output
+    collected = tables.collect(files.metrics, params.runs, params.metrics, params.tests, params.empty)
     cells = list(tables.cells(collected, params.draws, params.seed))
     with job.atomic(written.scans) as partial:
         collected.to_parquet(partial, index=False)
     job.write_table(written.scores, tables.scores(collected))
     job.write_table(written.summary, tables.summary(cells))
+    determinants = {target: {} for target, _ in params.scans}
+    for (target, scan), path in zip(params.scans, files.registered, strict=True):
+        determinants[target][scan] = job.read_json(path)["determinant"]
+    job.write_table(written.distances, distances.summary(files.metrics, params.runs, params.tests, determinants))

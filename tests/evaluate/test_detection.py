@@ -9,6 +9,8 @@ from headstart.job import UserError
 from headstart.metrics import lesions
 
 SCANS = ["01", "02", "03"]
+# As large in the scan as in template space, and none lost.
+AS_THEY_ARE = {"stroke": dict.fromkeys(SCANS, detection.OwnSpace(1.0, []))}
 VOXEL_ML = 1.0
 
 
@@ -38,13 +40,13 @@ def study(tmp_path):
     return paths, names, {f"stroke/size-10_resample-{r}": SCANS for r in (1, 2)}
 
 
-def summary(study, overlaps=(0.0,), volumes=(0.0,), draws=200):
-    table = detection.summary(detection.collect(*study, overlaps, volumes), draws, 1)
+def summary(study, overlaps=(0.0,), volumes=(0.0,), draws=200, own=AS_THEY_ARE):
+    table = detection.summary(detection.collect(*study, overlaps, volumes, own), draws, 1)
     return table.set_index(["source", "connectivity", "overlap", "volume_ml"]).sort_index()
 
 
 def test_every_scan_is_counted_at_every_cutoff(study):
-    collected = detection.collect(*study, [0, 0.2], [0, 1, 2])
+    collected = detection.collect(*study, [0, 0.2], [0, 1, 2], AS_THEY_ARE)
     assert len(collected) == 4 * 3 * 2 * 6
     assert (collected["tested"] == 1).all()
     row = collected.query("source == 'scratch' and resample == 1 and connectivity == 'slice8'").query(
@@ -71,6 +73,29 @@ def test_rates_worked_by_hand(study):
     assert better["sensitivity"] == better["sensitivity_low"] == better["sensitivity_high"] == 1
     assert better["sensitivity_sd"] == 0
     assert better["false_positives"] == pytest.approx(4 / 6)
+
+
+def test_lesions_that_the_grid_lost_are_missed_where_their_volume_counts(study):
+    """The lesions of scans 01 and 02 are one each in three dimensions; scan 02 has lost two more, of 0.5 and 3 mL."""
+    own = {"stroke": AS_THEY_ARE["stroke"] | {"02": detection.OwnSpace(1.0, [0.5, 3.0])}}
+    table = summary(study, volumes=(0.0, 1.0, 2.0, 9.0), own=own)
+    numbers = [table.loc[("better", "volume26", 0, ml), "lesions_native"] for ml in (0, 1, 2, 9)]
+    assert numbers == [4, 3, 3, 0]
+    row = table.loc[("better", "volume26", 0, 0)]
+    assert (row["sensitivity"], row["sensitivity_native"]) == (1, 2 / 4)
+    assert row["sensitivity_native_low"] <= 2 / 4 <= row["sensitivity_native_high"]
+    assert table.loc[("better", "slice8", 0, 0), ["lesions_native", "sensitivity_native"]].isna().all()
+
+
+def test_volumes_are_those_in_the_scan(study):
+    """Lesions of 2 mL in template space, of which a scan with a determinant of 0.7 has 1.4."""
+    smaller = {"stroke": dict.fromkeys(SCANS, detection.OwnSpace.of({"determinant": 0.7}, {"parts_lost_ml": [1.4]}))}
+    in_template = {"stroke": {scan: space.in_template() for scan, space in smaller["stroke"].items()}}
+    tables = [summary(study, volumes=(1.5, 2.0), own=own) for own in (smaller, in_template)]
+    lesions_found = [table.loc[("scratch", "slice8", 0, 1.5), "lesions"] for table in tables]
+    assert lesions_found == [0, 4]
+    lost = [table.loc[("scratch", "volume26", 0, 1.5), "lesions_native"] for table in tables]
+    assert lost == [1, 2 + 3]
 
 
 def test_both_connectivities_are_tabulated(study):
@@ -118,8 +143,8 @@ def test_one_resample_has_no_deviation_and_scans_of_redrawn_test_sets_count_once
 def test_a_missing_scan_is_an_error(study):
     paths, names, tests = study
     with pytest.raises(UserError, match=r"scratch1\.parquet: the table lacks 04"):
-        detection.collect(paths, names, {name: [*scans, "04"] for name, scans in tests.items()}, [0], [0])
+        detection.collect(paths, names, {name: [*scans, "04"] for name, scans in tests.items()}, [0], [0], AS_THEY_ARE)
     rows = pd.read_parquet(paths[1])
     rows[rows["scan"] != "03"].to_parquet(paths[1])  # the scan without any lesion
     with pytest.raises(UserError, match=r"scratch2\.parquet: the table lacks 03"):
-        detection.collect(*study, [0], [0])
+        detection.collect(*study, [0], [0], AS_THEY_ARE)

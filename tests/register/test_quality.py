@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
 from settings_of import CONFIG
 
 from headstart import images
@@ -183,7 +184,27 @@ def test_a_lesion_of_one_voxel_is_lost():
     assert found["label_ml"] == pytest.approx(0.512)
     assert found["label_voxels"] == 8
     assert found["classes_lost"] == []
+    assert found["parts_lost_ml"] == pytest.approx([0.001])
     assert losses(native, 1, ["lesion"])["parts_lost"] == 0
+    assert losses(native, 1, ["lesion"])["parts_lost_ml"] == []
+
+
+def test_the_ceiling_is_what_is_left_of_labels_that_go_to_the_grid_and_back():
+    """A cube on the grid of 4 mm, interpolated linearly at the voxels of the scan, whose centres are 1.5 mm off."""
+    native = labelled((1, (4, 4, 4), 8))
+    assert losses(native, 1, ["lesion"])["ceiling_dice"] == 1
+    coarse = native.data[2::4, 2::4, 2::4].astype(float)
+    centres = (np.indices(native.data.shape) - 1.5) / 4
+    back = ndimage.map_coordinates(coarse, centres, order=1) > 0.5
+    expected = 2 * (back & (native.data > 0)).sum() / (back.sum() + native.data.sum())
+    assert 0.8 < expected < 0.95
+    assert losses(native, 4, ["lesion"])["ceiling_dice"] == pytest.approx(expected)
+
+
+def test_a_lost_class_halves_the_ceiling_of_two():
+    one, two = labelled((1, (4, 4, 4), 8)), labelled((1, (4, 4, 4), 8), (2, (30, 30, 30), 1))
+    alone = losses(one, 4, ["grey"])["ceiling_dice"]
+    assert losses(two, 4, ["grey", "nucleus"])["ceiling_dice"] == pytest.approx(alone / 2)
 
 
 def test_a_lost_class_is_named():

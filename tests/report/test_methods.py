@@ -95,7 +95,7 @@ def test_methods_of_the_papers_study():
         "training, and an L2 penalty (weight decay) of 2 × 10⁻⁴",
         "No participant was in both the training set and the test set of a target task",
         "more than 0 % or 20 % of its voxels",
-        "a volume below 1 or 2 mL were disregarded (each cutoff in turn, and without a cutoff); with",
+        "a volume below 1 or 2 mL, in template space, were disregarded (each cutoff in turn, and without a cutoff)",
         "95 % confidence intervals were computed by a cluster bootstrap [Field2007]_ with 10,000 draws",
         "all 28 pairs of sources by Holm's method",
         "Differences with an adjusted *p* < 0.05 were considered significant.",

@@ -9,6 +9,7 @@
 - ``learning_curves``: score against set size, and the labelled scans that a source saves
 - ``mixed_model``: gains by a linear mixed model
 - ``detection``: lesion-wise sensitivity and false positives
+- ``distances``: distances between surfaces
 - ``verdict``: the answer, one row and one sentence per target
 
 Axes: see ``headstart.training``.

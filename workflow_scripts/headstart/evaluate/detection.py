@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,31 @@ from headstart.evaluate import bootstrap, scores, tables
 from headstart.metrics import lesions
 from headstart.seeds import seed_for
 
+# Whose components are those of the scan's own labels, of which some are lost.
+_WHOLE = "volume26"
 _CELL = ["target", "size", "connectivity", "overlap", "volume_ml"]
-_COUNTS = ["lesions", "detected", "false_positives", "tested"]
+_COUNTS = ["lesions", "lost", "detected", "false_positives", "tested"]
+
+
+@dataclass(frozen=True)
+class OwnSpace:
+    """What a scan's lesions are in the scan itself.
+
+    ``ml``: mL there of one mL on the study's grid; ``lost_ml``: volumes there, in mL, of the lesions of which no voxel
+    is left on the study's grid.
+    """
+
+    ml: float
+    lost_ml: Sequence[float]
+
+    @classmethod
+    def of(cls, registered: Mapping, losses: Mapping) -> "OwnSpace":
+        """From the records of a scan's registration and of the resampling of its labels."""
+        return cls(registered["determinant"], losses["parts_lost_ml"])
+
+    def in_template(self) -> "OwnSpace":
+        """The same with all volumes in template space."""
+        return OwnSpace(1.0, [ml / self.ml for ml in self.lost_ml])
 
 
 def collect(
@@ -20,6 +44,7 @@ def collect(
     tests: Mapping[str, Sequence[str]],
     overlaps: Sequence[float],
     volumes_ml: Sequence[float],
+    own: Mapping[str, Mapping[str, OwnSpace]],
 ) -> pd.DataFrame:
     """Numbers of lesions and false positives of each scan in each run, at every cutoff.
 
@@ -33,12 +58,15 @@ def collect(
         The scans that each ``target/size-n_resample-r`` must have.
     overlaps, volumes_ml
         The cutoffs; each overlap is combined with each volume.
+    own
+        Each target's test scans. Volumes are those in the scan; with an ``ml`` of 1, those in template space.
 
     Returns
     -------
     pandas.DataFrame
-        Columns target, source, size, resample, scan, connectivity, overlap, volume_ml, lesions, detected,
-        false_positives, and tested, which is always 1: a scan without any lesion counts too.
+        Columns target, source, size, resample, scan, connectivity, overlap, volume_ml, lesions, lost (by the study's
+        grid; 0 for components of a slice), detected, false_positives, and tested, which is always 1: a scan without any
+        lesion counts too.
 
     Raises
     ------
@@ -48,9 +76,13 @@ def collect(
     parts = []
     for path, run in zip(paths, runs, strict=True):
         table, metadata = scores.read_run(path, run, tests)
+        scans = own[metadata["target"]]
+        table["volume_ml"] *= table["scan"].map({scan: space.ml for scan, space in scans.items()})
         for overlap in overlaps:
             for volume_ml in volumes_ml:
                 counted = lesions.count(table, overlap, volume_ml)
+                lost = [_lost(scans[scan], volume_ml) for scan in counted["scan"]]
+                counted["lost"] = np.where(counted["connectivity"] == _WHOLE, lost, 0)
                 parts.append(counted.assign(**metadata, overlap=float(overlap), volume_ml=float(volume_ml), tested=1))
     return pd.concat(parts, ignore_index=True)
 
@@ -61,9 +93,11 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
     ``collected``: rows of :func:`collect`. Columns: target, source, size, connectivity, overlap, volume_ml, resamples,
     scans and lesions (of the test scans, each counted once), then for each measure its value, the ends of its 95 %
     confidence interval (``_low``, ``_high``) and its standard deviation over resamples (``_sd``). Measures:
-    sensitivity, precision, f1 (:mod:`headstart.metrics.lesions`) and false_positives (mean number per scan). Each is a
-    ratio of two sums over all scans and resamples: NaN where the denominator is 0, and its deviation also where there
-    is one resample. Sources and cutoffs share their draws, which are those of :func:`headstart.evaluate.tables.cells`.
+    sensitivity, precision, f1 (:mod:`headstart.metrics.lesions`), false_positives (mean number per scan), and, for
+    components of the volume, sensitivity_native, for which lesions that the study's grid has lost count as missed; they
+    are among the ``lesions_native``. Each is a ratio of two sums over all scans and resamples: NaN where the
+    denominator is 0, and its deviation also where there is one resample. Sources and cutoffs share their draws, which
+    are those of :func:`headstart.evaluate.tables.cells`.
     """
     rows = []
     for key, part in collected.groupby(_CELL, sort=True):
@@ -72,17 +106,26 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
         once = counted["lesions"].max(axis=(0, 1)).sum()  # a scan has as many in every run that tests it, else 0
         measures = lesions.ratios(*(counted[name] for name in ("lesions", "detected", "false_positives")))
         measures["false_positives"] = (counted["false_positives"], counted["tested"])
+        numbers = {"lesions": int(once)}
+        if cell["connectivity"] == _WHOLE:
+            measures["sensitivity_native"] = (counted["detected"], counted["lesions"] + counted["lost"])
+            numbers["lesions_native"] = int(once + counted["lost"].max(axis=(0, 1)).sum())
         _, resamples, scans = counted["tested"].shape
         weights = (
             bootstrap.weights(draws, resamples, seed_for(seed, cell["target"], "resamples", cell["size"])),
             bootstrap.weights(draws, scans, seed_for(seed, cell["target"], "scans")),
         )
         columns = [_measured(name, *parts, *weights) for name, parts in measures.items()]
-        fixed = {**cell, "resamples": resamples, "scans": scans, "lesions": int(once)}
+        fixed = {**cell, "resamples": resamples, "scans": scans, **numbers}
         rows.append(pd.concat([pd.DataFrame({**fixed, "source": sources}), *columns], axis=1))
     table = pd.concat(rows, ignore_index=True)
     first = ["target", "source", *_CELL[1:]]
     return table[first + [name for name in table if name not in first]].sort_values(first, ignore_index=True)
+
+
+def _lost(scan: OwnSpace, least_ml: float) -> int:
+    """How many lesions of at least this volume the study's grid has lost."""
+    return sum(ml >= least_ml for ml in scan.lost_ml)
 
 
 def _arranged(part: pd.DataFrame) -> tuple[list[str], dict[str, np.ndarray]]:

@@ -29,11 +29,15 @@ def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Se
     ``native``, ``moved``: labels 1, 2, ... named ``names``, on the scan's grid and on the study's; ``transform``:
     (4, 4) from RAS+ mm of the template to RAS+ mm of the scan. Returns ``label_native_voxels``, ``label_voxels``;
     ``label_native_ml``, ``label_ml`` (both in mL in the scan); ``parts_native``, ``parts`` (numbers of 26-connected
-    parts, all classes together); ``parts_lost``, the number of native parts without any voxel on the study's grid; and
-    ``classes_lost``, the names of the classes without any.
+    parts, all classes together); ``parts_lost``, the number of native parts without any voxel on the study's grid, and
+    ``parts_lost_ml``, their volumes in mL in the scan; ``classes_lost``, the names of the classes without any; and
+    ``ceiling_dice``, the Dice of the native labels and ``moved``, resampled back to the scan's grid, averaged over the
+    classes that the scan has: no prediction on the study's grid can be expected to score higher on that of the scan.
     """
     native_parts, count = ndimage.label(native.data > 0, _NEIGHBOURS)
     volume = moved.grid.voxel_ml * abs(float(np.linalg.det(transform[:3, :3])))
+    sizes = np.bincount(native_parts.ravel(), minlength=count + 1)
+    lost = np.setdiff1d(np.arange(1, count + 1), _parts_shown(native_parts, native, moved, transform))
     voxels = {"native": int((native.data > 0).sum()), "moved": int((moved.data > 0).sum())}
     return {
         "label_native_voxels": voxels["native"],
@@ -42,11 +46,21 @@ def label_losses(native: Volume, moved: Volume, transform: np.ndarray, names: Se
         "label_ml": voxels["moved"] * volume,
         "parts_native": int(count),
         "parts": int(ndimage.label(moved.data > 0, _NEIGHBOURS)[1]),
-        "parts_lost": int(count - len(_parts_shown(native_parts, native, moved, transform))),
+        "parts_lost": len(lost),
+        "parts_lost_ml": [float(sizes[part] * native.grid.voxel_ml) for part in lost],
         "classes_lost": [
             name for k, name in enumerate(names, 1) if (native.data == k).any() and not (moved.data == k).any()
         ],
+        "ceiling_dice": _ceiling(native, moved, transform),
     }
+
+
+def _ceiling(native: Volume, moved: Volume, transform: np.ndarray) -> float:
+    """Mean Dice of the classes of native labels with what is left of them on the study's grid."""
+    back = images.resample_labels(moved, native.grid, np.linalg.inv(transform)).data
+    classes = np.unique(native.data[native.data > 0])
+    masks = [(native.data == k, back == k) for k in classes]
+    return float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in masks]))
 
 
 def _parts_shown(parts: np.ndarray, native: Volume, moved: Volume, transform: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outli
     measures, by column. ``outlier``: absolute robust z-score within the dataset above which a measure is an outlier
     (:func:`robust_z`).
     """
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).drop(columns="parts_lost_ml", errors="ignore")  # a list, for the detection of lesions
     scores = {name: table.groupby("dataset")[name].transform(robust_z) for name in _COMPARED}
     mostly_stripped = table.groupby("dataset")["stripped"].transform(lambda stripped: stripped.mean() > 0.5)
     table["failed"] = ["; ".join(failures(row, stop)) for row in rows]

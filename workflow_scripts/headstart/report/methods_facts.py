@@ -200,6 +200,7 @@ def _evaluation(config: Mapping) -> dict:
         "empty": evaluate["empty"],
         "dice_mean": ", averaged over the foreground classes" if several else "",
         "overlaps": either([f"{number(100 * share)} %" for share in overlaps]),
+        "in_scan": evaluate["lesions"]["volume"] == "scan",
         "volumes": f"{either(list(map(number, volumes)))} mL" if volumes else "",
         "in_turn": {
             "overlaps": len(overlaps) > 1,
