@@ -1,5 +1,8 @@
 # make run           run the default study (or STUDY=studies/oasis.yaml) and write its report; REPAIR=1 also restores
 #                    results that are damaged or missing
+# make study         write studies/NAME.yaml for the scans in a folder, and say how long it takes: make study NAME=mine
+#                    FOLDER=~/my-bids; LABELS=part-of-their-names chooses among several kinds of label files,
+#                    ENTRY='key: value, ...' sets keys of the dataset (docs/data.md), FORCE=1 overwrites the file
 # make report        write the report of a finished study
 # make verify        check that results, code, packages and configuration are unchanged; REPAIR=1 deletes damaged results
 # make missing       list the study's missing files
@@ -40,7 +43,7 @@ MISSING = $(SNAKEMAKE) --summary | awk -F '\t' '$$5 == "missing" { print $$1 }'
 # Without --forcerun Snakemake only recreates missing files that `all` or a job to run needs.
 FORCED = (echo write_provenance; $(MISSING)) | tr '\n' '\0' | xargs -0
 
-.PHONY: setup run report verify missing test test-fast test-slurm test-publish bad-inputs docs lint format lock bench clean
+.PHONY: setup study run report verify missing test test-fast test-slurm test-publish bad-inputs docs lint format lock bench clean
 
 setup: $(VENV)/.installed
 
@@ -49,6 +52,17 @@ $(VENV)/.installed: envs/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
 	touch $@
+
+# As they were typed: folders may have quotes, spaces and dollar signs in their names.
+study: export STUDY_NAME = $(value NAME)
+study: export STUDY_FOLDER = $(value FOLDER)
+study: export STUDY_LABELS = $(value LABELS)
+study: export STUDY_ENTRY = $(value ENTRY)
+study: setup
+	@PYTHONPATH=workflow_scripts $(BIN)/python -m headstart.begin.study --name="$$STUDY_NAME" --folder="$$STUDY_FOLDER" \
+		--labels="$$STUDY_LABELS" --entry="$$STUDY_ENTRY" $(if $(FORCE),--force)
+	@echo "measuring for half a minute how fast this machine trains ..."
+	@$(SNAKEMAKE) --quiet all --configfile "studies/$$STUDY_NAME.yaml" -- plan
 
 run: setup
 	$(if $(REPAIR),-$(VERIFY))

@@ -58,3 +58,25 @@ def test_no_gpu_is_used_if_none_is_visible(tmp_path):
 def test_a_home_folder_that_cannot_be_written_to_is_not_snakemakes_cache(tmp_path):
     assert "XDG_CACHE_HOME" not in commands(tmp_path, HOME=str(tmp_path))
     assert f'XDG_CACHE_HOME="{ROOT}/.snakemake/cache"' in commands(tmp_path, HOME="/dev/null")
+
+
+@pytest.mark.parametrize("folder", ['~/it\'s "mine" & more', "a $HOME $(shell false) `b`", "#x"])
+def test_a_folder_reaches_the_command_as_it_was_typed(tmp_path, folder):
+    (tmp_path / "envs").mkdir()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "envs/requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("python", "snakemake"):
+        program = tmp_path / ".venv/bin" / name
+        program.write_text(f'#!/bin/sh\nfor given; do printf "{name} %s\\n" "$given"; done\n')
+        program.chmod(0o755)
+    (tmp_path / ".venv/.installed").touch()
+    environment = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    command = ["make", "study", "NAME=mine", f"FOLDER={folder}", "ENTRY=exclude: ['1']"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert f"python --folder={folder}" in said
+    assert "python --entry=exclude: ['1']" in said
+    assert "python --force" not in said
+    assert said[-3:] == ["snakemake studies/mine.yaml", "snakemake --", "snakemake plan"]

@@ -18,6 +18,6 @@ configuration), ``sources`` and ``source_checks`` (what encoders are pre-trained
 segment a target as they are), ``leaks`` (people in both pre-training and test data), ``images``, ``label_table``
 (labels from which images are made), ``version``, ``metrics``, ``template``, ``phantom`` (synthetic subjects),
 ``networks``, ``training``.
-Outside the pipeline: ``predict`` (segments new scans), ``provenance`` (what results were made from) and ``debug`` (a
-rule's script in a debugger).
+Outside the pipeline: ``begin`` (writes the file of a study for a folder of scans), ``predict`` (segments new scans),
+``provenance`` (what results were made from) and ``debug`` (a rule's script in a debugger).
 """

@@ -69,13 +69,22 @@ class Labels:
             f"{self._folder / self._entry.get('labels', 'derivatives/*')}; check labels and labels_suffix{unlike}."
         )
 
-    def _in_derivative(self, derivative: Path, t1w: Path) -> list[Path]:
-        """The files of a derivative that can label a T1, of those in its own space if there are any."""
+    def candidates(self, t1w: Path) -> list[Path]:
+        """The images in all derivatives that can be labels of a T1 by their names, in whatever space they are."""
+        return [path for derivative in self._derivatives for path in self._of_image(derivative, t1w)]
+
+    def _of_image(self, derivative: Path, t1w: Path) -> list[Path]:
+        """The files of a derivative with the suffix asked for whose names can be of the same image as a T1."""
         place = self._same_place(derivative, t1w)
         named = [path for path, _ in find_files(place, r".+\.nii(\.gz)?") if self._has_suffix(path)]
         kept = [path for path in named if _same_image(path, t1w)]
         if named and not kept:
             self._unlike = named[0], t1w
+        return kept
+
+    def _in_derivative(self, derivative: Path, t1w: Path) -> list[Path]:
+        """The files of a derivative that can label a T1, of those in its own space if there are any."""
+        kept = self._of_image(derivative, t1w)
         spaces = [entities(path).get("space") for path in kept]
         own = entities(t1w).get("space")
         for alike in ((own,), OWN_SPACES):
