@@ -41,6 +41,16 @@ def test_synthetic_subjects_are_planned_before_they_are_generated(tmp_path):
     assert not first.t1w.exists()
 
 
+def test_synthetic_heads_are_drawn_in_a_number_or_named_by_their_scans():
+    entry = {"layout": "synthetic", "exclude": []}
+    assert layouts.heads("h", entry | {"people": 2}) == ["01", "02"]
+    assert layouts.heads("h", entry | {"scans": "mine", "clusters": {}}) == []
+    with pytest.raises(
+        UserError, match=r"datasets.h has .* no people; say how many heads to draw, or name a dataset of"
+    ):
+        layouts.heads("h", entry)
+
+
 def test_persons_do_not_depend_on_the_path_of_the_data_folder(folder):
     folder.touch("sub-01/anat/sub-01_T1w.nii.gz")
     outside = {"layout": "bids", "folder": str(folder.path), "exclude": []}
