@@ -121,6 +121,26 @@ rule compare_sources:
         "../workflow_scripts/compare_sources.py"
 
 
+rule tabulate_needed:
+    input:
+        scans=rules.tabulate_scores.output.scans,
+    output:
+        needed=answer_table("needed", "labelled scans needed", "1 Verdict"),
+        backtest=answer_table("backtest", "check of the forecasts"),
+    log:
+        f"{RESULTS}/logs/tabulate_needed.log",
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
+    params:
+        code=code_of("tabulate_needed"),
+        aims={name: {key: target.get(key) for key in ("wanted", "have")} for name, target in TARGETS.items()},
+        draws=config["evaluate"]["bootstrap"],
+        seed=BOOTSTRAP_SEED,
+    script:
+        "../workflow_scripts/tabulate_needed.py"
+
+
 rule tabulate_detection:
     input:
         lesions=run_paths(LESIONS, LESIONED),
@@ -151,3 +171,4 @@ rule evaluate:
         rules.tabulate_scores.output,
         rules.tabulate_detection.output if LESIONED else [],
         rules.compare_sources.output,
+        rules.tabulate_needed.output,

@@ -259,6 +259,8 @@ rule write_answer:
         rules.tabulate_scores.output.summary,
         rules.draw_verdict.output.numbers,
         rules.tabulate_trainings.output,
+        rules.tabulate_needed.output.needed,
+        rules.tabulate_needed.output.backtest,
     output:
         f"{RESULTS}/index.html",
     log:

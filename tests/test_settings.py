@@ -130,6 +130,21 @@ def test_what_is_no_range_of_labels_is_refused(labels):
     assert f"{labels!r} must be a range such as 100-207" in message({"targets": targets})
 
 
+@pytest.mark.parametrize(
+    ("aim", "sentence"),
+    [
+        ({"wanted": 60}, "targets.stroke.wanted: 60 is greater than the maximum of 1"),
+        ({"wanted": 0}, "targets.stroke.wanted: 0 is less than or equal to the minimum of 0"),
+        ({"have": -1}, "targets.stroke.have: -1 is less than the minimum of 0"),
+        ({"have": 2.5}, "targets.stroke.have: 2.5 is not of type 'integer'"),
+    ],
+)
+def test_a_score_that_cannot_be_reached_and_scans_that_nobody_has_are_refused(aim, sentence):
+    targets = resolve()["targets"]
+    targets["stroke"] |= aim
+    assert sentence in message({"targets": targets})
+
+
 def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
     targets = resolve()["targets"]
     targets["stroke"] |= {"test": 3.0, "sizes": [2.0, 4.0], "classes": {"lesion": [1.0]}}

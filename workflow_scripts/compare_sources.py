@@ -11,6 +11,6 @@ with job.running(snakemake.rule, snakemake.log[0]):
     job.write_table(written.comparisons, compared)
     job.write_table(written.gains, comparisons.gains(compared))
     job.write_table(written.curves, learning_curves.laws(cells))
-    job.write_table(written.saved, saved)
+    job.write_table(written.saved, learning_curves.of_several_sizes(saved))
     job.write_table(written.mixed, mixed_model.model(collected))
     job.write_table(written.verdict, verdict.verdict(tables.summary(cells), compared, saved))

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,18 @@ def test_coverage_of_the_planted_number_of_scans_saved():
         high = {"=": row["high"], "<": -np.inf, ">": np.inf}[row["high_is"]]
         covered += low <= 8 <= high
     assert covered >= 35
+
+
+def test_targets_with_a_single_size_are_left_out_of_the_table():
+    one, two = (
+        learning_curves.saved(tables.cells(simulated_scores({"scratch": 0, "a": 5}, sizes, 2, 3, 0), 50, 0))
+        for sizes in ((10,), (10, 20))
+    )
+    both = learning_curves.of_several_sizes(pd.concat([one.assign(target="one"), two]))
+    assert len(one) == 1
+    assert list(both["target"]) == ["simulated", "simulated"]
+    assert learning_curves.of_several_sizes(one).empty
+    assert learning_curves.of_several_sizes(one.head(0)).empty
 
 
 def test_without_the_baseline_no_scans_are_saved():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from shown import SHOWN
 
+from headstart.evaluate.needed import BACKTEST, NEEDED
 from headstart.report import answer_page
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -67,6 +68,16 @@ def summary_of(target):
     ]  # fmt: skip
 
 
+def needed_of(target):
+    """Scans needed for the score that the user of a target wants."""
+    numbers = dict(zip(NEEDED, (38, "=", 29, "=", 61, "="), strict=True))
+    return [
+        {"target": target, "metric": "dice", "source": source, "wanted": 0.6, "of_best": np.nan, "have": np.nan,
+         "highest_mean": source == "t1-segmentation", **numbers}
+        for source in ("t1-segmentation", "scratch")
+    ]  # fmt: skip
+
+
 def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudged=0):
     """The page of a study with these targets."""
     about = {
@@ -86,7 +97,10 @@ def page_of(*targets, sentences=None, shown=None, study=None, learning=0, unjudg
     summary = pd.DataFrame([row for name in targets for row in summary_of(name)])
     rows = [row for name in targets for row in shown_of(name)]
     trainings = pd.DataFrame({"target": targets, "judged": 6, "unjudged": unjudged, "still_learning": learning})
-    return answer_page.page(about, verdict, summary, pd.DataFrame(rows) if shown is None else shown, trainings)
+    needed = pd.DataFrame([row for name in targets for row in needed_of(name)])
+    backtest = pd.DataFrame([], columns=BACKTEST)
+    drawn = pd.DataFrame(rows) if shown is None else shown
+    return answer_page.page(about, verdict, summary, drawn, trainings, needed, backtest)
 
 
 def test_what_pre_training_and_test_may_have_in_common_is_said_before_the_verdict():
@@ -135,6 +149,7 @@ def test_every_target_has_its_sentence_its_figure_and_its_design():
         assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     design = "Dataset patients (1 subject): fine-tuned on 2 and 10 labelled scans, 3 resamples each; tested on 4."
     assert page.text.count(design) == 3
+    assert page.text.count("For Dice 0.60, you need 38 [95 % CI 29, 61] scans from t1-segmentation, 38") == 3
     assert "2 sources, pre-trained on cohort (8 subjects, 9 scans) and photos (20,000 natural images)." in page.text
     assert page.text.count("Research use only, not a medical device.") == 2
 

@@ -100,6 +100,7 @@ def test_methods_of_the_papers_study():
         "all 28 pairs of sources by Holm's method",
         "Differences with an adjusted *p* < 0.05 were considered significant.",
         "The number of labelled scans saved by a source",
+        "up to 3 times it, the number was forecast for *stroke* by fitting a curve to the mean scores",
         "Each source was pre-trained once, from a single random initialisation. The",
         "For *ms* and *anatomy*, only one training set of each size was used",
         "Other packages were Nipype 1.11 and SciPy 1.15.",

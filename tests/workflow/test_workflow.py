@@ -44,6 +44,11 @@ def test_the_answer_is_there_with_its_intervals(project):
     pairs = table(project.results / "tables/comparisons.tsv").query("size != 'all'")
     assert list(pairs["difference"]) == list(gains["gain"])
     assert list(pairs["low"]) == list(gains["low"])
+    needed = table(project.results / "tables/needed.tsv")
+    assert set(needed["source"]) == {"scratch", "t1-segmentation"}
+    assert set(needed["of_best"]) == {0.8, 0.9, 0.95}
+    assert table(project.results / "tables/backtest.tsv").empty
+    assert "% of the highest mean score" in (project.results / "index.html").read_text()
     verdict = table(project.results / "tables/verdict.tsv")
     assert list(verdict["target"]) == ["stroke"]
     assert verdict["sentence"].iloc[0].startswith("stroke: ")

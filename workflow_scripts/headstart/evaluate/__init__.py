@@ -7,6 +7,8 @@
 - ``significance``: the one criterion of statistical significance
 - ``comparisons``: every pair of sources, corrected for multiple comparisons, and gains over the baseline
 - ``learning_curves``: score against set size, and the labelled scans that a source saves
+- ``forecast``: learning curves beyond the measured set sizes, by a mixture of laws
+- ``needed``: the labelled scans that each source needs for a score, and a check of the forecasts
 - ``mixed_model``: gains by a linear mixed model
 - ``detection``: lesion-wise sensitivity and false positives
 - ``distances``: distances between surfaces

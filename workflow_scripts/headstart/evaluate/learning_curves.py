@@ -2,7 +2,7 @@
 
 Scans saved are read off the measured curves after isotonic regression; a power law is fitted in addition (Viering and
 Loog 2022, "The shape of learning curves: a review"). Nothing is extrapolated: a set size beyond the measured ones is
-reported as such.
+reported as such: forecasts are in :mod:`headstart.evaluate.needed`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from headstart.evaluate import bootstrap
-from headstart.evaluate.tables import BASELINE, CELL, Cell, by_target
+from headstart.evaluate import bootstrap, forecast
+from headstart.evaluate.tables import BASELINE, CELL, CURVE, Cell, by_target
 
 # Exponents c at which score = a - b * n^-c is fitted: from almost logarithmic to almost a step.
 EXPONENTS = np.geomspace(0.05, 5, 93)
@@ -79,7 +79,7 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
         sources = group[0].sources
         if BASELINE not in sources:
             continue
-        sizes, means, drawn = _curves(group)
+        sizes, means, drawn = curves(group)
         base = sources.index(BASELINE)
         rising, rising_drawn = monotone(means), monotone(drawn)
         fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
@@ -94,22 +94,28 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
 
 
+def of_several_sizes(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`saved` of targets with several set sizes: on a single one, nothing but a bound is known."""
+    return table[table.groupby(CURVE)["size"].transform("nunique") > 1]
+
+
+def curves(group: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Set sizes (T,), mean scores of K sources (K, T), and mean scores in each draw (D, K, T)."""
+    sizes = np.array([cell.key["size"] for cell in group], float)
+    return sizes, np.stack([cell.means for cell in group], axis=-1), np.stack([cell.drawn for cell in group], axis=-1)
+
+
 def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Least-squares fit of score = a - b * n^-c with a <= 1, b >= 0 and c in EXPONENTS: (3, D) from scores (D, T).
 
     For each c the problem is linear in a and b (variable projection, Golub and Pereyra 1973), so that the optimum over
     all c is global.
     """
-    powers = sizes[None] ** -EXPONENTS[:, None]
-    mean, mean_power = scores.mean(axis=1)[:, None], powers.mean(axis=1)
-    centred = powers - mean_power[:, None]
-    b = np.maximum(0, -(scores @ centred.T) / (centred**2).sum(axis=1))
-    a = mean + b * mean_power
-    highest = (1 - scores) @ powers.T / (powers**2).sum(axis=1)
-    b = np.where(a > 1, np.maximum(0, highest), b)
-    a = np.minimum(a, 1)
-    residuals = (scores - (a[:, [j]] - b[:, [j]] * power) for j, power in enumerate(powers))
+    powers = sizes ** -EXPONENTS[:, None]
+    fits = [forecast.least_squares(power, scores, endless=False) for power in powers]
+    residuals = (scores - (a[:, None] - b[:, None] * power) for power, (a, b) in zip(powers, fits, strict=True))
     best = np.stack([(left**2).sum(axis=1) for left in residuals]).argmin(axis=0)
+    a, b = np.stack(fits, axis=2)
     rows = np.arange(len(scores))
     return np.stack([a[rows, best], b[rows, best], EXPONENTS[best]])
 
@@ -122,7 +128,7 @@ def laws(cells: Iterable[Cell]) -> pd.DataFrame:
     """
     rows = []
     for key, group in by_target(cells):
-        sizes, means, drawn = _curves(group)
+        sizes, means, drawn = curves(group)
         for k, source in enumerate(group[0].sources):
             row = {**key, "source": source, "sizes": len(sizes)}
             row |= dict.fromkeys(["a", "a_low", "a_high", "b", "c", "rmse"], np.nan)
@@ -160,9 +166,3 @@ def _saved_by_law(own: np.ndarray | None, base: np.ndarray | None, sizes: np.nda
     short = base[0] - (own[0] - own[1] * size ** -own[2])
     needed = (short / base[1]) ** (-1 / base[2]) if short > 0 else np.inf
     return needed - size if sizes[0] <= needed <= sizes[-1] else float("nan")
-
-
-def _curves(group: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Set sizes (T,), mean scores of K sources (K, T), and mean scores in each draw (D, K, T)."""
-    sizes = np.array([cell.key["size"] for cell in group], float)
-    return sizes, np.stack([cell.means for cell in group], axis=-1), np.stack([cell.drawn for cell in group], axis=-1)

@@ -2,6 +2,7 @@
 
 - ``answer_page``: the page to read first, index.html
 - ``verdict_figure``: the answer as one figure
+- ``needed_scans``: the labelled scans that a target needs, in a sentence
 - ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022
 - ``scan_pictures``: pictures of single scans
 - ``sources``: order, names and styles of the sources

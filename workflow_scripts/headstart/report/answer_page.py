@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, METRICS
 from headstart.evaluate.verdict import LEVEL
-from headstart.report import verdict_figure
+from headstart.report import needed_scans, verdict_figure
 from headstart.report.html import listed
 from headstart.report.sources import Shown
 from headstart.report.wording import count
@@ -35,7 +35,13 @@ _ZERO = " At 0 labelled scans: sources as they are pre-trained, which no gain or
 
 
 def page(
-    study: Mapping, verdict: pd.DataFrame, summary: pd.DataFrame, shown: pd.DataFrame, trainings: pd.DataFrame
+    study: Mapping,
+    verdict: pd.DataFrame,
+    summary: pd.DataFrame,
+    shown: pd.DataFrame,
+    trainings: pd.DataFrame,
+    needed: pd.DataFrame,
+    backtest: pd.DataFrame,
 ) -> str:
     """The page as HTML.
 
@@ -52,15 +58,19 @@ def page(
         The study's tables of these names.
     shown
         The numbers of the verdict figure, from :func:`headstart.report.verdict_figure.numbers`.
-    trainings
-        The study's table of this name.
+    trainings, needed, backtest
+        The study's tables of these names.
     """
     template = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))
     sources = Shown(study["sources"])
     answers = [
-        _answer(row, shown[shown["target"] == row["target"]], sources) | {"design": _design(study, row["target"])}
+        _answer(row, shown[shown["target"] == row["target"]], sources)
+        | {
+            "needed": needed_scans.sentence(*(part[part["target"] == row["target"]] for part in (needed, backtest))),
+            "design": _design(study, row["target"]),
+        }
         for row in verdict.to_dict("records")
     ]
     return template.render(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from headstart import without_labels
+from headstart.evaluate.forecast import SHAPES
+from headstart.evaluate.needed import LEAST_RESAMPLES, LEAST_SIZES, REACH
 from headstart.evaluate.significance import ALPHA
 from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
@@ -210,8 +212,16 @@ def _evaluation(config: Mapping) -> dict:
         "alpha": ALPHA,
         "pairs": math.comb(len(config["pretrain"]["sources"]), 2),
         "curves": any(len(set(target["sizes"]) - {0}) > 1 for target in targets.values()),
+        "forecasts": [f"*{plain(name)}*" for name, target in targets.items() if _is_forecast(target)],
+        "reach": REACH,
+        "shapes": SHAPES,
         "without_labels": any(0 in target["sizes"] for target in targets.values()),
     }
+
+
+def _is_forecast(target: Mapping) -> bool:
+    """Whether the labelled scans needed are forecast beyond the largest set size."""
+    return len(set(target["sizes"]) - {0}) >= LEAST_SIZES and target["resamples"] >= LEAST_RESAMPLES
 
 
 def _volumes_in_turn(cutoffs: int, without: bool) -> str:
