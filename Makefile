@@ -16,6 +16,7 @@
 # make bench-lesions, bench-scaling, bench-training, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
 # make bench-forecast   how often forecasts of labelled scans hold, in simulations and on measured learning curves
+# make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
 # make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
@@ -136,7 +137,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-augmentation bench-faults bench-forecast bench-lesions bench-scaling bench-training: bench-%: setup
+bench-augmentation bench-faults bench-forecast bench-intervals bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-head-start: setup

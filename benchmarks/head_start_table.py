@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
-from headstart.evaluate import bootstrap, comparisons  # noqa: E402
+from headstart.evaluate import bootstrap  # noqa: E402
 from headstart.training import plateau  # noqa: E402
 
 DRAWS = 10_000
@@ -93,6 +94,15 @@ def means(table: pd.DataFrame) -> np.ndarray:
     return bootstrap.bootstrap_means(totals, np.ones_like(totals), by_set, by_scan)[:, 0]
 
 
+def holm(p_values: pd.Series) -> np.ndarray:
+    """P-values of a family, adjusted by Holm's method; NaN stays NaN and does not count towards the family."""
+    p = np.array(p_values, float)
+    known = ~np.isnan(p)
+    if known.any():
+        p[known] = multipletests(p[known], method="holm")[1]
+    return p
+
+
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
     """The table of all conditions, from the scores."""
     found = pd.DataFrame(
@@ -100,7 +110,7 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
         for condition, group in rows.groupby(CONDITION)
         for row in estimates(group)
     )
-    found["p_holm"] = found.groupby(FAMILY)["p"].transform(comparisons.holm)
+    found["p_holm"] = found.groupby(FAMILY)["p"].transform(holm)
     return found.sort_values([*FAMILY, "source", "scans"])
 
 

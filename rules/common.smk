@@ -66,6 +66,14 @@ try:
     # Scans of people in a test set, which no source is trained on, by dataset.
     LEFT_OUT = splits.left_out(config, SCANS, SPLITS)
     splits.check_usable(config, SCANS, SPLITS, LEFT_OUT)
+    # Number of scans that the training sets of each target are drawn from.
+    POOLS = {
+        name: splits.pool_size(
+            list(SCANS[target["dataset"]].values()), SPLITS[name, target["sizes"][0], 1], target["split"]
+        )
+        for name, target in config["targets"].items()
+    }
+    splits.check_population(config, POOLS)
     TUNING = {
         name: splits.draw_tuning(
             name,

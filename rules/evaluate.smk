@@ -59,6 +59,10 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             "../workflow_scripts/evaluate_target.py"
 
 
+# The number of scans that sets are drawn from, where results are to hold for the population of these scans.
+POPULATION = POOLS if config["evaluate"]["training_scans"] == "population" else {}
+
+
 def answer_table(name, label, subcategory="3 Tables"):
     """A table of the report's first category, with the caption of the same name."""
     return report(
@@ -94,6 +98,7 @@ rule tabulate_scores:
         empty=config["evaluate"]["empty"],
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
+        population=POPULATION,
     script:
         "../workflow_scripts/tabulate_scores.py"
 
@@ -107,7 +112,6 @@ rule compare_sources:
         gains=answer_table("gains", "gain over scratch"),
         comparisons=answer_table("comparisons", "pairwise comparisons of sources"),
         curves=answer_table("curves", "fitted learning curves"),
-        mixed=answer_table("mixed_model", "mixed model of the gains"),
     log:
         f"{RESULTS}/logs/compare_sources.log",
     resources:
@@ -117,6 +121,10 @@ rule compare_sources:
         code=code_of("compare_sources"),
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
+        population=POPULATION,
+        pools=POOLS,
+        margin=config["evaluate"]["margin"],
+        training_scans=config["evaluate"]["training_scans"],
     script:
         "../workflow_scripts/compare_sources.py"
 
@@ -137,6 +145,7 @@ rule tabulate_needed:
         aims={name: {key: target.get(key) for key in ("wanted", "have")} for name, target in TARGETS.items()},
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
+        population=POPULATION,
     script:
         "../workflow_scripts/tabulate_needed.py"
 

@@ -49,6 +49,24 @@ def trainings_to_do():
     return [{column: row.get(column, "") for column in columns} for row in rows]
 
 
+def designs():
+    """What is known of each target's design before anything is trained, see headstart.evaluate.design.sentence."""
+    gains = len(SOURCES) - ("scratch" in SOURCES)
+    return [
+        {
+            "target": name,
+            "metric": target["metric"],
+            "sizes": [size for size in target["sizes"] if size],
+            "resamples": target["resamples"],
+            "scans": len(SPLITS[name, target["sizes"][0], 1].test),
+            "sources": gains,
+            "pool": POPULATION.get(name),
+        }
+        for name, target in TARGETS.items()
+        if gains and "scratch" in SOURCES
+    ]
+
+
 # Without output, so that it runs each time it is asked for.
 rule plan:
     log:
@@ -67,5 +85,6 @@ rule plan:
         training=training_of(1),
         classes=max(len(class_names(name)) for name in TARGETS),
         trainings=lambda wildcards: trainings_to_do(),
+        designs=designs(),
     script:
         "../workflow_scripts/plan_study.py"

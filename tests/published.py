@@ -45,7 +45,7 @@ def save_tables(folder):
     ]
     summary = pd.DataFrame(rows).assign(resamples=2, scans=5)
     gains = summary[summary["source"] == "imagenet"].drop(columns="score")
-    gains = gains.assign(baseline="scratch", gain=-0.125, low=-0.25, high=0.0625, p_holm=0.5, significant=False)
+    gains = gains.assign(baseline="scratch", gain=-0.125, low=-0.25, high=0.0625, p_adjusted=0.5, significant=False)
     scores = pd.concat([summary.assign(resample=r, score=summary["score"] + r / 100) for r in (1, 2)])
     verdict = pd.DataFrame([{"target": "stroke", "sentence": "stroke: no difference."}])
     for name, table in {"summary": summary, "gains": gains, "scores": scores, "verdict": verdict}.items():

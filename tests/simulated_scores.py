@@ -17,16 +17,15 @@ def true_score(size: float, saved: float = 0) -> float:
     return a - b * (size + saved) ** -c
 
 
-def simulated_scores(
+def simulated_arrays(
     sources: Mapping[str, float],
     sizes: Sequence[int],
     resamples: int,
     scans: int,
     seed: int,
     spread: Mapping[str, float] = SPREAD,
-    levels: Sequence[str] = ("volume",),
-) -> pd.DataFrame:
-    """Simulate a table of scores as :func:`headstart.evaluate.tables.collect` returns it.
+) -> np.ndarray:
+    """Simulated scores, (T, K, R, S).
 
     Parameters
     ----------
@@ -40,17 +39,11 @@ def simulated_scores(
         Seed of all random numbers.
     spread
         Standard deviations of the random effects.
-    levels
-        Levels ("slice", "volume"), all with the same scores.
     """
     rng = np.random.default_rng(seed)
-    index = pd.MultiIndex.from_product(
-        [sizes, sources, range(1, resamples + 1), [f"{s:03d}" for s in range(scans)]],
-        names=["size", "source", "resample", "scan"],
-    )
     shape = (len(sizes), len(sources), resamples, scans)
     means = np.array([[true_score(size, saved) for saved in sources.values()] for size in sizes])[..., None, None]
-    scores = (
+    return (
         means
         + rng.normal(0, spread["scan"], (1, 1, 1, scans))
         + rng.normal(0, spread["own_scan"], (1, len(sources), 1, scans))
@@ -58,5 +51,47 @@ def simulated_scores(
         + rng.normal(0, spread["own_resample"], (*shape[:3], 1))
         + rng.normal(0, spread["noise"], shape)
     )
+
+
+def simulated_scores(
+    sources: Mapping[str, float],
+    sizes: Sequence[int],
+    resamples: int,
+    scans: int,
+    seed: int,
+    spread: Mapping[str, float] = SPREAD,
+    levels: Sequence[str] = ("volume",),
+) -> pd.DataFrame:
+    """The same as a table of :func:`headstart.evaluate.tables.collect`; all ``levels`` have these scores."""
+    scores = simulated_arrays(sources, sizes, resamples, scans, seed, spread)
+    index = pd.MultiIndex.from_product(
+        [sizes, sources, range(1, resamples + 1), [f"{s:03d}" for s in range(scans)]],
+        names=["size", "source", "resample", "scan"],
+    )
     table = pd.DataFrame({"total": scores.ravel(), "count": 1}, index=index).reset_index()
     return pd.concat([table.assign(target="simulated", metric="dice", level=level) for level in levels])
+
+
+def pooled_scores(
+    sources: Sequence[str], size: int, pool: int, resamples: int, scans: int, seed: int, spread: Mapping[str, float]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Scores at one set size, whose sets are drawn from a pool of scans, and the mean score of each source with these.
+
+    Every scan of the pool has an effect on each source, whose standard deviation is ``own_resample`` for a set; a set's
+    effect is the mean over its scans. The mean over all pools is 0.5 for every source. Other arguments: as above.
+    """
+    rng = np.random.default_rng(seed)
+    of_pool = rng.normal(0, spread["own_resample"] * np.sqrt(size), (len(sources), pool))
+    sets = np.array([rng.choice(pool, size, replace=False) for _ in range(resamples)])
+    scores = (
+        0.5
+        + of_pool[:, sets].mean(axis=2)[..., None]
+        + rng.normal(0, spread["own_scan"], (len(sources), 1, scans))
+        + rng.normal(0, spread["seed"], (len(sources), resamples, 1))
+        + rng.normal(0, spread["noise"], (len(sources), resamples, scans))
+    )
+    names = [sources, range(1, resamples + 1), [f"{s:03d}" for s in range(scans)]]
+    index = pd.MultiIndex.from_product(names, names=["source", "resample", "scan"])
+    table = pd.DataFrame({"total": scores.ravel(), "count": 1}, index=index).reset_index()
+    whole = {"size": size, "target": "simulated", "metric": "dice", "level": "volume"}
+    return table.assign(**whole), pd.Series(0.5 + of_pool.mean(axis=1), sources)

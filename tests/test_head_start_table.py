@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from head_start_table import FAMILY, compared, falling
-
-from headstart.evaluate.comparisons import holm
+from head_start_table import FAMILY, compared, falling, holm
 
 EFFECTS = {"scratch": 0, "good": 0.1, "equal": 0, "harmful": -0.1}
 
@@ -31,6 +29,13 @@ def test_falling_is_the_fraction_of_the_judged_trainings():
     assert falling(pd.Series([0.06, 0.05, np.nan, -1, 0.5])) == 0.5
     assert falling(pd.Series([0.01, np.nan])) == 0
     assert np.isnan(falling(pd.Series([np.nan, np.nan])))
+
+
+def test_holm_worked_by_hand_and_unknown_p_values_do_not_count():
+    adjusted = holm([0.01, np.nan, 0.04, 0.03])
+    assert adjusted[[0, 2, 3]] == pytest.approx([0.03, 0.06, 0.06])
+    assert np.isnan(adjusted[1])
+    assert len(holm([])) == 0
 
 
 def test_p_values_agree_with_intervals_and_are_adjusted_over_sources_and_sizes_of_a_length():

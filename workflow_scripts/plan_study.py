@@ -3,6 +3,7 @@ import sys
 import torch
 
 from headstart import job
+from headstart.evaluate import design
 from headstart.networks.architectures import Architecture
 from headstart.training import speed
 from headstart.training.settings import TrainingSettings
@@ -23,5 +24,6 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     runs = measured["runs_per_gpu"]
     at_once = f"{runs} trainings at once" if runs > 1 else "one training at a time"
     summary = f"{table}\n\nHours on one device, at the speed measured here: {rate}, {at_once}."
+    summary = "\n\n".join([summary, *(design.sentence(**known) for known in params.designs)])
     log.info("%s", summary)
     print(summary, file=sys.stderr)

@@ -4,7 +4,7 @@ from headstart.evaluate import distances, tables
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     collected = tables.collect(files.metrics, params.runs, params.metrics, params.tests, params.empty)
-    cells = list(tables.cells(collected, params.draws, params.seed))
+    cells = list(tables.cells(collected, params.draws, params.seed, params.population))
     with job.atomic(written.scans) as partial:
         collected.to_parquet(partial, index=False)
     job.write_table(written.scores, tables.scores(collected))

@@ -204,3 +204,22 @@ def test_learning_rates_cannot_be_tried_on_one_person():
     with pytest.raises(UserError, match=r"; give one rate, or test on fewer scans, or set targets.t.split to fixed\.$"):
         tuned(scans(6), 3, sizes=(1,), split="redrawn")
     assert tuned(scans(6), 3, sizes=(1,))
+
+
+def test_the_pool_is_what_training_sets_are_drawn_from():
+    """Eight scans of six people, of whom two, with three scans, are tested; of redrawn test sets, all may train."""
+    cohort = scans(8, [0, 0, 1, 2, 3, 4, 5, 5])
+    drawn = splits.Split(("02",), ("00", "03"), ())
+    assert splits.pool_size(cohort, drawn, "fixed") == 5
+    assert splits.pool_size(cohort, drawn, "redrawn") == 8
+
+
+@pytest.mark.parametrize(("training_scans", "pool", "refused"), [("population", 4, True), ("population", 5, False),
+                                                                 ("these", 4, False)])  # fmt: skip
+def test_sets_of_all_scans_say_nothing_about_others(training_scans, pool, refused):
+    config = {"evaluate": {"training_scans": training_scans}, "targets": {"t": {"sizes": [1, 4]}}}
+    if not refused:
+        splits.check_population(config, {"t": pool})
+        return
+    with pytest.raises(UserError, match=r"targets.t.sizes: training sets of 4 scans are all .*set evaluate.training"):
+        splits.check_population(config, {"t": pool})

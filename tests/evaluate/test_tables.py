@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from headstart.evaluate import comparisons, tables
 from headstart.evaluate.scores import score_scan
@@ -49,7 +50,15 @@ def test_scores_and_gains_worked_by_hand(study):
 def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_script, tmp_path):
     paths, runs, metrics, tests = study
     written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary")})
-    params = {"runs": runs, "metrics": metrics, "tests": tests, "empty": "skip", "draws": 100, "seed": 1}
+    params = {
+        "runs": runs,
+        "metrics": metrics,
+        "tests": tests,
+        "empty": "skip",
+        "draws": 100,
+        "seed": 1,
+        "population": {},
+    }
     run_script("tabulate_scores", SimpleNamespace(metrics=paths), params, written)
     pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study, "skip"))
     assert len(pd.read_csv(written.scores, sep="\t")) == 8
@@ -73,6 +82,33 @@ def test_sizes_share_the_draws_of_scans_but_not_of_resamples():
     by_resample = pd.DataFrame(rows).assign(total=lambda table: table["resample"] / 10)
     first, second = tables.cells(by_resample, 50, 1)
     assert not np.allclose(first.drawn, second.drawn)
+
+
+def test_draws_pool_the_variance_of_resamples_over_the_sizes_and_add_what_a_pool_has_in_common():
+    """Resamples differ at the second size alone: half of its variance of 0.08 is each size's, by the two's degrees."""
+    rows = pd.DataFrame(
+        {"target": "t", "source": "a", "size": size, "resample": r, "metric": "dice", "scan": s, "level": "volume",
+         "total": 0.5 + (r - 1.5) * 0.4 * (size == 4), "count": 1}
+        for size in (2, 4) for r in (1, 2) for s in (1, 2)
+    )  # fmt: skip
+    for population, expected in (({}, [0.02, 0.02]), ({"t": 8}, [0.02 + 0.04 / 3, 0.02 + 0.04])):
+        drawn = np.column_stack([cell.drawn[:, 0] for cell in tables.cells(rows, 40_000, 1, population)])
+        # Student's t with two degrees of freedom has no variance; its quartiles are at 0.8165.
+        quartiles = np.subtract(*np.quantile(drawn, [0.75, 0.25], axis=0)) / 2
+        assert quartiles == pytest.approx(0.8165 * np.sqrt(expected), rel=0.03)
+
+
+def test_the_interval_of_a_score_concerns_single_models_if_there_is_one_resample():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {"target": "t", "source": "a", "size": 2, "resample": 1, "metric": "dice", "scan": s, "level": "volume",
+         "total": rng.uniform(0.4, 0.6), "count": 1} for s in range(6)
+    )  # fmt: skip
+    found = tables.summary(tables.cells(rows, 10, 1)).iloc[0]
+    reach = stats.t.ppf(0.975, 5) * stats.sem(rows["total"])
+    assert found[["low", "high"]].tolist() == pytest.approx(
+        [rows["total"].mean() - reach, rows["total"].mean() + reach]
+    )
 
 
 def test_size_0_of_some_sources_has_a_summary_and_changes_no_other_number(study, tmp_path):

@@ -49,8 +49,9 @@ def of_paper(*names):
 
 def shown_of(target, gains=None):
     return [
-        {"target": target, "metric": "dice", "source": source, "best": source == "t1-segmentation", "gain": gain,
-         "low": gain - 0.1, "high": gain + 0.1, "p_holm": 0.01, "significant": True,
+        {"target": target, "metric": "dice", "source": source, "highest": source == "t1-segmentation",
+         "gain": gain, "margin": 0.02,
+         "low": gain - 0.1, "high": gain + 0.1, "p_adjusted": 0.01, "significant": True,
          "sizes": 2, "size": 2, "largest": 10, "scans_saved": 1.0, "scans_saved_is": "=",
          "scans_saved_low": 0, "scans_saved_low_is": "=",
          "scans_saved_high": 2, "scans_saved_high_is": ">"}

@@ -10,7 +10,7 @@ def pairs_of(target, gains, sizes=("all", "2"), level="volume"):
     """Comparisons with scratch; gains above 0.1 are significant."""
     return [
         {"target": target, "size": size, "metric": "dice", "level": level, "source": source, "against": "scratch",
-         "difference": gain, "low": gain - 0.1, "high": gain + 0.1, "p_holm": 0.01 if gain > 0.1 else 0.5,
+         "difference": gain, "low": gain - 0.1, "high": gain + 0.1, "p_adjusted": 0.01 if gain > 0.1 else 0.5,
          "significant": gain > 0.1}
         for source, gain in gains.items() for size in sizes
     ]  # fmt: skip
@@ -32,7 +32,7 @@ FOUND = {"natural-segmentation": (np.nan, "n/a"), "t1-segmentation": (2.0, ">")}
 def tables():
     gains = {"natural-segmentation": 0.05, "t1-segmentation": 0.2}
     verdict = pd.DataFrame(
-        [{"target": name, "metric": "dice", "best": best, "sentence": f"{name}: said."}
+        [{"target": name, "metric": "dice", "highest": best, "margin": 0.02, "sentence": f"{name}: said."}
          for name, best in (("one", "t1-segmentation"), ("many", "t1-segmentation"), ("none", None))]
     )  # fmt: skip
     comparisons = pairs_of("one", gains, ("3",)) + pairs_of("many", gains) + pairs_of("many", gains, level="slice")
@@ -44,7 +44,7 @@ def test_one_row_per_target_and_source_over_all_sizes_and_volumes(tables):
     shown = verdict_figure.numbers(*tables, SHOWN)
     assert shown["target"].tolist() == ["one"] * 2 + ["many"] * 2
     assert shown["source"].tolist() == ["t1-segmentation", "natural-segmentation"] * 2
-    assert shown["best"].tolist() == shown["significant"].tolist() == [True, False] * 2
+    assert shown["highest"].tolist() == shown["significant"].tolist() == [True, False] * 2
     many = shown[shown["target"] == "many"].iloc[0]
     assert many[["gain", "sizes", "size", "largest"]].tolist() == [0.2, 2, 2, 4]
     assert many[["scans_saved", "scans_saved_is"]].tolist() == [2, ">"]
@@ -66,14 +66,15 @@ def test_each_band_has_its_sentence_and_filled_markers_for_significant_gains(tab
     scan_pictures.save_all(figure, [tmp_path / "a.png", tmp_path / "a.svg"])
 
 
-def test_the_key_names_the_criterion_and_that_intervals_are_not_corrected(tables):
+def test_the_key_names_the_criterion_and_that_intervals_are_simultaneous(tables):
     verdict, *rest = tables
     figure = verdict_figure.figure(verdict_figure.numbers(verdict, *rest, SHOWN), {"one": "one: said."}, SHOWN)
     (legend,) = figure.subfigs[-1].legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "significantly different (adjusted p < 0.05)",
         "no significant difference",
-        "95 % CI, not corrected for multiple comparisons",
+        "simultaneous 95 % CI",
+        "margin of equivalence",
     ]
 
 

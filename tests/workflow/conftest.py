@@ -46,7 +46,7 @@ TINY = {
             "epochs": 1,
         }
     },
-    "evaluate": {"bootstrap": 100},
+    "evaluate": {"bootstrap": 4000},
 }
 
 

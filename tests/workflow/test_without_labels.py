@@ -34,7 +34,7 @@ def test_scores_begin_at_0_and_gains_at_the_first_set_of_scans(finished):
     zero = table(finished, "summary").query("size == 0").set_index("level")
     assert zero["score"].notna().all()
     assert zero["resamples"].tolist() == [1, 1]
-    for name in ("gains", "comparisons", "saved", "mixed_model", "trainings"):
+    for name in ("gains", "comparisons", "saved", "trainings"):
         assert set(table(finished, name)["size"].astype(str)) <= {"1", "2", "all"}
     assert table(finished, "verdict")["sizes"].tolist() == ["1, 2"]
     assert set(table(finished, "curves")["sizes"]) == {2}

@@ -4,7 +4,7 @@ Zoetmulder 2022, section 4.3: a random test set, and for each fine-tuning set si
 scans left for training. No participant is in both training and test set (no leakage).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headstart.datasets.scan import Scan, shown
@@ -65,8 +65,7 @@ def draw(
         If there are too few scans, or ``test`` names one that does not exist.
     """
     tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0)
-    persons = {scan.person for scan in scans if scan.subject in tested}
-    pool = sorted(scan.subject for scan in scans if scan.person not in persons)
+    pool = _outside(scans, tested)
     if size > len(pool):
         raise UserError(
             f"targets.{target}.sizes asks for {size} training scans, but only {len(pool)} are left outside the test "
@@ -76,6 +75,35 @@ def draw(
     train = tuple(sorted(pool[i] for i in chosen))
     unused = set(scan.subject for scan in scans) - set(train) - tested
     return Split(train, tuple(sorted(tested)), tuple(sorted(unused)))
+
+
+def _outside(scans: Sequence[Scan], tested: Iterable[str]) -> list[str]:
+    """Subjects of the scans of all people without a scan in a test set, sorted."""
+    persons = {scan.person for scan in scans if scan.subject in set(tested)}
+    return sorted(scan.subject for scan in scans if scan.person not in persons)
+
+
+def pool_size(scans: Sequence[Scan], drawn: Split, split: str) -> int:
+    """Number of scans that the training sets of a target are drawn from.
+
+    ``scans``: all of its dataset; ``drawn``: one of its splits. If the test set is redrawn, every scan may be trained
+    on.
+    """
+    return len(scans) if split == "redrawn" else len(_outside(scans, drawn.test))
+
+
+def check_population(config: Mapping, pools: Mapping[str, int]) -> None:
+    """Raise :class:`UserError` where results cannot concern the population of the scans that all sets consist of.
+
+    ``pools``: :func:`pool_size` of each target.
+    """
+    for name, target in config["targets"].items():
+        if max(target["sizes"]) >= pools[name] and config["evaluate"]["training_scans"] == "population":
+            raise UserError(
+                f"targets.{name}.sizes: training sets of {max(target['sizes'])} scans are all that are left outside "
+                "the test set, from which nothing follows about other scans; set evaluate.training_scans to these, or "
+                "give smaller sizes."
+            )
 
 
 def draw_tuning(

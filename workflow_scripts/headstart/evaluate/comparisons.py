@@ -5,30 +5,38 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
-from headstart.evaluate import bootstrap
+from headstart.evaluate import anova, simultaneous
 from headstart.evaluate.significance import significant
-from headstart.evaluate.tables import BASELINE, CELL, Cell, by_target
+from headstart.evaluate.tables import ALL_SIZES, BASELINE, CELL, Cell, by_target, over_sizes
 
-ALL_SIZES = "all"
-COLUMNS = [*CELL, "source", "against", "difference", "low", "high", "p", "p_holm", "significant", "effect",
-           "resamples", "scans"]  # fmt: skip
+# The families of comparisons: with the baseline, of the source with the highest mean with the others, and all others.
+FAMILIES = (BASELINE, "highest", "other")
+# Test scans from which an effect size is given.
+LEAST_SCANS = 5
+COLUMNS = [*CELL, "source", "against", "family", "difference", "low", "high", "error", "degrees", "p",
+           "p_adjusted", "significant", "detectable", "error_scans", "error_resamples", "effect", "resamples",
+           "scans"]  # fmt: skip
 
 
 def compare(cells: Iterable[Cell]) -> pd.DataFrame:
     """One row per pair of sources, at each set size, and at all sizes of a target (size "all": the mean over them).
 
-    ``difference``: score of ``source`` minus that of ``against``, with its 95 % confidence interval, which is not
-    corrected for multiple comparisons; ``p``: two-sided, from the same draws; ``p_holm``: adjusted (Holm 1979) over the
-    family of all pairs at one target, size and level; ``significant``: whether the adjusted p is below 0.05;
-    ``effect``: the mean over test scans of the difference, divided by its standard deviation across scans (Cohen's d
-    for pairs, each scan's scores averaged over resamples first), n/a for fewer than two scans.
+    ``difference``: score of ``source`` minus that of ``against``. The comparisons of a target, size and level form
+    three families (``family``): of each source with the baseline, of the source with the highest mean score with the
+    others, and of the remaining pairs. ``low`` and ``high`` are the ends of the 95 % confidence interval, which holds
+    for all of the family at once; ``error`` and ``degrees`` are its standard error and degrees of freedom. ``p`` is for
+    the difference alone, and ``p_adjusted`` for the family; ``significant`` is whether it is below 0.05, or the
+    interval excludes 0, which is the same. ``detectable``: the true difference that would be significant with a
+    probability of 80 %. ``error_scans`` and ``error_resamples``: the standard errors that test scans and resamples
+    alone would cause. ``effect``: the mean over test scans of the difference, divided by its standard deviation across
+    scans (Cohen's d for pairs, each scan's scores averaged over resamples first), n/a for fewer than five scans. With
+    one resample or one test scan nothing is tested, and intervals are n/a.
     """
     rows = []
     for _, group in by_target(cells):
-        for cell in [*group, *([_over_sizes(group)] if len(group) > 1 else [])]:
-            rows += _family(cell)
+        for cell in [*group, *([over_sizes(group)] if len(group) > 1 else [])]:
+            rows += _of_cell(cell)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -36,49 +44,70 @@ def gains(compared: pd.DataFrame) -> pd.DataFrame:
     """The gain of each source over the baseline at each set size: those rows of :func:`compare`, nothing recomputed."""
     against = compared[(compared["against"] == BASELINE) & (compared["size"] != ALL_SIZES)]
     named = against.rename(columns={"against": "baseline", "difference": "gain"})
-    return named[[*CELL, "source", "baseline", "gain", "low", "high", "p_holm", "significant"]].reset_index(drop=True)
+    return named[[*CELL, "source", "baseline", "gain", "low", "high", "p_adjusted", "significant"]].reset_index(
+        drop=True
+    )
 
 
-def _family(cell: Cell) -> list[dict]:
+def highest(cells: Iterable[Cell]) -> pd.DataFrame:
+    """The probability that each source has the highest mean score of a target, over its set sizes: share of the draws.
+
+    One row per target, level and source, the baseline too; n/a with one resample, whose draws are of single models.
+    """
+    rows = []
+    for key, group in by_target(cells):
+        cell = over_sizes(group)
+        known = cell.resamples > 1 and not np.isnan(cell.drawn).any()
+        shares = np.bincount(cell.drawn.argmax(axis=1), minlength=len(cell.sources)) / len(cell.drawn)
+        rows += [
+            {**key, "source": source, "highest": share if known else np.nan}
+            for source, share in zip(cell.sources, shares, strict=True)
+        ]
+    return pd.DataFrame(rows)
+
+
+def _of_cell(cell: Cell) -> list[dict]:
     """All pairs of one target, size and level; the baseline stands second in its pairs."""
     ordered = sorted(cell.sources, key=lambda source: source == BASELINE)
-    rows = []
-    for source, against in itertools.combinations(ordered, 2):
-        found = cell.gain(source, against)
-        one, other = cell.sources.index(source), cell.sources.index(against)
-        rows.append({**cell.key, "source": source, "against": against, "difference": found.estimate,
-                     "low": found.low, "high": found.high, "p": bootstrap.p_value(cell.differences(source, against)),
-                     "effect": _effect(cell.by_scan[one] - cell.by_scan[other]),
-                     "resamples": cell.resamples, "scans": cell.scans})  # fmt: skip
-    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row |= {"p_holm": adjusted, "significant": significant(adjusted)}
-    return rows
+    means = dict(zip(cell.sources, cell.means, strict=True))
+    scored = [source for source in ordered if source != BASELINE and not np.isnan(means[source])]
+    first = max(scored, key=means.get, default=None)
+    families: dict[str, list[tuple[str, str]]] = {name: [] for name in FAMILIES}
+    for one, other in itertools.combinations(ordered, 2):
+        if other == BASELINE:
+            families[BASELINE].append((one, other))
+        elif first in (one, other):
+            families["highest"].append((first, one if other == first else other))
+        else:
+            families["other"].append((one, other))
+    return [row for name, pairs in families.items() for row in family(cell, name, pairs)]
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """P-values of a family, adjusted by Holm's method; NaN stays NaN and does not count towards the family."""
-    p = np.array(p_values, float)
-    known = ~np.isnan(p)
-    if known.any():
-        p[known] = multipletests(p[known], method="holm")[1]
-    return p
+def family(cell: Cell, name: str, pairs: Sequence[tuple[str, str]]) -> list[dict]:
+    """The rows of :func:`compare` of one family of comparisons; ``pairs``: the names of ``source`` and ``against``."""
+    places = [[cell.sources.index(source) for source in pair] for pair in pairs]
+    differences = [cell.means[one] - cell.means[other] for one, other in places]
+    contributions = [[part[one] - part[other] for part in cell.contributions] for one, other in places]
+    spreads = [anova.spread(each, cell.beyond) for each in contributions]
+    known = [k for k, found in enumerate(spreads) if found.complete]
+    tested = dict.fromkeys(range(len(pairs)), simultaneous.UNTESTED)
+    if known:
+        correlation = anova.correlation([contributions[k] for k in known], cell.beyond)
+        variances, degrees = zip(*((spreads[k].variance, spreads[k].degrees) for k in known), strict=True)
+        found = simultaneous.test([differences[k] for k in known], variances, degrees, correlation)
+        tested |= dict(zip(known, found, strict=True))
+    return [
+        {**cell.key, "source": source, "against": against, "family": name, "difference": differences[k],
+         **tested[k]._asdict(), "low": np.maximum(tested[k].low, -1), "high": np.minimum(tested[k].high, 1),
+         "significant": significant(tested[k].p_adjusted), "error_scans": np.sqrt(spreads[k].of_scans),
+         "error_resamples": np.sqrt(spreads[k].of_resamples), "resamples": cell.resamples, "scans": cell.scans,
+         "effect": _effect(cell.by_scan[places[k][0]] - cell.by_scan[places[k][1]])}
+        for k, (source, against) in enumerate(pairs)
+    ]  # fmt: skip
 
 
 def _effect(differences: np.ndarray) -> float:
-    """Mean of the scans' differences over their standard deviation; NaN for fewer than two scans or equal ones."""
+    """Mean of the scans' differences over their standard deviation; NaN for fewer than five scans or equal ones."""
     known = differences[~np.isnan(differences)]
-    deviation = known.std(ddof=1) if len(known) > 1 else 0
+    deviation = known.std(ddof=1) if len(known) >= LEAST_SCANS else 0
     return float(known.mean() / deviation) if deviation > 0 else float("nan")
-
-
-def _over_sizes(group: Sequence[Cell]) -> Cell:
-    """The mean over a target's set sizes, with equal weights."""
-    return Cell(
-        {**group[0].key, "size": ALL_SIZES},
-        group[0].sources,
-        np.mean([cell.means for cell in group], axis=0),
-        np.mean([cell.drawn for cell in group], axis=0),
-        np.mean([cell.by_scan for cell in group], axis=0),
-        max(cell.resamples for cell in group),
-        max(cell.scans for cell in group),
-    )

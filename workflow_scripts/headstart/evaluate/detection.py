@@ -96,8 +96,7 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
     sensitivity, precision, f1 (:mod:`headstart.metrics.lesions`), false_positives (mean number per scan), and, for
     components of the volume, sensitivity_native, for which lesions that the study's grid has lost count as missed; they
     are among the ``lesions_native``. Each is a ratio of two sums over all scans and resamples: NaN where the
-    denominator is 0, and its deviation also where there is one resample. Sources and cutoffs share their draws, which
-    are those of :func:`headstart.evaluate.tables.cells`.
+    denominator is 0, and its deviation also where there is one resample. Sources and cutoffs share their draws.
     """
     rows = []
     for key, part in collected.groupby(_CELL, sort=True):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from headstart.evaluate import bootstrap
+from headstart.evaluate import anova, bootstrap
 from headstart.evaluate.scores import read_run, scan_scores
 from headstart.metrics.overlap import Empty
 from headstart.seeds import seed_for
@@ -18,6 +19,7 @@ METRICS = {"dice": "Dice", "miou": "mean IoU"}
 RUN = ["target", "source", "size", "resample"]
 CURVE = ["target", "metric", "level"]
 CELL = ["target", "size", "metric", "level"]
+ALL_SIZES = "all"
 AXES = ["source", "resample", "scan"]
 
 
@@ -74,11 +76,13 @@ def of_fine_tuned(collected: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Cell:
-    """The scores of K sources at one set size of a target, over slices or over volumes.
+    """The scores of K sources at one set size of a target, or averaged over its T sizes, over slices or over volumes.
 
-    ``key``: target, size, metric, level; ``means`` (K,): mean scores; ``drawn`` (D, K): mean scores in each draw of
-    the bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN without scores;
-    ``resamples`` and ``scans``: their numbers.
+    ``key``: target, size, metric, level; ``means`` (K,): mean scores; ``drawn`` (D, K): mean scores in each draw of the
+    bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN without scores; ``resamples`` and
+    ``scans``: their numbers. ``contributions``: for each of the T sizes (or the one) what scans and resamples
+    contribute to the means, (K, R, S); ``beyond``: for each of them, the variance of what resamples have in common. See
+    :func:`headstart.evaluate.anova.spread` on both.
     """
 
     key: Mapping[str, object]
@@ -88,47 +92,113 @@ class Cell:
     by_scan: np.ndarray
     resamples: int
     scans: int
+    contributions: Sequence[np.ndarray]
+    beyond: Sequence[float]
 
-    def differences(self, source: str, against: str) -> np.ndarray:
-        """Mean score of one source minus that of another, in each draw: (D,)."""
-        one, other = self.sources.index(source), self.sources.index(against)
-        return self.drawn[:, one] - self.drawn[:, other]
+    def spread(self, source: str) -> anova.Spread:
+        """The variance of the mean score of a source."""
+        return anova.spread([part[self.sources.index(source)] for part in self.contributions], self.beyond)
 
-    def gain(self, source: str, against: str) -> bootstrap.Interval:
-        """Mean score of one source minus that of another, with its 95 % confidence interval."""
-        one, other = self.sources.index(source), self.sources.index(against)
-        return bootstrap.interval(self.means[one] - self.means[other], self.differences(source, against), -1, 1)
+
+def over_sizes(group: Sequence[Cell]) -> Cell:
+    """The mean over a target's set sizes, with equal weights, of its cells of one level; one size stays as it is."""
+    if len(group) == 1:
+        return group[0]
+    return Cell(
+        {**group[0].key, "size": ALL_SIZES},
+        group[0].sources,
+        np.mean([cell.means for cell in group], axis=0),
+        np.mean([cell.drawn for cell in group], axis=0),
+        np.mean([cell.by_scan for cell in group], axis=0),
+        max(cell.resamples for cell in group),
+        max(cell.scans for cell in group),
+        [part / len(group) for cell in group for part in cell.contributions],
+        [share for cell in group for share in cell.beyond],
+    )
 
 
 def summary(cells: Iterable[Cell]) -> pd.DataFrame:
-    """The mean score of each source at each set size, with its 95 % confidence interval, from :func:`cells`."""
+    """The mean score of each source at each set size, with its 95 % confidence interval, from :func:`cells`.
+
+    The interval is by Student's t and :func:`headstart.evaluate.anova.spread`. Where there is one resample, it concerns
+    these very models.
+    """
     rows = []
     for cell in cells:
         for k, source in enumerate(cell.sources):
-            found = bootstrap.interval(cell.means[k], cell.drawn[:, k], 0, 1)
-            rows.append({**cell.key, "source": source, "score": found.estimate, "low": found.low, "high": found.high,
+            found = cell.spread(source)
+            reach = stats.t.isf((1 - bootstrap.CONFIDENCE) / 2, found.degrees) * np.sqrt(found.variance)
+            low, high = np.clip([cell.means[k] - reach, cell.means[k] + reach], 0, 1)
+            rows.append({**cell.key, "source": source, "score": cell.means[k], "low": low, "high": high,
                          "resamples": cell.resamples, "scans": cell.scans})  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def cells(collected: pd.DataFrame, draws: int, seed: int) -> Iterator[Cell]:
+def cells(
+    collected: pd.DataFrame, draws: int, seed: int, population: Mapping[str, int] | None = None
+) -> Iterator[Cell]:
     """The scores of each target, size and level, with ``draws`` bootstrap draws.
 
-    All sizes of a target share the draws of its test scans; each size has its own draws of resamples, because the r-th
-    set of one size is unrelated to the r-th of another (:func:`headstart.datasets.splits.draw`).
+    All sizes of a target share the draws of its test scans. Each size has its own draws of resamples, because the r-th
+    set of one size is unrelated to the r-th of another (:func:`headstart.datasets.splits.draw`); their variance is
+    pooled over the sizes. ``population``: for each target whose results concern the population of the scans from which
+    the N scans outside the test set are drawn, N; the results of other targets concern training sets of these scans.
     """
     for (target, metric, level), part in collected.groupby(CURVE, sort=True):
         scans = sorted(part["scan"].unique())
         by_scan = bootstrap.weights(draws, len(scans), seed_for(seed, target, "scans"))
-        for size, sized in part.groupby("size", sort=True):
-            sources, resamples = sorted(sized["source"].unique()), sorted(sized["resample"].unique())
-            by_resample = bootstrap.weights(draws, len(resamples), seed_for(seed, target, "resamples", size))
-            totals, counts = arranged(sized, ("total", "count"), (sources, resamples, scans))
-            drawn = bootstrap.bootstrap_means(totals, counts, by_resample, by_scan)
-            with np.errstate(invalid="ignore"):
-                each = totals.sum(axis=1) / counts.sum(axis=1)
-            key = dict(zip(CELL, (target, size, metric, level), strict=True))
-            yield Cell(key, sources, bootstrap.mean_score(totals, counts), drawn, each, *totals.shape[1:])
+        sized = [_Scores.of(size, table, scans, (population or {}).get(target)) for size, table in part.groupby("size")]
+        deviations = _pooled(sized)
+        shared = np.random.default_rng(seed_for(seed, target, "resamples"))
+        stretch = 1 / np.sqrt(shared.chisquare(max(1, sum(max(0, one.resamples - 1) for one in sized)), (draws, 1)))
+        common = shared.normal(size=(draws, len(deviations)))
+        for one in sized:
+            own = np.random.default_rng(seed_for(seed, target, "resamples", one.size)).normal(size=common.shape)
+            drawn = one.means + by_scan @ np.nan_to_num(one.influence).sum(axis=1).T
+            if one.resamples > 1:
+                weights = (own / np.sqrt(one.resamples) + common * np.sqrt(one.beyond)) * stretch
+                drawn = drawn + weights @ deviations[one.sources].to_numpy()
+            drawn = np.where(bootstrap.has_spread(one.counts), drawn, np.nan)
+            key = dict(zip(CELL, (target, one.size, metric, level), strict=True))
+            yield Cell(key, one.sources, one.means, drawn, one.by_scan, one.resamples, len(scans), [one.influence],
+                       [one.beyond])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The scores of one set size: numbers (K, R, S), means (K,), means by scan (K, S), influence (K, R, S)."""
+
+    size: int
+    sources: Sequence[str]
+    counts: np.ndarray
+    means: np.ndarray
+    by_scan: np.ndarray
+    influence: np.ndarray
+    beyond: float
+
+    @property
+    def resamples(self) -> int:
+        return self.counts.shape[1]
+
+    @classmethod
+    def of(cls, size: int, table: pd.DataFrame, scans: Sequence[str], population: int | None) -> "_Scores":
+        """From the rows of :func:`collect` of one set size; ``scans``: those of all sizes."""
+        sources, resamples = sorted(table["source"].unique()), sorted(table["resample"].unique())
+        totals, counts = arranged(table, ("total", "count"), (sources, resamples, scans))
+        with np.errstate(invalid="ignore"):
+            by_scan = totals.sum(axis=1) / counts.sum(axis=1)
+        beyond = size / (population - size) if population else 0.0
+        means = bootstrap.mean_score(totals, counts)
+        return cls(size, sources, counts, means, by_scan, anova.influence(totals, counts), beyond)
+
+
+def _pooled(sized: Sequence[_Scores]) -> pd.DataFrame:
+    """How far each resample's mean is from that of its set size, one row per resample of all sizes, by source."""
+    parts = [
+        pd.DataFrame((np.nan_to_num(one.influence).sum(axis=2) * one.resamples).T, columns=one.sources)
+        for one in sized if one.resamples > 1
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True).fillna(0) if parts else pd.DataFrame()
 
 
 def arranged(part: pd.DataFrame, columns: Sequence[str], names: Sequence[Sequence]) -> list[np.ndarray]:

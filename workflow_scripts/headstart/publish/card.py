@@ -79,7 +79,7 @@ def _scores(choice: Choice, study: Study) -> list[str]:
     """The scores of the source at each set size, that of this model, and the verdict."""
     rows = [
         f"| {row['size']} | {row['level']} | {_interval(row['score'], row['low'], row['high'])} | "
-        f"{_interval(row['gain'], row['gain_low'], row['gain_high'], '+')} | {_number(row['p_holm'])} | "
+        f"{_interval(row['gain'], row['gain_low'], row['gain_high'], '+')} | {_number(row['p_adjusted'])} | "
         f"{row['resamples']} | {row['scans']} |"
         for row in choice.scores
     ]

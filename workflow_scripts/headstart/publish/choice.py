@@ -26,7 +26,7 @@ class Choice:
     measure: of the scores, in words.
     scores: for each set size and level the mean ``score`` of the source with its 95 % confidence interval (``low``,
         ``high``), over ``resamples`` and ``scans``, and the ``gain`` over the baseline with ``gain_low``, ``gain_high``
-        and ``p_holm``, NaN for the baseline.
+        and ``p_adjusted``, NaN for the baseline.
     own: the score of this very model over whole volumes.
     verdict: the study's on the target, in a sentence.
     """
@@ -127,7 +127,7 @@ def _rows(table: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 def _scores(summary: pd.DataFrame, gains: pd.DataFrame, target: str, source: str) -> list[dict]:
     """See :class:`Choice`."""
-    columns = ["size", "level", "gain", "low", "high", "p_holm"]
+    columns = ["size", "level", "gain", "low", "high", "p_adjusted"]
     names = {"low": "gain_low", "high": "gain_high"}
     own_gains = _rows(gains, target=target, source=source)[columns].rename(columns=names)
     kept = _rows(summary, source=source)[["size", "level", "score", "low", "high", "resamples", "scans"]]

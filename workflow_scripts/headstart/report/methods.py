@@ -29,7 +29,6 @@ _PACKAGES = {
     "nibabel": "NiBabel",
     "numpy": "NumPy",
     "scipy": "SciPy",
-    "statsmodels": "statsmodels",
 }
 
 

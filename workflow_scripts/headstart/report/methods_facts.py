@@ -160,6 +160,7 @@ def _finetuning(config: Mapping, participants: pd.DataFrame) -> dict:
         "encoder_factor": config["finetune"]["encoder_factor"],
         "networks": len(config["pretrain"]["sources"]) * runs,
         "drawn": not all(target["all_others"] for target in targets),
+        "seeds_alone": [f"*{plain(target['name'])}*" for target in targets if target["seeds_alone"]],
         "single": [f"*{plain(target['name'])}*" for target in targets if target["resamples"] == 1],
     }
 
@@ -180,6 +181,9 @@ def _target(config: Mapping, name: str, people: pd.Series) -> dict:
         "named": named,
         "tested": tested,
         "at_least": not named and people["scans"] > people["people"],
+        "seeds_alone": target["resamples"] > 1
+        and target["split"] == "fixed"
+        and sizes[-1:] == [people["scans"] - tested],
         "all_others": sizes == [people["scans"] - tested],
     }
 
@@ -196,6 +200,7 @@ def _evaluation(config: Mapping) -> dict:
     for name, target in targets.items():
         metrics.setdefault(target["metric"], []).append(f"*{plain(name)}*")
     several = any(target["metric"] == "dice" and len(target["classes"]) > 1 for target in targets.values())
+    curves = any(len(set(target["sizes"]) - {0}) > 1 for target in targets.values())
     overlaps, volumes = evaluate["lesions"]["overlap"], [ml for ml in evaluate["lesions"]["volume_ml"] if ml > 0]
     return {
         "metrics": metrics,
@@ -210,8 +215,11 @@ def _evaluation(config: Mapping) -> dict:
         },
         "draws": evaluate["bootstrap"],
         "alpha": ALPHA,
-        "pairs": math.comb(len(config["pretrain"]["sources"]), 2),
-        "curves": any(len(set(target["sizes"]) - {0}) > 1 for target in targets.values()),
+        "tested": len(config["pretrain"]["sources"]) > 1 and any(t["resamples"] > 1 for t in targets.values()),
+        "these": evaluate["training_scans"] == "these",
+        "margin": evaluate["margin"],
+        "curves": curves,
+        "quantities": ["the number of labelled scans saved"] * curves + ["lesion-wise measures"] * ("dice" in metrics),
         "forecasts": [f"*{plain(name)}*" for name, target in targets.items() if _is_forecast(target)],
         "reach": REACH,
         "shapes": SHAPES,

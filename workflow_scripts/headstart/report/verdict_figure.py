@@ -12,12 +12,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from headstart.evaluate.comparisons import ALL_SIZES
 from headstart.evaluate.learning_curves import SAVED
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
-from headstart.evaluate.tables import BASELINE, METRICS
+from headstart.evaluate.tables import ALL_SIZES, BASELINE, METRICS
 from headstart.evaluate.verdict import LEVEL
 from headstart.report.sources import Shown, Style
 
@@ -26,12 +26,13 @@ COLUMNS = [
     "target",
     "metric",
     "source",
-    "best",
+    "highest",
     "gain",
     "low",
     "high",
-    "p_holm",
+    "p_adjusted",
     "significant",
+    "margin",
     "sizes",
     "size",
     "largest",
@@ -42,11 +43,11 @@ COLUMNS = [
 def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFrame, sources: Shown) -> pd.DataFrame:
     """The numbers of the figure, from the tables of these names: one row per target and source except the baseline.
 
-    ``best``: whether the verdict names the source; ``gain`` over the baseline, averaged over the set sizes, with its
-    95 % confidence interval (``low``, ``high``), its adjusted p-value and whether it is significant; ``sizes``,
-    ``size`` and ``largest``: number of set sizes, the smallest and the largest; ``scans_saved`` and the other columns
-    of this name: the labelled scans saved at the smallest set size, as in that table. All over whole volumes.
-    ``sources``: those of the study.
+    ``highest``: whether the source has the highest mean score; ``gain`` over the baseline, averaged over the set sizes,
+    with its simultaneous 95 % confidence interval (``low``, ``high``), its adjusted p-value and whether it is
+    significant; ``margin``: the largest gain that makes no difference to the user; ``sizes``, ``size`` and ``largest``:
+    number of set sizes, the smallest and the largest; ``scans_saved`` and the other columns of this name: the labelled
+    scans saved at the smallest set size, as in that table. All over whole volumes. ``sources``: those of the study.
     """
     rows = []
     for answer in verdict.to_dict("records"):
@@ -60,8 +61,9 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
         for source in sources.in_order(against.index):
             pair = against.loc[source]
             row = {"target": answer["target"], "metric": answer["metric"], "source": source,
-                   "best": source == answer["best"], "gain": pair["difference"], "low": pair["low"],
-                   "high": pair["high"], "p_holm": pair["p_holm"], "significant": bool(pair["significant"]),
+                   "highest": source == answer["highest"], "gain": pair["difference"], "low": pair["low"],
+                   "high": pair["high"], "p_adjusted": pair["p_adjusted"], "significant": bool(pair["significant"]),
+                   "margin": answer["margin"],
                    "sizes": scans["size"].nunique(), "size": first["size"].get(source),
                    "largest": scans["size"].max()}  # fmt: skip
             rows.append(row | dict(zip(_SCANS, first.reindex([source])[list(SAVED)].iloc[0], strict=True)))
@@ -71,7 +73,8 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
 def figure(shown: pd.DataFrame, sentences: Mapping[str, str], sources: Shown) -> plt.Figure:
     """One band per target, from :func:`numbers`: the sentence of the verdict, gains (left) and scans saved (right).
 
-    Filled markers are significantly different from the baseline; arrowheads mark scans saved beyond the measured sizes.
+    Filled markers are significantly different from the baseline; the grey band is the margin of equivalence; arrowheads
+    mark scans saved beyond the measured sizes.
     """
     titles = {target: textwrap.fill(said, 120, break_on_hyphens=False) for target, said in sentences.items()}
     rows = [max((shown["target"] == target).sum(), 2) for target in titles]
@@ -110,9 +113,11 @@ def _gains(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
             color=style.color, marker=style.marker, ms=8, capsize=3, lw=1.4,
             mfc=style.color if known["significant"] else "white",
         )  # fmt: skip
+    margin = part["margin"].iloc[0]
+    axis.axvspan(-margin, margin, color="0.9", lw=0, zorder=0)
     axis.set_yticks(range(len(part)), part["source"], fontsize=9)
-    for label, best in zip(axis.get_yticklabels(), part["best"], strict=True):
-        label.set_fontweight("bold" if best else "normal")
+    for label, highest in zip(axis.get_yticklabels(), part["highest"], strict=True):
+        label.set_fontweight("bold" if highest else "normal")
     axis.set_ylim(len(part) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(5))
     averaged = ", averaged over set sizes" if part["sizes"].max() > 1 else ""
@@ -159,6 +164,7 @@ def _key(band: plt.Figure) -> None:
     handles = [
         Line2D([], [], label=DIFFERENT, **style),
         Line2D([], [], label=NO_DIFFERENCE, mfc="white", **style),
-        Line2D([], [], color="black", lw=1.4, label="95 % CI, not corrected for multiple comparisons"),
+        Line2D([], [], color="black", lw=1.4, label="simultaneous 95 % CI"),
+        Patch(color="0.9", label="margin of equivalence"),
     ]
-    band.legend(handles=handles, loc="center", ncols=3, frameon=False, fontsize=8.5)
+    band.legend(handles=handles, loc="center", ncols=4, frameon=False, fontsize=8.5)

@@ -1,0 +1,113 @@
+"""Standard errors of means and of differences between means, by a two-way analysis of variance of crossed factors.
+
+Test scans are shared by all set sizes, resamples are nested in them, and each resample is tested on all scans: the
+designs of reader studies, with resamples as readers (Obuchowski and Rockette 1995; Gallas 2006; Chen, Gallas and Yousef
+2012). Axes: see ``headstart.training``.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Spread(NamedTuple):
+    """The variance of an estimate.
+
+    ``variance``: squared standard error; ``of_scans``, ``of_resamples``: of the mean over scans and over resamples
+    alone, each with the noise of single scores, and NaN if there is only one; ``degrees``: of freedom of ``variance``.
+    NaN, with 0 degrees, if both are.
+    """
+
+    variance: float
+    of_scans: float
+    of_resamples: float
+    degrees: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether it holds the variance of both, so that more than these very scans or models is estimated."""
+        return not np.isnan([self.of_scans, self.of_resamples]).any()
+
+
+def influence(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """What each scan in each resample contributes to a mean score, as deviation from it: (K, R, S) float64.
+
+    ``totals`` and ``counts`` (K, R, S): sum and number of a scan's scores in a resample (slices, or 1 for a whole
+    volume). The contributions to a mean sum to 0; that of a scan to a ratio of sums is taken to first order (the
+    influence function of the infinitesimal jackknife; Davison and Hinkley 1997, section 2.7). NaN without scores.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        whole = counts.sum(axis=(1, 2), keepdims=True)
+        deviation = (totals - totals.sum(axis=(1, 2), keepdims=True) / whole * counts) / whole
+    return np.where(counts > 0, deviation, np.nan)
+
+
+def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spread:
+    """The variance of an estimate, and the degrees of freedom of that variance (Satterthwaite 1946).
+
+    With A the variance of the mean over scans, B that over resamples and C that of single scores, each as if there were
+    no other, the variance is A + B - C, because A and B both contain the noise C, and not less than A or B, of which it
+    would otherwise be an underestimate by chance. Where a scan has no score in some resample, C is not subtracted. The
+    degrees of freedom are those of A + B, pooled over the set sizes. They leave C out, which is smaller and has more of
+    them. A factor with a single scan or resample has a variance of 0: the estimate then concerns that one alone.
+
+    Parameters
+    ----------
+    contributions
+        For each set size :func:`influence` of one estimate, (R, S), with the same scans in the same order. That of a
+        difference is the difference of two, and that of a mean over T sizes consists of T, divided by T.
+    beyond
+        For each set size, the variance of what the scans from which resamples are drawn have in common, as a multiple
+        of that between resamples; 0 if the estimate concerns these scans. For resamples of n of N scans it is n / (N -
+        n), and the estimate concerns the population of the scans (as in Nadeau and Bengio 2003, of test sets). It is
+        taken to be perfectly correlated between set sizes.
+    """
+    known = [~np.isnan(part) for part in contributions]
+    filled = [np.nan_to_num(part) for part in contributions]
+    tested = np.any([mask.any(axis=0) for mask in known], axis=0)
+    of_scans, free = _variance_of_sum(sum(part.sum(axis=0) for part in filled)[tested])
+    found = [_of_resamples(part[:, tested], mask[:, tested]) for part, mask in zip(filled, known, strict=True)]
+    drawn, noise = sum(size[0] for size in found), sum(size[2] for size in found)
+    in_common = sum(np.sqrt(size[0] * size[3] * share) for size, share in zip(found, beyond, strict=True)) ** 2
+    of_resamples, more = drawn + in_common, sum(size[1] for size in found)
+    whole = max(of_scans + of_resamples - noise, of_scans, of_resamples)
+    parts = sum(part**2 / degrees for part, degrees in ((of_scans, free), (of_resamples, more)) if degrees)
+    return Spread(
+        whole if free or more else np.nan,
+        of_scans if free else np.nan,
+        of_resamples if more else np.nan,
+        whole**2 / parts if parts else float(free + more),
+    )
+
+
+def correlation(contributions: Sequence[Sequence[np.ndarray]], beyond: Sequence[float]) -> np.ndarray:
+    """How far J estimates are correlated, (J, J), from the contributions of each, as in :func:`spread`."""
+    vectors = []
+    for each in contributions:
+        filled = [np.nan_to_num(part) for part in each]
+        sums = [part.sum(axis=1) * np.sqrt(1 + len(part) * share) for part, share in zip(filled, beyond, strict=True)]
+        parts = [sum(part.sum(axis=0) for part in filled), *sums]
+        vectors.append(np.concatenate([part * np.sqrt(len(part) / max(1, len(part) - 1)) for part in parts]))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return directions @ directions.T
+
+
+def _variance_of_sum(deviations: np.ndarray) -> tuple[float, int]:
+    """The variance of a sum of n independent terms, from their deviations (n,), and its degrees of freedom."""
+    units = len(deviations)
+    return (float((deviations**2).sum() * units / (units - 1)), units - 1) if units > 1 else (0.0, 0)
+
+
+def _of_resamples(part: np.ndarray, known: np.ndarray) -> tuple[float, int, float, int]:
+    """Of one set size, (R, S): variance of the mean over resamples, its degrees, that of the noise, and R."""
+    part, known = part[known.any(axis=1)], known[known.any(axis=1)]
+    resamples, scans = part.shape
+    sums = part.sum(axis=1)
+    variance, degrees = _variance_of_sum(sums)
+    if not known.all() or min(part.shape) < 2:
+        return variance, degrees, 0.0, resamples
+    rest = part - part.mean(axis=0) - (sums / scans)[:, None]
+    noise = (rest**2).sum() * part.size / ((resamples - 1) * (scans - 1))
+    return variance, degrees, float(noise), resamples
