@@ -114,7 +114,8 @@ def cell_of(row: dict) -> tables.Cell:
     key = {"target": row["target"], "size": row["scans"], "metric": "miou", "level": needed.LEVEL}
     means = np.array([row["score"]])
     drawn = means + rng.normal(0, deviation, (DRAWS, 1))
-    return tables.Cell(key, [row["source"]], means, drawn, means[:, None], row["training_sets"], row["test_scans"])
+    shape = row["training_sets"], row["test_scans"]
+    return tables.Cell(key, [row["source"]], means, drawn, means[:, None], *shape, [np.zeros((1, *shape))], [0.0])
 
 
 if __name__ == "__main__":

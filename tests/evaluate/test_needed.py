@@ -28,7 +28,8 @@ def hand_made(means, resamples=3, draws=50):
     """The cells of a source without noise that has these mean scores by set size."""
     return [
         tables.Cell({"target": "simulated", "size": size, "metric": "dice", "level": "volume"}, ["a"],
-                    np.array([mean]), np.full((draws, 1), mean), np.full((1, 2), mean), resamples, 2)
+                    np.array([mean]), np.full((draws, 1), mean), np.full((1, 2), mean), resamples, 2,
+                    [np.zeros((1, resamples, 2))], [0.0])
         for size, mean in means.items()
     ]  # fmt: skip
 
@@ -180,7 +181,7 @@ def test_the_script_writes_its_tables_and_the_same_bytes_again(run_script, tmp_p
     seen = []
     for turn in ("first", "second"):
         written = SimpleNamespace(needed=tmp_path / turn / "needed.tsv", backtest=tmp_path / turn / "backtest.tsv")
-        params = {"draws": 200, "seed": 3, "aims": {"simulated": {"wanted": 0.3, "have": None}}}
+        params = {"draws": 200, "seed": 3, "population": {}, "aims": {"simulated": {"wanted": 0.3, "have": None}}}
         run_script("tabulate_needed", SimpleNamespace(scans=scans), params, written)
         seen.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in vars(written).values()])
     assert seen[0] == seen[1]

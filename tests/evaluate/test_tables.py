@@ -49,7 +49,9 @@ def test_scores_and_gains_worked_by_hand(study):
 
 def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_script, tmp_path):
     paths, runs, metrics, tests = study
-    written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary")})
+    written = SimpleNamespace(
+        **{name: tmp_path / f"{name}.tsv" for name in ("scans", "scores", "summary", "distances")}
+    )
     params = {
         "runs": runs,
         "metrics": metrics,
@@ -58,11 +60,16 @@ def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_scr
         "draws": 100,
         "seed": 1,
         "population": {},
+        "scans": [("stroke", scan) for scan in SCANS],
     }
-    run_script("tabulate_scores", SimpleNamespace(metrics=paths), params, written)
+    registered = [tmp_path / f"{scan}.json" for scan in SCANS]
+    for path in registered:
+        path.write_text('{"determinant": 0.7}')
+    run_script("tabulate_scores", SimpleNamespace(metrics=paths, registered=registered), params, written)
     pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study, "skip"))
     assert len(pd.read_csv(written.scores, sep="\t")) == 8
     assert len(pd.read_csv(written.summary, sep="\t")) == 4
+    assert set(pd.read_csv(written.distances, sep="\t")["target"]) == {"stroke"}
 
 
 def test_a_missing_scan_is_an_error(study):
