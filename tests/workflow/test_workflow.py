@@ -24,8 +24,8 @@ pytestmark = pytest.mark.workflow
 
 # What is made of finished evaluations: seconds of work.
 ANSWER = {
-    "tabulate_trainings", "tabulate_scores", "tabulate_detection", "compare_sources", "draw_verdict", "draw_domains",
-    "draw_scores", "draw_examples", "describe_study", "write_answer", "write_provenance",
+    "tabulate_trainings", "tabulate_scores", "tabulate_detection", "tabulate_needed", "compare_sources", "draw_verdict",
+    "draw_domains", "draw_scores", "draw_examples", "describe_study", "write_answer", "write_provenance",
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_the_answer_is_there_with_its_intervals(project):
     assert set(gains["baseline"]) == {"scratch"}
     pairs = table(project.results / "tables/comparisons.tsv").query("size != 'all'")
     assert list(pairs["difference"]) == list(gains["gain"])
-    assert list(pairs["low"]) == list(gains["low"])
+    assert gains["low"].isna().all()  # one training set of each size: nothing is tested
     needed = table(project.results / "tables/needed.tsv")
     assert set(needed["source"]) == {"scratch", "t1-segmentation"}
     assert set(needed["of_best"]) == {0.8, 0.9, 0.95}
