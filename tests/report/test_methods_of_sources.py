@@ -74,10 +74,10 @@ def test_methods_describe_label_maps_of_scans_without_those_of_test_people():
 
 def test_methods_say_which_sources_were_evaluated_without_a_labelled_scan():
     text = text_of(configured("studies/oasis.yaml"), study="studies/oasis.yaml")
-    said = "test scans were also segmented by the pre-trained networks of *phantom-anatomy*, whose classes include"
+    said = "by the pre-trained networks of *phantom-anatomy* and *synthetic-anatomy*, whose classes include"
     assert said in text
     assert "fine-tuned for 200 updates on 1, 2 and 4 labelled scans" in text
-    assert "In total, 36 networks were fine-tuned." in text
+    assert "In total, 45 networks were fine-tuned." in text
     assert "Networks without fine-tuning took no part in comparisons." in text
     for default in (text_of(configured()), text_of(configured("studies/paper.yaml"), study="studies/paper.yaml")):
         assert "without fine-tuning" not in default
