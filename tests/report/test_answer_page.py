@@ -203,11 +203,12 @@ def test_hostile_names_are_shown_and_not_run():
         ([], None),
         (["a", "b"], "All scans and images of this study are synthetic. Its results say nothing about real scans."),
         (["a"], "a is synthetic. Results that depend on synthetic data say nothing about real scans."),
+        (["b"], "b is synthetic, and served pre-training alone. All scores are those of real scans."),
     ],
 )
 def test_a_study_on_synthetic_data_says_what_it_cannot_show(synthetic, note):
     datasets = {name: {"synthetic": name in synthetic, "scans": 1, "subjects": 1} for name in ("a", "b")}
-    assert answer_page.synthetic_note(datasets) == note
+    assert answer_page.synthetic_note(datasets, ["a"]) == note
     study = {"datasets": {"patients": {"synthetic": True, "scans": 2, "subjects": 2}}, "pretraining": []}
     assert "All scans and images of this study are synthetic." in Page(page_of("stroke", study=study)).text
     assert "Synthetic data." not in Page(page_of("stroke")).text

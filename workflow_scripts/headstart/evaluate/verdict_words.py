@@ -51,4 +51,8 @@ def saved(row: Mapping) -> str:
         "unknown" if sign == "n/a" else f"{sign} {scans:.0f}".removeprefix("= ")
         for scans, sign in ((row[name], row[f"{name}_is"]) for name in ("saved", "saved_low", "saved_high"))
     )
+    if found == low == high:  # unknown, or beyond the measured sizes with all of its interval
+        words = {"unknown": "an unknown number of", ">": "more than", "<": "less than"}
+        sign, *number = found.split()
+        return " ".join([words.get(sign, sign), *number, "labelled scans"])
     return f"{found} labelled scans [95 % CI {low}, {high}]"

@@ -5,7 +5,7 @@ The page is self-contained: figures are inlined, and neither scripts nor a netwo
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -76,7 +76,7 @@ def page(
     return template.render(
         name=study["name"],
         compared=_compared(study),
-        synthetic=synthetic_note(study["datasets"]),
+        synthetic=synthetic_note(study["datasets"], [target["dataset"] for target in study["targets"].values()]),
         overlaps=study["overlaps"],
         answers=answers,
         learning=learning_note(trainings),
@@ -88,14 +88,19 @@ def page(
     )
 
 
-def synthetic_note(datasets: Mapping[str, Mapping]) -> str | None:
-    """The warning about results on synthetic scans or images; None if all data of the study are real."""
+def synthetic_note(datasets: Mapping[str, Mapping], tested: Sequence[str]) -> str | None:
+    """The warning about results on synthetic scans or images; None if all data of the study are real.
+
+    ``tested``: the datasets of the targets.
+    """
     names = [name for name, entry in datasets.items() if entry["synthetic"]]
     if not names:
         return None
     if len(names) == len(datasets):
         return "All scans and images of this study are synthetic. Its results say nothing about real scans."
     are = "is synthetic" if len(names) == 1 else "are synthetic"
+    if not set(names) & set(tested):
+        return f"{listed(names)} {are}, and served pre-training alone. All scores are those of real scans."
     return f"{listed(names)} {are}. Results that depend on synthetic data say nothing about real scans."
 
 
