@@ -111,7 +111,7 @@ def cell_of(row: dict) -> tables.Cell:
     """The scores of one source at one set size, with draws that have its confidence interval."""
     rng = np.random.default_rng(row["scans"])
     deviation = (row["score_high"] - row["score_low"]) / (2 * 1.96)
-    key = {"target": row["target"], "size": row["scans"], "metric": "miou", "level": needed.LEVEL}
+    key = {"target": row["target"], "size": row["scans"], "metric": "miou", "level": tables.LEVEL}
     means = np.array([row["score"]])
     drawn = means + rng.normal(0, deviation, (DRAWS, 1))
     shape = row["training_sets"], row["test_scans"]

@@ -74,8 +74,7 @@ def collect(
         If a run's table lacks a scan, or has another.
     """
     parts = []
-    for path, run in zip(paths, runs, strict=True):
-        table, metadata = scores.read_run(path, run, tests)
+    for table, metadata in scores.read_runs(paths, runs, tests):
         scans = own[metadata["target"]]
         table["volume_ml"] *= table["scan"].map({scan: space.ml for scan, space in scans.items()})
         for overlap in overlaps:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from headstart.evaluate.scores import read_run
+from headstart.evaluate.scores import read_runs
 
 _CELL = ["target", "source", "size", "class_name"]
 
@@ -45,8 +45,7 @@ def summary(
         If a run's table lacks a scan, or has another.
     """
     parts = []
-    for path, run in zip(paths, runs, strict=True):
-        table, metadata = read_run(path, run, tests)
+    for table, metadata in read_runs(paths, runs, tests):
         of_volume = table[(table["level"] == "volume") & (table["label"] > 0)].assign(**metadata)
         length = of_volume["scan"].map(determinants[metadata["target"]]) ** (1 / 3)
         parts.append(of_volume.assign(hd95_mm=of_volume["hd95_mm"] * length))

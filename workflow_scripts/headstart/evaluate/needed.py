@@ -14,10 +14,9 @@ import pandas as pd
 
 from headstart.evaluate import bootstrap, forecast
 from headstart.evaluate.learning_curves import curves, interval, monotone, reaching
-from headstart.evaluate.tables import BASELINE, CURVE, Cell, by_target
+from headstart.evaluate.tables import BASELINE, CURVE, LEVEL, Cell, by_target
 from headstart.seeds import generator
 
-LEVEL = "volume"
 # How many times the largest measured set size a forecast may reach, and what it requires.
 REACH = 3
 # So many times the largest set size stand for any number of scans: a logarithm has no limit.

@@ -1,7 +1,7 @@
 """Scores of a segmentation: by slice and over the whole volume, by class, with undefined scores marked as such."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -99,6 +99,14 @@ def read_run(
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return table, {"target": target, "source": source, "size": size, "resample": resample}
+
+
+def read_runs(
+    paths: Sequence[str | os.PathLike], runs: Sequence[str], tests: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[pd.DataFrame, dict[str, str | int]]]:
+    """The table and the parsed name of each run, one after the other, by :func:`read_run`."""
+    for path, run in zip(paths, runs, strict=True):
+        yield read_run(path, run, tests)
 
 
 def _rows(found: Counts, level: str, slices: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

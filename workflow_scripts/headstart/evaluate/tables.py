@@ -10,11 +10,13 @@ import pandas as pd
 from scipy import stats
 
 from headstart.evaluate import anova, bootstrap
-from headstart.evaluate.scores import read_run, scan_scores
+from headstart.evaluate.scores import read_runs, scan_scores
 from headstart.metrics.overlap import Empty
 from headstart.seeds import seed_for
 
 BASELINE = "scratch"
+# Whole volumes, on which verdicts, figures and forecasts rest.
+LEVEL = "volume"
 METRICS = {"dice": "Dice", "miou": "mean IoU"}
 RUN = ["target", "source", "size", "resample"]
 CURVE = ["target", "metric", "level"]
@@ -56,8 +58,7 @@ def collect(
         If a run's table lacks a scan, or has another.
     """
     parts = []
-    for path, run in zip(paths, runs, strict=True):
-        table, metadata = read_run(path, run, tests)
+    for table, metadata in read_runs(paths, runs, tests):
         metric = metrics[metadata["target"]]
         parts.append(scan_scores(table, metric, empty).assign(**metadata, metric=metric))
     return pd.concat(parts, ignore_index=True)[[*RUN, "metric", "scan", "level", "total", "count"]]

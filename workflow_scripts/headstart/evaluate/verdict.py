@@ -18,9 +18,8 @@ from headstart.evaluate.significance import (
     WORSE,
     judge,
 )
-from headstart.evaluate.tables import BASELINE, Cell, by_target, over_sizes
+from headstart.evaluate.tables import BASELINE, LEVEL, Cell, by_target, over_sizes
 
-LEVEL = "volume"
 # Column of the sources of each word.
 WORDS = {BETTER: "significantly_better", WORSE: "significantly_worse", EQUIVALENT: "equivalent", UNDECIDED: "undecided"}
 _NUMBERS = ["gain", "low", "high", "p_adjusted", "detectable"]

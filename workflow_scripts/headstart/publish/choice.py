@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from headstart.evaluate.tables import METRICS
-from headstart.evaluate.verdict import LEVEL
+from headstart.evaluate.tables import LEVEL, METRICS
 from headstart.job import UserError, read_json, read_table
 
 WEIGHTS, METADATA = "model.safetensors", "model.json"

@@ -19,8 +19,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
-from headstart.evaluate.tables import BASELINE, METRICS
-from headstart.evaluate.verdict import LEVEL
+from headstart.evaluate.tables import BASELINE, LEVEL, METRICS
 from headstart.report import needed_scans, verdict_figure
 from headstart.report.html import listed
 from headstart.report.sources import Shown

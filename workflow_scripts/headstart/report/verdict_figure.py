@@ -17,8 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from headstart.evaluate.learning_curves import SAVED
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
-from headstart.evaluate.tables import ALL_SIZES, BASELINE, METRICS
-from headstart.evaluate.verdict import LEVEL
+from headstart.evaluate.tables import ALL_SIZES, BASELINE, LEVEL, METRICS
 from headstart.report.sources import Shown, Style
 
 _SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in SAVED]
