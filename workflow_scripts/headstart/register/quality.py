@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from headstart import images
 from headstart.images import Volume
+from headstart.metrics import overlap
 
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
@@ -59,8 +60,7 @@ def _ceiling(native: Volume, moved: Volume, transform: np.ndarray) -> float:
     """Mean Dice of the classes of native labels with what is left of them on the study's grid."""
     back = images.resample_labels(moved, native.grid, np.linalg.inv(transform)).data
     classes = np.unique(native.data[native.data > 0])
-    masks = [(native.data == k, back == k) for k in classes]
-    return float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in masks]))
+    return float(np.mean([overlap.dice(back == k, native.data == k, "skip") for k in classes]))
 
 
 def _parts_shown(parts: np.ndarray, native: Volume, moved: Volume, transform: np.ndarray) -> np.ndarray:
