@@ -49,6 +49,11 @@ def finetuning_of(target):
     return settings | {"encoder_factor": config["finetune"]["encoder_factor"], "learning_rate": rates[0]}
 
 
+def augmentation_of(target):
+    """The random changes of slices in a target's fine-tunings, see headstart.training.augment; None for none."""
+    return config["finetune"]["augment"] if TARGETS[target]["augment"] else None
+
+
 def scans_of_tuning(target, *roles):
     """Subjects with these roles in each draw on which a target's learning rates are tried."""
     return [sum((list(getattr(split, role)) for role in roles), []) for split in TUNING[target]]
@@ -93,7 +98,7 @@ for name in TUNING:
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
-            augment=config["finetune"]["augment"],
+            augment=augmentation_of(name),
             training=finetuning_of(name),
             learning_rates=config["finetune"]["learning_rates"],
             minutes=config["training"]["checkpoint_minutes"],
@@ -210,7 +215,7 @@ for name in TARGETS:
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
-            augment=config["finetune"]["augment"],
+            augment=augmentation_of(name),
             minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
                 f"{STATE}/{RUN}.state".format(**wildcards, resample=resample)

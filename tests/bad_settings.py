@@ -146,15 +146,15 @@ SETTINGS = [
         "sources-by-name",
         None,
         "a list of pretrain.sources is of an earlier version; each source has its own dataset and task now: write "
-        "sources: {scratch: {}, t1-segmentation: {dataset: cohort, task: segmentation}}.",
+        "sources: {scratch: {}, t1-segmentation: {dataset: anatomy, task: segmentation}}.",
         study("pretrain: {sources: [scratch, t1-segmentation]}"),
     ),
     Case("source-without-a-task", None, "has a dataset but no task; add its task", study(SOURCE % "dataset: cohort")),
     Case(
         "source-of-no-dataset",
         None,
-        "which datasets lacks; did you mean 'cohort'?",
-        study(SOURCE % "dataset: kohort, task: segmentation"),
+        "which datasets lacks; did you mean 'heads'?",
+        study(SOURCE % "dataset: haeds, task: segmentation"),
     ),
     Case("key-yes", None, "the configuration has the key True", study("yes: 1")),
     Case("whole-number-with-a-fraction", "default", None, study("training: {batch_size: 8.0}")),

@@ -1,14 +1,10 @@
 """The methods text of the project's studies, for its tests, without their scans."""
 
-from pathlib import Path
-
 import pandas as pd
-import yaml
+from settings_of import over
 
-from headstart import settings
 from headstart.report import methods
 
-ROOT = Path(__file__).parents[1]
 VERSIONS = {
     "headstart": "1.2", "python": "3.11", "snakemake": "9", "torch": "2.13.0+cpu", "monai": "1.6", "scipy": "1.15",
     "nipype": "1.11", "picsl_greedy": "1.4",
@@ -20,10 +16,9 @@ KNOWN = {
 }
 
 
-def configured(study="config.yaml", **changes):
+def configured(study="studies/tour.yaml", **changes):
     """The configuration of a study, with other sections laid over it."""
-    own = yaml.safe_load((ROOT / study).read_text()) if study != "config.yaml" else {}
-    return settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", own | changes)
+    return over(study, changes)
 
 
 def of_sources(config, *names, **changed):
@@ -33,7 +28,7 @@ def of_sources(config, *names, **changed):
     return {**config, "pretrain": {**config["pretrain"], "sources": kept}}
 
 
-def people_of(config, study="config.yaml", **known):
+def people_of(config, study="studies/tour.yaml", **known):
     """The table of participants of a study whose scans are not there."""
     rows = []
     for name, entry in config["datasets"].items():
@@ -46,7 +41,7 @@ def people_of(config, study="config.yaml", **known):
     return pd.DataFrame(rows)
 
 
-def written(config, backend="ants", study="config.yaml", versions=VERSIONS, left_out=None, **known):
+def written(config, backend="ants", study="studies/tour.yaml", versions=VERSIONS, left_out=None, **known):
     """The methods as they are written, with one back end for all datasets."""
     backends = {
         entry["dataset"]: backend

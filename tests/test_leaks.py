@@ -3,12 +3,11 @@
 import csv
 
 import pytest
-from settings_of import ROOT
+from settings_of import ROOT, over_tour
 
 from headstart import leaks, settings, sources
 from headstart.job import UserError
 
-SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 MICCAI = {"layout": "miccai2012", "folder": "miccai"}
 WITHOUT_ATLAS = {"atlases": ["desikan-killiany", "ibsr"]}
 TARGET = {
@@ -27,7 +26,7 @@ def overlaps(source, tested, backend="ants", **changes):
         "targets": {"t": {"dataset": "tested", **TARGET}},
         **changes,
     }
-    config = settings.resolve(ROOT / "config.yaml", SCHEMA, study)
+    config = over_tour(study)
     return leaks.find(config, sources.of_study(config), dict.fromkeys(config["datasets"], backend))
 
 
@@ -196,7 +195,7 @@ def test_a_source_that_continues_one_of_the_same_dataset_has_each_overlap_once()
 def test_what_is_unknown_of_a_source_is_unknown_of_those_that_continue_it():
     entry = {"dataset": "pictures", "task": "autoencoding", "start": "silent"}
     changed = {"pretrain": {"sources": {"silent": weights(), "s": entry}}}
-    known = sources.of_study(settings.resolve(ROOT / "config.yaml", SCHEMA, changed))
+    known = sources.of_study(over_tour(changed))
     own = [leaks.Overlap("s", "t", "why", None)]
     said = "unknown: pretrain.sources.silent.weights.trained_on is not given"
     assert leaks.of_source([], known["s"], known) == said
@@ -251,10 +250,17 @@ def test_the_default_study_says_in_one_sentence_that_one_generator_made_its_scan
     found = of_study(None)
     (sentence,) = leaks.sentences(found)
     assert sentence == (
-        "sources t1-segmentation, t1-autoencoding, t1-classification, targets stroke, ms, anatomy: one generator makes "
-        "the synthetic subjects of source and target, so the gain says nothing about other scans."
+        "sources synthetic-anatomy, own-masked, target anatomy: one generator makes the synthetic subjects of source "
+        "and target, so the gain says nothing about other scans."
     )
     assert leaks.warnings(found) == []
+
+
+def test_the_tour_says_so_of_all_its_sources_and_targets_at_once():
+    (sentence,) = leaks.sentences(of_study("tour"))
+    assert sentence.startswith(
+        "sources t1-segmentation, t1-autoencoding, t1-classification, targets stroke, ms, anatomy: one generator "
+    )
 
 
 def test_the_studies_of_the_project_have_the_overlaps_that_they_are_known_for():
@@ -267,7 +273,7 @@ def test_the_studies_of_the_project_have_the_overlaps_that_they_are_known_for():
 
 
 def test_the_table_of_sources_has_what_is_known_of_each():
-    config = settings.of_project(ROOT, None)
+    config = over_tour()
     known = sources.of_study(config)
     found = leaks.find(config, known, dict.fromkeys(config["datasets"], "ants"))
     assert leaks.of_source(found, known["scratch"], known) == ""
@@ -277,7 +283,7 @@ def test_the_table_of_sources_has_what_is_known_of_each():
 
 def test_weights_that_do_not_say_what_they_were_trained_on_are_unknown_in_the_table():
     changed = {"pretrain": {"sources": {"silent": weights(), "open": weights("ixi")}}}
-    known = sources.of_study(settings.resolve(ROOT / "config.yaml", SCHEMA, changed))
+    known = sources.of_study(over_tour(changed))
     assert leaks.of_source([], known["silent"], known) == "unknown: weights.trained_on is not given"
     assert leaks.of_source([], known["open"], known) == ""
     assert known["open"].weights == {"file": "w.pth"}

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from settings_of import ROOT
+from settings_of import ROOT, over_tour
 
 from headstart import settings
 from headstart.job import UserError
@@ -83,6 +83,6 @@ def test_old_keys_beside_declared_sources_are_put_into_them():
 
 
 def test_what_an_earlier_version_is_told_to_write_is_valid():
-    datasets = resolve()["datasets"]
+    datasets = over_tour()["datasets"]
     named = {name: datasets["cohort" if name == "bahc" else "pictures"] for name in ("bahc", "taskonomy")}
-    assert resolve({"datasets": datasets | named, "pretrain": {"sources": told(OLD)[0]}})
+    assert over_tour({"datasets": datasets | named, "pretrain": {"sources": told(OLD)[0]}})

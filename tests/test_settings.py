@@ -126,31 +126,31 @@ def test_numbers_that_yaml_takes_for_texts_are_named(written, sentence):
 @pytest.mark.parametrize("labels", ["0-3", "0", "1-99999999999", "1 - 3", "-1", "1-"])
 def test_what_is_no_range_of_labels_is_refused(labels):
     targets = resolve()["targets"]
-    targets["stroke"]["classes"] = {"lesion": [labels]}
+    targets["anatomy"]["classes"] = {"lesion": [labels]}
     assert f"{labels!r} must be a range such as 100-207" in message({"targets": targets})
 
 
 @pytest.mark.parametrize(
     ("aim", "sentence"),
     [
-        ({"wanted": 60}, "targets.stroke.wanted: 60 is greater than the maximum of 1"),
-        ({"wanted": 0}, "targets.stroke.wanted: 0 is less than or equal to the minimum of 0"),
-        ({"have": -1}, "targets.stroke.have: -1 is less than the minimum of 0"),
-        ({"have": 2.5}, "targets.stroke.have: 2.5 is not of type 'integer'"),
+        ({"wanted": 60}, "targets.anatomy.wanted: 60 is greater than the maximum of 1"),
+        ({"wanted": 0}, "targets.anatomy.wanted: 0 is less than or equal to the minimum of 0"),
+        ({"have": -1}, "targets.anatomy.have: -1 is less than the minimum of 0"),
+        ({"have": 2.5}, "targets.anatomy.have: 2.5 is not of type 'integer'"),
     ],
 )
 def test_a_score_that_cannot_be_reached_and_scans_that_nobody_has_are_refused(aim, sentence):
     targets = resolve()["targets"]
-    targets["stroke"] |= aim
+    targets["anatomy"] |= aim
     assert sentence in message({"targets": targets})
 
 
 def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent():
     targets = resolve()["targets"]
-    targets["stroke"] |= {"test": 3.0, "sizes": [2.0, 4.0], "classes": {"lesion": [1.0]}}
+    targets["anatomy"] |= {"test": 3.0, "sizes": [2.0, 4.0], "classes": {"lesion": [1.0]}}
     config = resolve({"targets": targets, "evaluate": {"bootstrap": 1.0e4}, "register": {"voxel_mm": 2.0}})
-    stroke = config["targets"]["stroke"]
-    found = [stroke["test"], *stroke["sizes"], *stroke["classes"]["lesion"], config["evaluate"]["bootstrap"]]
+    target = config["targets"]["anatomy"]
+    found = [target["test"], *target["sizes"], *target["classes"]["lesion"], config["evaluate"]["bootstrap"]]
     assert found == [3, 2, 4, 1, 10000]
     assert {type(number) for number in found} == {int}
     assert isinstance(config["register"]["voxel_mm"], float)
@@ -271,7 +271,7 @@ def test_the_new_name_of_a_renamed_key_is_in_the_default_study_and_its_old_name_
 
 def test_two_targets_may_not_share_a_dataset():
     targets = resolve()["targets"]
-    assert "share the dataset 'stroke'" in message({"targets": {**targets, "again": targets["stroke"]}})
+    assert "share the dataset 'anatomy'" in message({"targets": {**targets, "again": targets["anatomy"]}})
 
 
 def test_two_classes_may_not_share_a_label():
@@ -318,8 +318,8 @@ def test_defaults_of_the_schema_are_filled_in_where_the_layout_reads_them():
     assert found["synthetic"] == {**shared, **phantom, **entries["synthetic"]}
     assert found["flat"] == {**shared, "masks": False, **entries["flat"]}
     assert found["oasis"] == {**shared, "image": "subject", **entries["oasis"]}
-    assert resolve()["targets"]["stroke"]["split"] == "fixed"
-    assert resolve()["targets"]["stroke"]["paper"] is None
+    assert resolve()["targets"]["anatomy"]["split"] == "fixed"
+    assert resolve()["targets"]["anatomy"]["paper"] is None
 
 
 def test_the_layouts_of_a_key_in_the_schema_are_those_that_read_it():

@@ -4,23 +4,18 @@ import re
 
 import pytest
 import yaml
-from settings_of import ROOT
+from settings_of import SCHEMA, over_tour
 
-from headstart import consistency, settings, source_checks, sources
+from headstart import consistency, source_checks, sources
 from headstart.job import UserError
 from headstart.slices.cut import PRESENCE_NAMES
 from headstart.template.template import TISSUES
 
-SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 TURN = {"probability": 1, "low": -10, "high": 10}
 PHOTOS = {"degrees": 10, "scale": 0.1, "mirror": True}
 TISSUE, PATTERN = {"dataset": "cohort", "task": "segmentation"}, {"dataset": "pictures", "task": "segmentation"}
 SHOWN = {"dataset": "cohort", "task": "classification"}
 DENSE = TISSUE | {"labels": "target", "classes": {"lesion": [1]}}
-
-
-def resolve(study=None):
-    return settings.resolve(ROOT / "config.yaml", SCHEMA, study)
 
 
 def study_of(**entry):
@@ -31,7 +26,7 @@ def study_of(**entry):
 def message(study):
     """The error message for a study, which is one line."""
     with pytest.raises(UserError) as caught:
-        resolve(study)
+        over_tour(study)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -39,9 +34,9 @@ def message(study):
 def test_each_source_may_have_an_augmentation_of_its_own():
     kinds = {"rotation": TURN, "mirror": True}
     declared = {"a": TISSUE | {"augment": kinds}, "b": PATTERN | {"augment": PHOTOS}, "c": PATTERN | {"augment": kinds}}
-    found = sources.of_study(resolve({"pretrain": {"sources": declared}}))
+    found = sources.of_study(over_tour({"pretrain": {"sources": declared}}))
     assert {name: source.augment for name, source in found.items()} == {"a": kinds, "b": PHOTOS, "c": kinds}
-    assert not any(source.augment for source in sources.of_study(resolve()).values())
+    assert not any(source.augment for source in sources.of_study(over_tour()).values())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +176,7 @@ def test_a_key_that_no_source_has_is_one_sentence(entry, sentence):
 def test_what_synthetic_heads_cannot_be_is_one_sentence(entry, sentence):
     study = study_of(dataset="heads", task="segmentation") if "dataset" not in entry else study_of(task="segmentation")
     study["pretrain"]["sources"]["s"] |= entry
-    study["datasets"] = resolve()["datasets"] | {"heads": {"layout": "synthetic", "people": 3}}
+    study["datasets"] = over_tour()["datasets"] | {"heads": {"layout": "synthetic", "people": 3}}
     assert message(study).startswith(f"pretrain.sources.{sentence}")
 
 
@@ -202,13 +197,13 @@ TAKEN = {"dataset": "maps", "task": "segmentation"}
     ],
 )
 def test_label_maps_of_scans_that_cannot_be_meant_are_one_sentence(entry, sentence):
-    study = study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": MAPS | entry}}
+    study = study_of(**TAKEN) | {"datasets": over_tour()["datasets"] | {"maps": MAPS | entry}}
     assert message(study).startswith(f"datasets.{sentence}")
 
 
 def test_clusters_are_for_label_maps_of_scans():
     drawn = {"layout": "synthetic", "people": 3, "clusters": {"brain": 2}}
-    assert message(study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": drawn}}) == (
+    assert message(study_of(**TAKEN) | {"datasets": over_tour()["datasets"] | {"maps": drawn}}) == (
         "datasets.maps.clusters is for label maps of labelled scans; remove it, or name these in datasets.maps.scans."
     )
 
@@ -237,35 +232,35 @@ def test_clusters_are_for_label_maps_of_scans():
     ],
 )
 def test_what_label_maps_of_scans_cannot_be_is_one_sentence(entry, scans, sentence):
-    study = study_of(**TAKEN | entry) | {"datasets": resolve()["datasets"] | {"maps": MAPS | {"scans": scans}}}
+    study = study_of(**TAKEN | entry) | {"datasets": over_tour()["datasets"] | {"maps": MAPS | {"scans": scans}}}
     assert message(study).startswith(sentence)
 
 
 def test_sides_may_be_classes_of_label_maps_that_are_not_mirrored():
     study = study_of(**TAKEN, classes={"left eye": [1]})
-    study["datasets"] = resolve()["datasets"] | {"maps": MAPS | {"scans": "cohort"}}
+    study["datasets"] = over_tour()["datasets"] | {"maps": MAPS | {"scans": "cohort"}}
     study["pretrain"]["synthesis"] = {"changes": {"mirror": False}}
-    assert sources.of_study(resolve(study))["s"].classes == {"left eye": ["left eye"]}
+    assert sources.of_study(over_tour(study))["s"].classes == {"left eye": ["left eye"]}
 
 
 def test_defaults_of_drawn_heads_are_not_those_of_label_maps_of_scans():
-    study = study_of(**TAKEN) | {"datasets": resolve()["datasets"] | {"maps": MAPS | {"clusters": {"brain": 5}}}}
-    made = resolve(study)["datasets"]["maps"]
+    study = study_of(**TAKEN) | {"datasets": over_tour()["datasets"] | {"maps": MAPS | {"clusters": {"brain": 5}}}}
+    made = over_tour(study)["datasets"]["maps"]
     assert made["clusters"] == {"labels": 1, "brain": 5, "head": 4}
     assert not {"people", "fineness", "lesions", "discard_mm"} & made.keys()
     drawn = {"maps": {"layout": "synthetic", "people": 2}}
-    made = resolve(study | {"datasets": resolve()["datasets"] | drawn})["datasets"]["maps"]
+    made = over_tour(study | {"datasets": over_tour()["datasets"] | drawn})["datasets"]["maps"]
     assert (made["fineness"], made["lesions"], "clusters" in made) == (2, "none", False)
 
 
 def test_as_many_heads_as_are_held_out_are_too_few():
     study = study_of(dataset="heads", task="segmentation")
-    study["datasets"] = resolve()["datasets"] | {"heads": {"layout": "synthetic", "people": 1}}
+    study["datasets"] = over_tour()["datasets"] | {"heads": {"layout": "synthetic", "people": 1}}
     assert message(study).endswith("all 1 heads of 'heads' are held out (pretrain.held_out); add people.")
 
 
 def test_synthetic_heads_are_no_target():
-    study = {"datasets": resolve()["datasets"] | {"stroke": {"layout": "synthetic", "people": 3}}}
+    study = {"datasets": over_tour()["datasets"] | {"stroke": {"layout": "synthetic", "people": 3}}}
     assert message(study) == "targets.stroke.dataset is 'stroke', which holds no scans; name a dataset of scans."
 
 
@@ -285,13 +280,13 @@ def test_the_baseline_has_neither_a_dataset_nor_weights():
 
 
 def test_natural_images_without_the_targets_of_a_task_are_refused():
-    datasets = resolve()["datasets"] | {"things": {"layout": "imagenet", "folder": "a", "pictures": 9}}
+    datasets = over_tour()["datasets"] | {"things": {"layout": "imagenet", "folder": "a", "pictures": 9}}
     study = study_of(dataset="things", task="segmentation") | {"datasets": datasets}
     assert message(study) == (
         "pretrain.sources.s.task is segmentation, which 'things' has no targets for (layout imagenet); name a dataset "
         "of scans, or of natural images with the layout taskonomy or scenes."
     )
-    assert resolve(study_of(dataset="things", task="autoencoding") | {"datasets": datasets})
+    assert over_tour(study_of(dataset="things", task="autoencoding") | {"datasets": datasets})
 
 
 def test_two_sources_on_the_manual_labels_of_one_dataset_have_the_same_classes():
@@ -299,7 +294,7 @@ def test_two_sources_on_the_manual_labels_of_one_dataset_have_the_same_classes()
     assert message({"pretrain": {"sources": both}}).startswith(
         "pretrain.sources.b.classes differ from those of pretrain.sources.a, which uses the same labels; give each"
     )
-    assert resolve({"pretrain": {"sources": {"a": DENSE, "b": DENSE}}})
+    assert over_tour({"pretrain": {"sources": {"a": DENSE, "b": DENSE}}})
 
 
 def test_sources_that_continue_each_other_are_named():
@@ -315,7 +310,7 @@ def test_sources_that_continue_each_other_are_named():
     known["c"] = TISSUE | {"start": "other"}
     assert message({"pretrain": {"sources": known}}).endswith("which is no source; name one of file, or remove it.")
     known["c"] = TISSUE | {"start": "file"}
-    resolve({"pretrain": {"sources": known}})
+    over_tour({"pretrain": {"sources": known}})
 
 
 def test_the_tasks_of_a_key_in_the_schema_are_those_that_read_it():

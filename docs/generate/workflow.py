@@ -21,8 +21,8 @@ Each stage is one file in `rules/`, one package or module in `workflow_scripts/h
 `snakemake label` runs everything up to that stage. [workflow_scripts/README.md](../workflow_scripts/README.md) lists
 the script behind each rule.
 
-The graphs show the rules of the default study (`config.yaml`). An arrow points from a rule to one that reads its
-output. Solid boxes are rules of the stage; dashed boxes are rules of earlier stages. The target rules, among them
+The graphs show the rules of `studies/tour.yaml`, which uses most of them. An arrow points from a rule to one that reads
+its output. Solid boxes are rules of the stage; dashed boxes are rules of earlier stages. The target rules, among them
 `all`, are left out.
 """
 
@@ -56,7 +56,7 @@ Records what the results were made from, in one file, once everything else has b
 with the files on disk ([reproduce.md](reproduce.md)).""",
 }
 
-# Rules that the default study does not use, by what uses them.
+# Rules that the tour does not use, by what uses them.
 OTHERS = {
     "natural images of the layouts `taskonomy` and `imagenet`": ["list_pictures"],
     "`label.backend: fsl`": ["label_scan_fsl"],
@@ -111,7 +111,7 @@ def rules(stage: str) -> list[str]:
 
 def main() -> None:
     """Ask Snakemake for the graph, and write the page."""
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--configfile", "config.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--configfile", "studies/tour.yaml"]
     quiet = {**os.environ, "NO_ET": "1"}
     done = subprocess.run(command, cwd=ROOT, env=quiet, stdout=subprocess.PIPE, text=True, check=True)
     (ROOT / "docs/workflow.md").write_text(page(done.stdout), encoding="utf-8")

@@ -41,14 +41,14 @@ def test_a_label_map_has_a_class_for_each_value(folder, begin):
     assert target["classes"] == {"label 2": [2], "label 5": [5], "label 300": [300]}
     assert target["metric"] == "miou"
     # Which values are of a side is not known, so that nothing may be mirrored.
-    assert made["finetune"]["augment"] is None
+    assert target["augment"] is False
 
 
 def test_a_label_map_of_one_value_is_a_lesion(folder, begin):
     folder.bids(range(1, 5), label="dseg", values=(7,))
     made = begin()
     assert made["targets"]["lesion"]["classes"] == {"lesion": [7]}
-    assert "augment" not in made["finetune"]
+    assert "augment" not in made["targets"]["lesion"]
 
 
 def test_scans_without_labels_are_pretrained_on(folder, begin):

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from settings_of import over_tour
 
-from headstart import leaks, settings, sources
+from headstart import leaks, sources
 from headstart.datasets import natural
 from headstart.datasets.released import SETS
 from headstart.publish import terms
@@ -16,16 +17,13 @@ ANTS = dict.fromkeys(("cohort", "stroke", "pictures", "mine", "ixi"), "ants")
 
 def lines(datasets, source, backends=ANTS, **others):
     """What is said of a model of this source on the target of the dataset ``mine``."""
-    config = settings.of_project(ROOT)
-    config["datasets"] |= datasets
-    config["targets"] = {"lesion": {**config["targets"]["stroke"], "dataset": "mine"}}
-    name = "own" if source else "scratch"
-    config["pretrain"]["sources"] = {name: source, **others}
-    study = settings.resolve(
-        ROOT / "config.yaml",
-        ROOT / "rules/schemas/config.schema.yaml",
-        {key: config[key] for key in ("datasets", "targets", "pretrain")},
-    )
+    tour, name = over_tour(), "own" if source else "scratch"
+    changes = {
+        "datasets": tour["datasets"] | datasets,
+        "targets": {"lesion": {**tour["targets"]["stroke"], "dataset": "mine"}},
+        "pretrain": {"sources": {name: source, **others}},
+    }
+    study = over_tour(changes)
     known = sources.of_study(study)
     return terms.of_model(study, sources.lineage(known[name], known), "lesion", backends)
 

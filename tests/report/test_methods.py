@@ -7,7 +7,7 @@ from headstart.networks.decoders import DECODER_LAYERS, DISCRIMINATOR_LAYERS, HI
 from headstart.report import html, methods
 from headstart.training.tasks import GAN_WEIGHT, L1_WEIGHT
 
-STUDIES = ["config.yaml", "studies/paper.yaml", "studies/oasis.yaml", "studies/phantoms.yaml"]
+STUDIES = ["config.yaml", "studies/tour.yaml", "studies/paper.yaml", "studies/oasis.yaml", "studies/phantoms.yaml"]
 # Words and phrases that no journal would print.
 QUAINT = re.compile(
     r"told.apart|made.up|hangs?.on|\ban[e]w\b|\bd[e]ar\b|learn[t]|whose.they.are|stood|both.sides|\bm[e]nd|"

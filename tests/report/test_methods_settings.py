@@ -117,6 +117,11 @@ def test_methods_describe_the_augmentation_of_fine_tuning():
     kinds = config["finetune"]["augment"].keys() - {"mirror"}
     assert len(re.findall(r"[(;][^(;]*; probability 0\.\d+\)", text)) == len(kinds)
     assert "left-right mirroring (probability 0.5)." in text
+    targets = {name: target | {"augment": name == "stroke"} for name, target in config["targets"].items()}
+    in_part = text_of(of_sources(configured(targets=targets), "scratch"))
+    assert "left-right mirroring (probability 0.5); for *ms* and *anatomy*, they were not." in in_part
+    never = {name: target | {"augment": False} for name, target in targets.items()}
+    assert "No data augmentation was used in fine-tuning." in text_of(of_sources(configured(targets=never), "scratch"))
     without = text_of(of_sources(configured(finetune={"augment": None}), "scratch"))
     assert "No data augmentation was used in fine-tuning." in without
     assert "augmented" not in without

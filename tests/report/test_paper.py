@@ -2,11 +2,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from settings_of import over_tour
 from shown import SHOWN
 
 from headstart.report import paper, scan_pictures
 from headstart.report.sources import GROUPS, Shown
-from headstart.settings import resolve
 
 ALL = [
     "t1-segmentation", "t1-autoencoding", "t1-classification", "natural-segmentation", "natural-autoencoding",
@@ -141,9 +141,8 @@ def test_without_the_paper_the_table_has_the_sources_of_the_study_alone():
     assert "0.200 [0.150, 0.250]" in page
 
 
-def test_the_targets_of_the_paper_are_those_that_a_study_may_name(pytestconfig):
-    rules = pytestconfig.rootpath / "rules/schemas/config.schema.yaml"
-    config = resolve(pytestconfig.rootpath / "config.yaml", rules, {})
+def test_the_targets_of_the_paper_are_those_that_a_study_may_name():
+    config = over_tour()
     assert {target["paper"] for target in config["targets"].values()} == {None, "ms", "anatomy"}
     assert set(pd.read_csv(paper.RESULTS, sep="\t")["target"]) == {"ms", "anatomy"}
 

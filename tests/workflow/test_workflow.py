@@ -170,7 +170,7 @@ def test_the_draws_are_the_same_for_every_source(project):
 
 
 def test_the_graphs_in_the_docs_are_the_workflows(project):
-    printed = project.snakemake("--rulegraph", "mermaid-js", study="config.yaml").stdout
+    printed = project.snakemake("--rulegraph", "mermaid-js", study=str(ROOT / "studies/tour.yaml")).stdout
     page = (ROOT / "docs/workflow.md").read_text()
     names = dict(re.findall(r"(\w+)\[(\w+)\]", printed))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\w+) --> (\w+)", printed)}

@@ -66,11 +66,11 @@ def check(config: Mapping) -> None:
             )
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
-        mirrored = config["finetune"]["augment"] and config["finetune"]["augment"]["mirror"]
+        mirrored = target["augment"] and (config["finetune"]["augment"] or {}).get("mirror")
         if mirrored and (sided := [title for title in target["classes"] if has_side(title)]):
             raise UserError(
                 f"targets.{name}.classes has {sided[0]!r}, which mirroring would put on the other side; set "
-                "finetune.augment.mirror to false."
+                f"finetune.augment.mirror or targets.{name}.augment to false."
             )
         check_classes(f"targets.{name}.classes", target["classes"])
     check_augmentation("finetune.augment", config["finetune"]["augment"] or {})

@@ -152,9 +152,11 @@ def _finetuning(config: Mapping, participants: pd.DataFrame) -> dict:
     people = participants.set_index("dataset")
     targets = [_target(config, name, people.loc[target["dataset"]]) for name, target in config["targets"].items()]
     runs = sum(len(target["sizes"]) * target["resamples"] for target in targets)
+    augmented = [name for name, target in config["targets"].items() if target["augment"]]
     return {
         "targets": targets,
-        "changes": methods_augmentation.changes(config["finetune"]["augment"]),
+        "changes": methods_augmentation.changes(config["finetune"]["augment"]) if augmented else "",
+        "not_changed": emphasised(name for name in config["targets"] if name not in augmented),
         "rates": [number(rate) for rate in config["finetune"]["learning_rates"]],
         "tuning_draws": config["finetune"]["draws"],
         "encoder_factor": config["finetune"]["encoder_factor"],
