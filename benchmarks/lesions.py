@@ -28,6 +28,7 @@ from headstart.metrics import lesions  # noqa: E402
 
 SHAPE = (160, 233, 197)
 VOXEL_MM = 1.0
+TOLERANCE_MM = 2.0
 NAMES = ["background", "lesion"]
 COARSE = 4
 # Radii of stroke, satellites and false positives, in mm, and the numbers of the latter two.
@@ -83,7 +84,7 @@ def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
     for scan in range(scans):
         prediction, truth = pair(scan)
         started = now()
-        score_scan(prediction, truth, NAMES, str(scan), VOXEL_MM)
+        score_scan(prediction, truth, NAMES, str(scan), VOXEL_MM, TOLERANCE_MM)
         scored = now()
         tables.append(lesions.of_scan(prediction, truth, VOXEL_MM**3 / 1000, str(scan)))
         taken["scores and distances"] += scored - started

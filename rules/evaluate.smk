@@ -16,6 +16,11 @@ def source_paths(pattern, target, size):
     return expand(pattern, **filled, allow_missing=True)
 
 
+def scans_scored(wildcards):
+    """The scans that any resample of the target and size tests, each once."""
+    return list(dict.fromkeys(subject for subjects in subjects_drawn(wildcards, "test") for subject in subjects))
+
+
 # All models of a target and set size are evaluated in one job, because each takes less time than the start of a job.
 # Set size 0 has a rule of its own, since it has fewer sources and resamples; all others are like size 1.
 for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PRETRAINED]:
@@ -30,6 +35,12 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             index=drawn_slices(PART_INDEX, "test"),
             images=drawn_slices(SLICES["image"], "test"),
             labels=drawn_slices(SLICES["target"], "test"),
+            registered=lambda wildcards: [
+                rules.register_scan.output.quality.format(
+                    dataset=TARGETS[wildcards.target]["dataset"], subject=subject
+                )
+                for subject in scans_scored(wildcards)
+            ],
         output:
             metrics=source_paths(METRICS, name, size),
             predictions=source_paths(PREDICTIONS, name, size),
@@ -53,6 +64,8 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             scans=lambda wildcards: subjects_drawn(wildcards, "test")
             * len(sources_at(wildcards.target, int(wildcards.size))),
             precision=config["training"]["precision"],
+            tested=scans_scored,
+            tolerance_mm=config["evaluate"]["surface_tolerance_mm"],
             voxel_mm=config["template"]["voxel_mm"],
             classes=lambda wildcards: class_names(wildcards.target),
         script:
@@ -99,6 +112,7 @@ rule tabulate_scores:
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
         population=POPULATION,
+        tolerance_mm=config["evaluate"]["surface_tolerance_mm"],
     script:
         "../workflow_scripts/tabulate_scores.py"
 
@@ -175,8 +189,79 @@ rule tabulate_detection:
         "../workflow_scripts/tabulate_detection.py"
 
 
+NATIVE = f"{RESULTS}/evaluate/{{target}}/size-{{size}}_native.tsv"
+# Each prediction is carried back to the grid of its scan, which takes about a second: those of the largest set size.
+SCORED_NATIVE = [NATIVE.format(target=name, size=max(target["sizes"])) for name, target in TARGETS.items()]
+
+
+def runs_of(wildcards):
+    """Source, resample and test scans of each model of the target and size that the wildcards name."""
+    target, size = wildcards.target, int(wildcards.size)
+    return [
+        (source, resample, list(SPLITS[target, size, resample].test))
+        for source in sources_at(target, size)
+        for resample in resamples_of(target, size)
+    ]
+
+
+def tested_of(wildcards):
+    """The same scans as scans_scored, with what is known of them."""
+    return [SCANS[TARGETS[wildcards.target]["dataset"]][subject] for subject in scans_scored(wildcards)]
+
+
+rule score_native:
+    input:
+        predictions=lambda wildcards: [
+            PREDICTIONS.format(target=wildcards.target, source=source, size=wildcards.size, resample=resample)
+            for source, resample, _ in runs_of(wildcards)
+        ],
+        t1w=lambda wildcards: [scan.t1w for scan in tested_of(wildcards)],
+        labels=lambda wildcards: [path for scan in tested_of(wildcards) for path in scan.target],
+        transforms=lambda wildcards: [
+            TRANSFORM.format(dataset=scan.dataset, subject=scan.subject) for scan in tested_of(wildcards)
+        ],
+    output:
+        NATIVE,
+    log:
+        f"{RESULTS}/logs/score_native/{{target}}/size-{{size}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_native/{{target}}/size-{{size}}.tsv"
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(240),
+    params:
+        code=code_of("score_native"),
+        about=lambda wildcards: {"target": wildcards.target, "size": int(wildcards.size)},
+        runs=runs_of,
+        tested=scans_scored,
+        label_files=lambda wildcards: [(len(scan.target), label_format(scan)) for scan in tested_of(wildcards)],
+        classes=lambda wildcards: classes_of(TARGETS[wildcards.target]["dataset"]),
+        discard_mm=lambda wildcards: config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
+        size=config["slice"]["size"],
+        voxel_mm=config["template"]["voxel_mm"],
+    script:
+        "../workflow_scripts/score_native.py"
+
+
+rule tabulate_native:
+    input:
+        scored=SCORED_NATIVE,
+    output:
+        table=answer_table("native", "Dice on the scans' own grids"),
+    log:
+        f"{RESULTS}/logs/tabulate_native.log",
+    params:
+        code=code_of("tabulate_native"),
+        draws=config["evaluate"]["bootstrap"],
+        seed=BOOTSTRAP_SEED,
+        population=POPULATION,
+    script:
+        "../workflow_scripts/tabulate_native.py"
+
+
 rule evaluate:
     input:
+        rules.tabulate_native.output,
         rules.tabulate_scores.output,
         rules.tabulate_detection.output if LESIONED else [],
         rules.compare_sources.output,

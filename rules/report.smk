@@ -42,6 +42,23 @@ rule draw_domains:
         "../workflow_scripts/draw_domains.py"
 
 
+rule draw_detection:
+    input:
+        detection=rules.tabulate_detection.output.table,
+    output:
+        figure=report_figure(
+            "detection_{target}", "detection_figure", "1 Answer", FIGURES, figure="lesion detection: {target}"
+        ),
+        numbers=f"{RESULTS}/figures/detection_{{target}}.tsv",
+    log:
+        f"{RESULTS}/logs/draw_detection/{{target}}.log",
+    params:
+        code=code_of("draw_detection"),
+        sources=SHOWN,
+    script:
+        "../workflow_scripts/draw_detection.py"
+
+
 rule tabulate_domains:
     input:
         rules.tabulate_scores.output.summary,
@@ -62,6 +79,24 @@ rule tabulate_domains:
         paper=lambda wildcards: TARGETS[wildcards.target]["paper"],
     script:
         "../workflow_scripts/tabulate_domains.py"
+
+
+rule draw_pairs:
+    input:
+        scans=rules.tabulate_scores.output.scans,
+    output:
+        figure=report_figure(
+            "pairs_{target}", "pairs", "1 Answer", FIGURES, figure="each test scan against scratch: {target}"
+        ),
+        numbers=f"{RESULTS}/figures/pairs_{{target}}.tsv",
+    log:
+        f"{RESULTS}/logs/draw_pairs/{{target}}.log",
+    params:
+        code=code_of("draw_pairs"),
+        sources=SHOWN,
+        metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
+    script:
+        "../workflow_scripts/draw_pairs.py"
 
 
 rule draw_scores:
@@ -261,6 +296,7 @@ rule write_answer:
         rules.tabulate_trainings.output,
         rules.tabulate_needed.output.needed,
         rules.tabulate_needed.output.backtest,
+        rules.tabulate_native.output.table,
     output:
         f"{RESULTS}/index.html",
     log:
@@ -283,8 +319,10 @@ rule report:
         rules.evaluate.input,
         rules.draw_verdict.output,
         expand(rules.draw_domains.output, target=BY_DOMAIN),
+        expand(rules.draw_detection.output, target=LESIONED),
         expand(rules.tabulate_domains.output, target=[name for name in TARGETS if name not in CURVED]),
         rules.draw_scores.output,
+        expand(rules.draw_pairs.output, target=TARGETS),
         expand(rules.draw_examples.output, target=TARGETS),
         rules.draw_training.output,
         expand(rules.draw_source.output, source=[name for name, source in SOURCES.items() if source.trained]),

@@ -8,6 +8,11 @@ from headstart.slices import store
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     torch.set_num_threads(params.torch_threads)
+    # Distances are measured in template space; the cube root is the length in the scan of one mm there.
+    determinants = {
+        scan: job.read_json(path)["determinant"] for scan, path in zip(params.tested, files.registered, strict=True)
+    }
+    tolerances = {scan: params.tolerance_mm / determinant ** (1 / 3) for scan, determinant in determinants.items()}
     lesions = written.lesions or [None] * len(files.models)
     runs = zip(params.scans, files.models, written.metrics, written.predictions, lesions, strict=True)
     for subjects, model, metrics, predictions, detected in runs:
@@ -19,6 +24,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             params.classes,
             scans,
             voxel_mm=params.voxel_mm,
+            tolerance_mm=tolerances,
             precision=params.precision,
         )
         write(scores, predicted, metrics, predictions)

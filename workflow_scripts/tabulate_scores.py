@@ -12,4 +12,5 @@ with job.running(snakemake.rule, snakemake.log[0]):
     determinants = {target: {} for target, _ in params.scans}
     for (target, scan), path in zip(params.scans, files.registered, strict=True):
         determinants[target][scan] = job.read_json(path)["determinant"]
-    job.write_table(written.distances, distances.summary(files.metrics, params.runs, params.tests, determinants))
+    surfaces = distances.summary(files.metrics, params.runs, params.tests, determinants, params.tolerance_mm)
+    job.write_table(written.distances, surfaces)

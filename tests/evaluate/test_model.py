@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from small import architecture
 
+from headstart import job
 from headstart.evaluate.model import find_lesions, predict, score_model, score_scan, write
 from headstart.evaluate.scores import check_complete
 from headstart.job import UserError
@@ -14,7 +15,7 @@ from headstart.networks.architectures import Segmenter
 from headstart.slices import store
 
 NAMES = ["background", "lesion"]
-SETTINGS = {"voxel_mm": 2.0, "precision": "float32"}
+SETTINGS = {"voxel_mm": 2.0, "tolerance_mm": {"sub-01": 3.0, "sub-02": 4.5}, "precision": "float32"}
 SMALL = architecture()
 
 
@@ -36,7 +37,9 @@ def test_a_saved_model_has_the_scores_of_the_model_in_memory(trained):
     check_complete(table, scans)
     for scan, (image_path, label_path) in scans.items():
         assert np.array_equal(predictions[scan], predict(model, store.read(image_path), precision="float32"))
-        expected = score_scan(predictions[scan], np.array(store.read(label_path)), NAMES, scan, 2.0)
+        expected = score_scan(
+            predictions[scan], np.array(store.read(label_path)), NAMES, scan, 2.0, SETTINGS["tolerance_mm"][scan]
+        )
         pd.testing.assert_frame_equal(table[table["scan"] == scan].reset_index(drop=True), expected)
 
 
@@ -85,14 +88,21 @@ def test_the_script_writes_scores_and_lesions_of_targets_with_lesions(trained, t
     names = {"metrics": "metrics.parquet", "predictions": "predictions.npz", "lesions": "lesions.parquet"}
     written = {key: [tmp_path / "written" / name] for key, name in names.items()}
     written["lesions"] *= metric == "dice"
+    job.write_json(tmp_path / "registered.json", {"determinant": 0.512})
     run_script(
         "evaluate_target",
         SimpleNamespace(
-            models=[model], index=[paths["scans.tsv"]], images=[paths["T1w.npy"]], labels=[paths["dseg.npy"]]
+            models=[model],
+            index=[paths["scans.tsv"]],
+            images=[paths["T1w.npy"]],
+            labels=[paths["dseg.npy"]],
+            registered=[tmp_path / "registered.json"],
         ),
         {
             "torch_threads": 1,
             "scans": [["sub-02"]],
+            "tested": ["sub-02"],
+            "tolerance_mm": 4.0,
             "network": {"encoder": "resnet18", "latent_channels": 4, "normalisation": "batch"}
             | {"decoder_widths": list(SMALL.decoder_widths)},
             "classes": NAMES,
@@ -103,7 +113,9 @@ def test_the_script_writes_scores_and_lesions_of_targets_with_lesions(trained, t
     )
     table = pd.read_parquet(written["metrics"][0])
     tested = {"sub-02": scans["sub-02"]}
-    expected, predictions = score_model(model, SMALL, NAMES, tested, voxel_mm=3.0, precision="float32")
+    expected, predictions = score_model(
+        model, SMALL, NAMES, tested, voxel_mm=3.0, tolerance_mm={"sub-02": 4.0 / 0.8}, precision="float32"
+    )
     pd.testing.assert_frame_equal(table, expected)
     if metric == "dice":
         found = find_lesions(predictions, tested, 3.0)

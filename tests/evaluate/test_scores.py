@@ -16,7 +16,7 @@ NAMES = ["background", "lesion"]
 
 @pytest.fixture
 def table():
-    return score_scan(PREDICTION, TRUTH, NAMES, "sub-01", 1)
+    return score_scan(PREDICTION, TRUTH, NAMES, "sub-01", 1, 1)
 
 
 def rows(table, **wanted):
@@ -31,7 +31,7 @@ def means(table, metric, empty="skip"):
 def test_one_row_per_slice_and_class_and_for_the_volume(table):
     assert list(table.columns) == [
         "scan", "level", "slice", "label", "class_name", "true_voxels", "predicted_voxels", "common_voxels",
-        "dice", "iou", "hd95_mm", "status",
+        "dice", "iou", "hd95_mm", "status", "surface_dice",
     ]  # fmt: skip
     assert len(table) == (4 + 1) * 2
     assert set(table["scan"]) == {"sub-01"}
@@ -74,25 +74,31 @@ def test_distances_of_volumes_and_of_empty_masks():
     truth, prediction = np.zeros((2, 3, 4, 4), np.uint8)
     truth[0, 0, 0], prediction[0, 0, 2] = 1, 1
     truth[1], prediction[2] = 2, 3
-    found = score_scan(prediction, truth, names, "sub-01", voxel_mm=1.5)
+    found = score_scan(prediction, truth, names, "sub-01", voxel_mm=1.5, tolerance_mm=2)
     volume = rows(found, level="volume").set_index("class_name")
     assert math.isnan(volume["hd95_mm"]["background"])
     assert math.isnan(volume["hd95_mm"]["absent"])
     assert volume["hd95_mm"][["lesion", "missed", "false"]].tolist() == [3.0, math.inf, math.inf]
     assert volume["status"].tolist()[1:] == ["defined", "missed", "false-positive", "true-negative"]
-    assert rows(found, level="slice")["hd95_mm"].isna().all()
+    # Two voxels apart: 3 mm, or 2 mm where voxels are smaller.
+    assert volume["surface_dice"].tolist()[1:] == pytest.approx([0, 0, 0, math.nan], nan_ok=True)
+    nearer = score_scan(prediction, truth, names, "sub-01", voxel_mm=1.0, tolerance_mm=2)
+    assert rows(nearer, level="volume", class_name="lesion")["surface_dice"].tolist() == [1]
+    assert rows(found, level="slice")[["hd95_mm", "surface_dice"]].isna().all(axis=None)
 
 
 def test_slices_of_all_scans_have_equal_weights():
     right = np.ones((1, 2, 2), np.uint8)
-    table = pd.concat([score_scan(right, right, NAMES, "a", 1), score_scan(np.zeros_like(TRUTH), TRUTH, NAMES, "b", 1)])
+    table = pd.concat(
+        [score_scan(right, right, NAMES, "a", 1, 1), score_scan(np.zeros_like(TRUTH), TRUTH, NAMES, "b", 1, 1)]
+    )
     # lesion slices: a's scores 1; b's first and last score 0; b's other two are undefined
     assert means(table, "dice") == pytest.approx({"slice": 1 / 3, "volume": 1 / 2})
 
 
 def test_a_test_set_without_the_class_has_no_score():
     empty = np.zeros((2, 2, 2), np.uint8)
-    table = score_scan(empty, empty, NAMES, "a", 1)
+    table = score_scan(empty, empty, NAMES, "a", 1, 1)
     found = means(table, "dice")
     assert math.isnan(found["slice"])
     assert math.isnan(found["volume"])
@@ -102,7 +108,7 @@ def test_a_test_set_without_the_class_has_no_score():
 def test_slices_are_scored_independently():
     rng = np.random.default_rng(0)
     prediction, truth = rng.integers(0, 4, (2, 6, 3, 3)).astype(np.uint8)
-    table = score_scan(prediction, truth, ["background", "a", "b", "c"], "s", 1)
+    table = score_scan(prediction, truth, ["background", "a", "b", "c"], "s", 1, 1)
     expected = np.mean([overlap.mean_iou(p, t, 4, "skip") for p, t in zip(prediction, truth, strict=True)])
     assert means(table, "miou")["slice"] == pytest.approx(expected)
     for row in rows(table, level="slice").itertuples():
@@ -113,7 +119,7 @@ def test_slices_are_scored_independently():
 
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="shape"):
-        score_scan(PREDICTION[:3], TRUTH, NAMES, "sub-01", 1)
+        score_scan(PREDICTION[:3], TRUTH, NAMES, "sub-01", 1, 1)
 
 
 def test_missing_and_additional_scans_are_errors(table):

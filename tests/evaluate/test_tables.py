@@ -23,7 +23,7 @@ def study(tmp_path):
         for resample in (1, 2):
             prediction = truth.copy()
             prediction[1].reshape(-1)[:missed] = 0
-            table = pd.concat([score_scan(prediction, truth, NAMES, scan, 1) for scan in SCANS])
+            table = pd.concat([score_scan(prediction, truth, NAMES, scan, 1, 1) for scan in SCANS])
             runs.append(f"stroke/{source}/size-2_resample-{resample}")
             paths.append(tmp_path / f"{source}{resample}.parquet")
             table.to_parquet(paths[-1])
@@ -60,6 +60,7 @@ def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_scr
         "draws": 100,
         "seed": 1,
         "population": {},
+        "tolerance_mm": 2.0,
         "scans": [("stroke", scan) for scan in SCANS],
     }
     registered = [tmp_path / f"{scan}.json" for scan in SCANS]
@@ -69,7 +70,7 @@ def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_scr
     pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study, "skip"))
     assert len(pd.read_csv(written.scores, sep="\t")) == 8
     assert len(pd.read_csv(written.summary, sep="\t")) == 4
-    assert set(pd.read_csv(written.distances, sep="\t")["target"]) == {"stroke"}
+    assert set(pd.read_csv(written.distances, sep="\t")["tolerance_mm"]) == {2.0}
 
 
 def test_a_missing_scan_is_an_error(study):
@@ -125,7 +126,7 @@ def test_size_0_of_some_sources_has_a_summary_and_changes_no_other_number(study,
     truth[1, :2] = 1
     for number, scan in enumerate(SCANS):
         prediction = truth * (rng.random(truth.shape) < 0.3 + 0.2 * number)
-        found.append(score_scan(prediction.astype(np.uint8), truth, NAMES, scan, 1))
+        found.append(score_scan(prediction.astype(np.uint8), truth, NAMES, scan, 1, 1))
     pd.concat(found).to_parquet(tmp_path / "zero.parquet")
     with_zero = tables.collect(
         [*paths, tmp_path / "zero.parquet"],

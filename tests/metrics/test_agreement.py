@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from monai.metrics import compute_dice, compute_hausdorff_distance, compute_iou
+from monai.metrics import compute_dice, compute_hausdorff_distance, compute_iou, compute_surface_dice
 from scipy import ndimage
 from skimage import measure
 
 from headstart.metrics import lesions, overlap
-from headstart.metrics.distance import hausdorff95
+from headstart.metrics.distance import surface_distances
 
 SHAPE = (4, 9, 8)
 VOXEL_MM = (1.5, 1.0, 0.7)
@@ -125,12 +125,23 @@ def test_mean_iou_agrees_with_monai():
 @pytest.mark.filterwarnings("ignore::UserWarning:monai", "ignore::FutureWarning:monai")
 def test_the_hausdorff_distance_agrees_with_monai():
     masks = [torch.from_numpy(np.stack(of))[:, None].float() for of in zip(*PAIRS, strict=True)]
-    made = np.array([hausdorff95(*pair, VOXEL_MM) for pair in PAIRS])
+    made = np.array([surface_distances(*pair, VOXEL_MM).hausdorff95() for pair in PAIRS])
     expected = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=VOXEL_MM)[:, 0]
     defined = np.array([p.any() and t.any() for p, t in PAIRS])
     np.testing.assert_allclose(made[defined], expected[defined], rtol=1e-5)
     assert not np.isfinite(made[~defined]).any()
     assert defined.sum() > 900
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:monai", "ignore::FutureWarning:monai")
+@pytest.mark.parametrize("tolerance_mm", [0.0, 1.1, 2.3])
+def test_the_surface_dice_agrees_with_monai(tolerance_mm):
+    masks = [torch.from_numpy(np.stack(of))[:, None].float() for of in zip(*PAIRS, strict=True)]
+    made = [surface_distances(*pair, VOXEL_MM).surface_dice(tolerance_mm) for pair in PAIRS]
+    expected = compute_surface_dice(*masks, [tolerance_mm], include_background=True, spacing=VOXEL_MM)[:, 0]
+    np.testing.assert_allclose(made, expected, rtol=1e-6)
+    assert np.isnan(made).sum() == sum(not (p.any() or t.any()) for p, t in PAIRS) > 0
+    assert 0 < np.nanmean(made) < 1
 
 
 @pytest.mark.parametrize("connectivity", lesions.CONNECTIVITIES)

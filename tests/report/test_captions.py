@@ -17,7 +17,7 @@ def test_captions_of_comparisons_state_the_criterion_and_that_intervals_share_it
         assert words in caption(name)
 
 
-@pytest.mark.parametrize("name", ["domains", "domains_table"])
+@pytest.mark.parametrize("name", ["domains", "domains_table", "detection_figure", "native"])
 def test_captions_of_other_intervals_say_that_they_are_not_corrected(caption, name):
     assert "not corrected for multiple comparisons" in caption(name)
     assert "significantly" not in caption(name)

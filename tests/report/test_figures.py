@@ -154,7 +154,7 @@ def scored_scans(overlaps):
     for scan, found in overlaps.items():
         prediction = np.zeros_like(truth)
         prediction[0, 0, :found] = 1
-        parts.append(score_scan(prediction, truth, NAMES, scan, 1))
+        parts.append(score_scan(prediction, truth, NAMES, scan, 1, 1))
     return {"scratch": pd.concat(parts)}
 
 

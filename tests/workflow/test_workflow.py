@@ -25,7 +25,8 @@ pytestmark = pytest.mark.workflow
 # What is made of finished evaluations: seconds of work.
 ANSWER = {
     "tabulate_trainings", "tabulate_scores", "tabulate_detection", "tabulate_needed", "compare_sources", "draw_verdict",
-    "draw_domains", "draw_scores", "draw_examples", "describe_study", "write_answer", "write_provenance",
+    "draw_domains", "draw_detection", "draw_scores", "draw_pairs", "draw_examples", "describe_study", "write_answer",
+    "write_provenance", "score_native", "tabulate_native",
 }  # fmt: skip
 
 
@@ -52,7 +53,8 @@ def test_the_answer_is_there_with_its_intervals(project):
     verdict = table(project.results / "tables/verdict.tsv")
     assert list(verdict["target"]) == ["stroke"]
     assert verdict["sentence"].iloc[0].startswith("stroke: ")
-    for name in ("verdict", "domains_stroke", "scores", "examples_stroke", "pretraining", "ground_truth"):
+    of_target = ("domains_stroke", "detection_stroke", "pairs_stroke", "examples_stroke")
+    for name in ("verdict", "scores", "pretraining", "ground_truth", *of_target):
         for suffix in ("png", "svg"):
             assert (project.results / f"figures/{name}.{suffix}").stat().st_size > 1000
         assert len(table(project.results / f"figures/{name}.tsv"))
@@ -74,6 +76,23 @@ def test_lesions_are_counted_at_every_cutoff(project):
     assert true["voxels"].to_dict() == volumes.set_index("scan")["true_voxels"].to_dict()
     assert np.allclose(true["volume_ml"], true["voxels"] * 0.064)  # voxels of 4 mm
     assert volumes["hd95_mm"].notna().all()
+
+
+def test_predictions_are_scored_on_the_grids_of_their_scans(project):
+    """As if they were new scans, and no better than the ground truth that the networks were given."""
+    scored = table(project.results / "evaluate/stroke/size-2_native.tsv")
+    assert scored.groupby("source").size().to_dict() == {"scratch": 2, "t1-segmentation": 2}
+    metrics = pd.read_parquet(project.results / "evaluate/stroke/scratch/size-2_resample-1/metrics.parquet")
+    volumes = metrics.query("level == 'volume' and class_name == 'lesion'").set_index("scan")
+    for row in scored[scored["source"] == "scratch"].to_dict("records"):
+        assert row["dice"] == pytest.approx(volumes.loc[f"{row['scan']:02d}", "dice"], rel=1e-4)
+    losses = project.results / "derivatives/stroke/sub-01/anat/sub-01_space-MNI152NLin2009aSym_desc-target_dseg.json"
+    tested = scored[scored["scan"] == 1]["ceiling_dice"]
+    assert tested.empty or tested.iloc[0] == pytest.approx(read_json(losses)["ceiling_dice"], abs=0.02)
+    native = table(project.results / "tables/native.tsv")
+    assert set(native["size"]) == {2}
+    assert (native["dice_native_low"] <= native["dice_native"]).all()
+    assert (native["ceiling_dice"] > 0).all()
 
 
 def test_derivatives_lie_on_the_templates_grid(project):

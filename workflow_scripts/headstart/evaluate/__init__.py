@@ -14,6 +14,7 @@
 - ``needed``: the labelled scans that each source needs for a score, and a check of the forecasts
 - ``detection``: lesion-wise sensitivity and false positives
 - ``distances``: distances between surfaces
+- ``native``: scores on the scans' own grids
 - ``verdict``, ``verdict_words``: the answer, one row and one sentence per target
 
 Axes: see ``headstart.training``.

@@ -16,8 +16,9 @@ def summary(
     runs: Sequence[str],
     tests: Mapping[str, Sequence[str]],
     determinants: Mapping[str, Mapping[str, float]],
+    tolerance_mm: float,
 ) -> pd.DataFrame:
-    """The 95 % Hausdorff distance of each source at each set size, by class.
+    """The 95 % Hausdorff distance and the surface Dice of each source at each set size, by class.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ def summary(
     determinants
         Of each target's scans, that of the affine from template to scan; its cube root is the length in the scan of one
         mm in template space, averaged over directions.
+    tolerance_mm
+        Distance in the scan that is no error of the surface Dice, for the column of that name.
 
     Returns
     -------
@@ -37,7 +40,9 @@ def summary(
         Columns target, source, size, class_name, resamples, scans; ``hd95_mm``, ``hd95_q1`` and ``hd95_q3``, the median
         and the quartiles over all scans and resamples with the class in both masks, NaN without any; ``missed``, the
         share of those with the class in the ground truth of which it was not predicted at all; and ``invented``, the
-        share of those without the class of which it was predicted, NaN if all have it.
+        share of those without the class of which it was predicted, NaN if all have it; then ``tolerance_mm`` and
+        ``surface_dice``, ``surface_dice_q1`` and ``surface_dice_q3``, the median and the quartiles over all scans and
+        resamples with the class in either mask (0 if in one alone), NaN without any.
 
     Raises
     ------
@@ -50,7 +55,7 @@ def summary(
         length = of_volume["scan"].map(determinants[metadata["target"]]) ** (1 / 3)
         parts.append(of_volume.assign(hd95_mm=of_volume["hd95_mm"] * length))
     rows = [
-        {**dict(zip(_CELL, key, strict=True)), **_measures(part)}
+        {**dict(zip(_CELL, key, strict=True)), **_measures(part), "tolerance_mm": tolerance_mm, **_surface_dice(part)}
         for key, part in pd.concat(parts, ignore_index=True).groupby(_CELL, sort=True)
     ]
     return pd.DataFrame(rows)
@@ -70,3 +75,10 @@ def _measures(part: pd.DataFrame) -> dict[str, float]:
         "missed": (status == "missed").sum() / present.sum() if present.any() else np.nan,
         "invented": (status == "false-positive").sum() / absent.sum() if absent.any() else np.nan,
     }
+
+
+def _surface_dice(part: pd.DataFrame) -> dict[str, float]:
+    """The median and the quartiles of the surface Dice of one cell."""
+    scores = part["surface_dice"].dropna()
+    quartiles = {"surface_dice": 0.5, "surface_dice_q1": 0.25, "surface_dice_q3": 0.75}
+    return {name: scores.quantile(share) for name, share in quartiles.items()}

@@ -24,6 +24,7 @@ def score_model(
     scans: Mapping[str, tuple[store.Slices, store.Slices]],
     *,
     voxel_mm: float,
+    tolerance_mm: Mapping[str, float],
     precision: str,
     device: str = "auto",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
@@ -41,6 +42,8 @@ def score_model(
         Location of the slices and of the labels of each scan.
     voxel_mm
         Side of a voxel, in mm.
+    tolerance_mm
+        Of each scan, the distance between surfaces that is no error, in the same mm.
     precision, device
         See :func:`headstart.training.loop.predict`.
 
@@ -61,7 +64,7 @@ def score_model(
     for scan, (image_path, label_path) in scans.items():
         images, truth = store.gather_pairs([image_path], [label_path])
         predictions[scan] = predict(model, images, precision=precision, device=device)
-        tables.append(score_scan(predictions[scan], truth, class_names, scan, voxel_mm))
+        tables.append(score_scan(predictions[scan], truth, class_names, scan, voxel_mm, tolerance_mm[scan]))
     return pd.concat(tables, ignore_index=True), predictions
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.job import UserError
-from headstart.metrics.distance import hausdorff95
+from headstart.metrics.distance import surface_distances
 from headstart.metrics.overlap import Counts, Empty, Metric, counts
 
 
@@ -17,6 +17,7 @@ def score_scan(
     class_names: Sequence[str],
     scan: str,
     voxel_mm: float,
+    tolerance_mm: float,
 ) -> pd.DataFrame:
     """Score one scan: one row per slice and class, and one per class for the whole volume.
 
@@ -30,16 +31,19 @@ def score_scan(
         Identifier of the scan, for the column of that name.
     voxel_mm
         Side of a voxel, in mm.
+    tolerance_mm
+        Distance between surfaces that is no error, in the same mm.
 
     Returns
     -------
     pandas.DataFrame
         Columns scan, level ("slice" or "volume"), slice (index, -1 for the volume), label, class_name, true_voxels,
-        predicted_voxels, common_voxels, dice, iou, hd95_mm, status. Dice and IoU are NaN where ground truth and
-        prediction are empty. hd95_mm is the 95 % Hausdorff distance of the volume: NaN for a true negative, infinite
-        for a false positive and for a missed class, and NaN in the rows of slices and of the background. Status is
-        "defined" (the class is in both), "true-negative" (in neither), "false-positive" (in the prediction only) or
-        "missed" (in the ground truth only).
+        predicted_voxels, common_voxels, dice, iou, hd95_mm, status, surface_dice. Dice and IoU are NaN where ground
+        truth and prediction are empty. hd95_mm is the 95 % Hausdorff distance of the volume: NaN for a true negative,
+        infinite for a false positive and for a missed class, and NaN in the rows of slices and of the background.
+        surface_dice, in the same rows, is the share of both surfaces within tolerance_mm of the other: NaN for a true
+        negative, 0 for a false positive and for a missed class. Status is "defined" (the class is in both),
+        "true-negative" (in neither), "false-positive" (in the prediction only) or "missed" (in the ground truth only).
 
     Raises
     ------
@@ -54,9 +58,11 @@ def score_scan(
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "scan", scan)
     table.insert(table.columns.get_loc("status"), "hd95_mm", np.nan)
+    table["surface_dice"] = np.nan
     for row in table.index[(table["level"] == "volume") & (table["label"] > 0)]:
         label = table.at[row, "label"]
-        table.at[row, "hd95_mm"] = hausdorff95(prediction == label, truth == label, voxel_mm)
+        found = surface_distances(prediction == label, truth == label, voxel_mm)
+        table.at[row, "hd95_mm"], table.at[row, "surface_dice"] = found.hausdorff95(), found.surface_dice(tolerance_mm)
     return table
 
 

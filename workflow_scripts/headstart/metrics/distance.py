@@ -2,28 +2,53 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
 
-def hausdorff95(prediction: np.ndarray, truth: np.ndarray, voxel_mm: float | Sequence[float]) -> float:
-    """The 95 % Hausdorff distance of two masks of one shape, in mm.
+class SurfaceDistances(NamedTuple):
+    """Distances in mm from each surface point of one mask to the nearest one of the other, infinite if it has none.
 
-    The larger of two 95th percentiles (linear interpolation): of the distances from each surface point of one mask to
-    the nearest surface point of the other, and vice versa (Huttenlocher 1993, with the percentile in place of the
-    maximum; as MONAI's ``compute_hausdorff_distance``). The surface consists of the centres of the voxels that share a
-    face with a voxel outside the mask, or with the border of the array. ``voxel_mm``: size of a voxel, or its size
-    along each axis. NaN if both masks are empty, infinity if only one is. Raises ValueError if the shapes differ.
+    ``of_prediction``: from the points of the prediction to the ground truth; ``of_truth``: vice versa.
+    """
+
+    of_prediction: np.ndarray
+    of_truth: np.ndarray
+
+    def hausdorff95(self) -> float:
+        """The 95 % Hausdorff distance: NaN if both masks are empty, infinity if only one is.
+
+        The larger of the 95th percentiles (linear interpolation) of both directions (Huttenlocher 1993, with the
+        percentile in place of the maximum; as MONAI's ``compute_hausdorff_distance``).
+        """
+        if not len(self.of_prediction) or not len(self.of_truth):
+            return math.inf if len(self.of_prediction) or len(self.of_truth) else math.nan
+        return max(float(np.percentile(distances, 95)) for distances in self)
+
+    def surface_dice(self, tolerance_mm: float) -> float:
+        """The share of both surfaces' points that lie no further than a tolerance from the other surface.
+
+        The surface Dice, or normalised surface distance, of Nikolov 2018 with points in place of areas (as MONAI's
+        ``compute_surface_dice``): NaN if both masks are empty, 0 if only one is.
+        """
+        points = np.concatenate(self)
+        return float((points <= tolerance_mm).mean()) if len(points) else math.nan
+
+
+def surface_distances(prediction: np.ndarray, truth: np.ndarray, voxel_mm: float | Sequence[float]) -> SurfaceDistances:
+    """The distances between the surfaces of two masks of one shape.
+
+    A surface consists of the centres of the voxels that share a face with a voxel outside the mask, or with the border
+    of the array. ``voxel_mm``: size of a voxel, or its size along each axis. Raises ValueError if the shapes differ.
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction has shape {prediction.shape}, ground truth {truth.shape}")
     step = np.broadcast_to(voxel_mm, prediction.ndim)
     found, true = (_surface(np.asarray(mask, bool)) * step for mask in (prediction, truth))
-    if not len(found) or not len(true):
-        return math.inf if len(found) or len(true) else math.nan
-    return max(_percentile95(found, true), _percentile95(true, found))
+    return SurfaceDistances(_nearest(found, true), _nearest(true, found))
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -43,5 +68,6 @@ def _surface(mask: np.ndarray) -> np.ndarray:
     return np.argwhere(kept & ~ndimage.binary_erosion(kept)) + [side.start for side in box]
 
 
-def _percentile95(points: np.ndarray, others: np.ndarray) -> float:
-    return float(np.percentile(KDTree(others).query(points)[0], 95))
+def _nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance from each of these points to the nearest of the others, infinite without any."""
+    return KDTree(others).query(points)[0] if len(points) and len(others) else np.full(len(points), math.inf)

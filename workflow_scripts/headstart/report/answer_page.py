@@ -41,6 +41,7 @@ def page(
     trainings: pd.DataFrame,
     needed: pd.DataFrame,
     backtest: pd.DataFrame,
+    native: pd.DataFrame,
 ) -> str:
     """The page as HTML.
 
@@ -57,7 +58,7 @@ def page(
         The study's tables of these names.
     shown
         The numbers of the verdict figure, from :func:`headstart.report.verdict_figure.numbers`.
-    trainings, needed, backtest
+    trainings, needed, backtest, native
         The study's tables of these names.
     """
     template = jinja2.Environment(
@@ -83,6 +84,7 @@ def page(
         different=DIFFERENT,
         no_difference=NO_DIFFERENCE,
         tables=[score_table(summary, target, sources) for target in verdict["target"]],
+        native=[native_sentence(native, target) for target in verdict["target"]],
         files={heading: {Path(path).name: quote(path) for path in paths} for heading, paths in study["files"].items()},
     )
 
@@ -219,6 +221,20 @@ def score_table(summary: pd.DataFrame, target: str, sources: Shown) -> dict:
     }  # fmt: skip
     metric = METRICS[part["metric"].iloc[0]] if len(part) else ""
     return {"target": target, "metric": metric, "sizes": sizes, "rows": rows}
+
+
+def native_sentence(native: pd.DataFrame, target: str) -> str:
+    """The highest mean Dice of a target on the scans' own grids, and what the study's grid allows, in a sentence."""
+    rows = native[(native["target"] == target) & native["dice_native"].notna()]
+    if rows.empty:
+        return f"{target}: the Dice on the scans' own grids is not known."
+    best = rows.loc[rows["dice_native"].idxmax()]
+    interval = _interval(best["dice_native_low"], best["dice_native_high"], ".3f")
+    return (
+        f"{target}: on the scans' own grids, against the labels as they were drawn, the highest mean is Dice "
+        f"{best['dice_native']:.3f}{interval}, of {best['source']} with {count(best['size'], 'labelled scan')}; the "
+        f"study's grid allows {best['ceiling_dice']:.3f} (tables/native.tsv)."
+    )
 
 
 def _cell(row: pd.Series, highest: float) -> dict | None:

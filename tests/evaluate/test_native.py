@@ -1,0 +1,160 @@
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+from scipy.io import savemat
+
+from headstart import images, job
+from headstart.evaluate import native
+from headstart.images import Grid, Volume
+from headstart.slices import cut
+from headstart.template import template
+
+NOTHING = {"top": 0, "bottom": 0}
+COARSE = Grid((8, 8, 8), np.diag([2.0, 2.0, 2.0, 1.0]))
+# The scan is 10 mm further to the right, and its first axis runs from right to left.
+TO_SCAN = np.eye(4)
+TO_SCAN[0, 3] = 10.0
+OWN = np.diag([-2.0, 2.0, 2.0, 1.0])
+OWN[0, 3] = 14.0 + 10.0
+
+
+def place(discard_mm=NOTHING):
+    return native.Place(COARSE, TO_SCAN, 8, discard_mm)
+
+
+def in_scan(labels):
+    return Volume(labels[::-1].copy(), OWN)
+
+
+@pytest.fixture
+def labels():
+    """Two classes of 64 voxels each."""
+    made = np.zeros(COARSE.shape, np.uint8)
+    made[1:5, 2:6, 1:5], made[5:7, 2:6, 0:8] = 1, 2
+    return made
+
+
+def test_what_the_grid_holds_exactly_has_the_same_dice_on_both(labels):
+    """Prediction: class 1 without the half with z of 3 and 4, class 2 right. Dice 2 * 32 / (32 + 64) and 1."""
+    moved = Volume(labels, COARSE.affine)
+    found = labels.copy()
+    found[1:5, 2:6, 3:5] = 0
+    (scored,) = native.score([cut.whole(Volume(found, COARSE.affine), 8)], in_scan(labels), moved, place(), 3)
+    assert scored == {"dice": pytest.approx(5 / 6), "dice_native": pytest.approx(5 / 6), "ceiling_dice": 1}
+
+
+def test_what_the_grid_has_lost_bounds_the_dice_on_the_scans_own(labels):
+    """A voxel of class 1 that the study's grid lacks: the best prediction misses it."""
+    own = in_scan(labels)
+    own.data[0, 0, 0] = 1
+    moved = Volume(labels, COARSE.affine)
+    (scored,) = native.score([cut.whole(moved, 8)], own, moved, place(), 3)
+    best = (2 * 64 / (64 + 65) + 1) / 2
+    assert scored == {"dice": 1, "dice_native": pytest.approx(best), "ceiling_dice": pytest.approx(best)}
+
+
+def test_slices_that_training_discarded_are_background(labels):
+    """The lowest of the class's four slices: nothing can be found there, nor is it part of the score on the grid."""
+    moved, discarding = Volume(np.where(labels == 1, labels, 0), COARSE.affine), {"top": 2.0, "bottom": 4.0}
+    slices = cut.cut(moved, 8, discarding)
+    (scored,) = native.score([slices], in_scan(moved.data), moved, place(discarding), 2)
+    expected = 2 * 48 / (48 + 64)
+    assert scored == {"dice": 1, "dice_native": pytest.approx(expected), "ceiling_dice": pytest.approx(expected)}
+
+
+def test_a_prediction_is_carried_back_by_the_scans_affine():
+    """Against an independent interpolation: the share of a ball at each voxel of a turned and shrunk scan."""
+    turn = np.deg2rad(20)
+    transform = np.eye(4)
+    transform[:2, :2] = 0.8 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    transform[:3, 3] = 1.0, -2.0, 0.5
+    grid = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
+    ball = (np.linalg.norm(np.indices(grid.shape) - 8.0, axis=0) < 5).astype(np.uint8)
+    own = Grid((30, 32, 34), nib.affines.from_matvec(np.eye(3), [-2, 0, 0]))
+    back = native.Place(grid, transform, 16, NOTHING).carried_back(cut.whole(Volume(ball, grid.affine), 16), own)
+    matrix = np.linalg.inv(grid.affine) @ np.linalg.inv(transform) @ own.affine
+    share = ndimage.affine_transform(ball.astype(float), matrix[:3, :3], matrix[:3, 3], own.shape, order=1)
+    assert (back != (share > 0.5)).mean() < 1e-3
+    assert back.sum() > 1000
+
+
+def test_the_table_has_the_means_over_scans_and_resamples():
+    scored = pd.DataFrame(
+        {"target": "t", "source": source, "size": 4, "resample": resample, "scan": scan, "dice": 0.9,
+         "dice_native": score, "ceiling_dice": ceiling}
+        for source, lift in (("scratch", 0.0), ("better", 0.1))
+        for (resample, scan), score, ceiling in zip(
+            [(1, "a"), (1, "b"), (2, "a"), (2, "b")], np.array([0.3, 0.5, 0.4, 0.6]) + lift, (0.9, 0.7, 0.9, 0.7),
+            strict=True,
+        )
+    )  # fmt: skip
+    table = native.summary(scored, 100, 1, {}).set_index("source")
+    assert list(table.index) == ["better", "scratch"]
+    assert table["dice_native"].tolist() == pytest.approx([0.55, 0.45])
+    assert table["ceiling_dice"].tolist() == pytest.approx([0.8, 0.8])
+    assert table[["size", "resamples", "scans"]].to_numpy().tolist() == [[4, 2, 2]] * 2
+    assert (table["dice_native_low"] <= table["dice_native"]).all()
+    assert (table["dice_native"] <= table["dice_native_high"]).all()
+
+
+def test_a_scan_without_a_score_is_left_out():
+    rows = [{"target": "t", "source": "scratch", "size": 1, "resample": 1, "scan": scan, "dice": score,
+             "dice_native": score, "ceiling_dice": np.nan} for scan, score in (("a", 0.4), ("b", np.nan))]  # fmt: skip
+    (row,) = native.summary(pd.DataFrame(rows), 100, 1, {}).to_dict("records")
+    assert row["dice_native"] == pytest.approx(0.4)
+
+
+def test_the_prediction_of_one_scan_is_read(tmp_path):
+    np.savez_compressed(tmp_path / "predictions.npz", a=np.zeros((2, 4, 4), np.uint8), b=np.ones((1, 4, 4), np.uint8))
+    assert native.prediction(tmp_path / "predictions.npz", "b").tolist() == np.ones((1, 4, 4)).tolist()
+
+
+def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_path):
+    """Scan a has two masks, b a label map, both on the study's grid; a run that tests b alone predicts it perfectly."""
+    grid = template.grid(8)
+    boxes = [np.zeros(grid.shape, np.uint8) for _ in range(3)]
+    boxes[0][5:9, 5:9, 5:9], boxes[1][12:16, 5:9, 5:9], boxes[2][8:12, 10:14, 8:12] = 1, 1, 7
+    labels = [tmp_path / f"{name}.nii.gz" for name in ("a_left", "a_right", "b")]
+    for path, box in zip(labels, boxes, strict=True):
+        images.write(path, Volume(box, grid.affine), np.uint8)
+    images.write(tmp_path / "t1.nii.gz", Volume(np.ones(grid.shape, np.float32), grid.affine), np.float32)
+    identity = {
+        "AffineTransform_double_3_3": np.array([*np.eye(3).ravel(), 0, 0, 0])[:, None],
+        "fixed": np.zeros((3, 1)),
+    }
+    savemat(tmp_path / "affine.mat", identity, format="4")
+    left, whole = (cut.whole(Volume(np.uint8(box > 0), grid.affine), 32) for box in (boxes[0], boxes[2]))
+    np.savez_compressed(tmp_path / "1.npz", a=left, b=np.zeros_like(whole))
+    np.savez_compressed(tmp_path / "2.npz", b=whole)
+    files = SimpleNamespace(
+        predictions=[tmp_path / "1.npz", tmp_path / "2.npz"],
+        t1w=[tmp_path / "t1.nii.gz"] * 2,
+        labels=labels,
+        transforms=[tmp_path / "affine.mat"] * 2,
+    )
+    params = {
+        "about": {"target": "t", "size": 4},
+        "runs": [("scratch", 1, ["a", "b"]), ("scratch", 2, ["b"])],
+        "tested": ["a", "b"],
+        "label_files": [(2, {"masks": True, "mask_above": None}), (1, {"masks": False, "mask_above": None})],
+        "classes": {"lesion": [1, 7]},
+        "discard_mm": NOTHING,
+        "size": 32,
+        "voxel_mm": 8,
+    }
+    run_script("score_native", files, params, [tmp_path / "native.tsv"])
+    made = job.read_table(tmp_path / "native.tsv")
+    assert made[["target", "source", "size"]].drop_duplicates().to_numpy().tolist() == [["t", "scratch", 4]]
+    assert made[["resample", "scan"]].to_numpy().tolist() == [[1, "a"], [1, "b"], [2, "b"]]
+    assert made["dice_native"].tolist() == pytest.approx([2 / 3, 0, 1])
+    assert made["ceiling_dice"].tolist() == [1, 1, 1]
+    table = tmp_path / "table.tsv"
+    params = {"draws": 100, "seed": 1, "population": {}}
+    run_script(
+        "tabulate_native", SimpleNamespace(scored=[tmp_path / "native.tsv"]), params, SimpleNamespace(table=table)
+    )
+    assert job.read_table(table)["dice_native"].tolist() == pytest.approx([(2 / 3 + 0 + 1) / 3])
