@@ -17,6 +17,7 @@
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
 # make bench-forecast   how often forecasts of labelled scans hold, in simulations and on measured learning curves
 # make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
+# make bench-folds   the same for cross-validation of few scans, beside a fixed test set
 # make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
@@ -137,7 +138,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-augmentation bench-faults bench-forecast bench-intervals bench-lesions bench-scaling bench-training: bench-%: setup
+bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-head-start: setup

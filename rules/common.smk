@@ -15,7 +15,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
-from headstart.datasets import layouts, natural, participants, splits, synthetic
+from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
 from headstart.provenance import clock, fingerprint, record
@@ -53,11 +53,12 @@ try:
         (name, size, resample): splits.draw(
             name,
             list(SCANS[target["dataset"]].values()),
-            target["test"],
+            target.get("test"),
             size,
             resample,
             config["seed"],
             split=target["split"],
+            folds=target.get("folds"),
         )
         for name, target in config["targets"].items()
         for size in target["sizes"]
@@ -113,6 +114,8 @@ except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
+# The datasets all of whose scans are both trained on and tested, in turn.
+CROSS_VALIDATED = {target["dataset"] for target in TARGETS.values() if target["split"] == folds.CROSS_VALIDATION}
 # Scans of whose manual labels sources have label maps, by the dataset of these maps.
 MAPPED = {
     source.dataset: [subject for subject in SCANS[source.scans] if subject not in LEFT_OUT.get(source.scans, ())]
@@ -214,7 +217,8 @@ def role_of(dataset, subject):
     )
     targeted = any(target["dataset"] == dataset for target in TARGETS.values())
     pretrains = dataset in PRETRAINED and subject not in LEFT_OUT.get(dataset, ())
-    uses = {"pre-trains": pretrains, "tests": tests, "trains": targeted and not tests}
+    trains = targeted and (not tests or dataset in CROSS_VALIDATED)
+    uses = {"pre-trains": pretrains, "tests": tests, "trains": trains}
     return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
 
 

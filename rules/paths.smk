@@ -120,6 +120,13 @@ def split_of(wildcards):
     return SPLITS[wildcards.target, int(wildcards.size), int(wildcards.resample)]
 
 
+def scans_tested(target):
+    """The scans that a target tests: one test set, or all scans with cross-validation."""
+    if TARGETS[target]["dataset"] in CROSS_VALIDATED:
+        return list(SCANS[TARGETS[target]["dataset"]])
+    return SPLITS[target, TARGETS[target]["sizes"][0], 1].test
+
+
 def resamples_of(target, size):
     """Numbers of the resamples of a target's set size; all sizes but 0 have the same."""
     return range(1, without_labels.resamples(TARGETS[target], size) + 1)

@@ -58,7 +58,8 @@ def designs():
             "metric": target["metric"],
             "sizes": [size for size in target["sizes"] if size],
             "resamples": target["resamples"],
-            "scans": len(SPLITS[name, target["sizes"][0], 1].test),
+            "scans": len(scans_tested(name)),
+            "folds": target.get("folds", 1),
             "sources": gains,
             "pool": POPULATION.get(name),
         }

@@ -27,10 +27,9 @@ def chosen_as(name):
 
 
 def people_tested(target):
-    """Number of participants in a target's test set."""
+    """Number of participants whose scans a target tests."""
     scans = SCANS[TARGETS[target]["dataset"]]
-    split = next(split for (name, _, _), split in SPLITS.items() if name == target)
-    return len({scans[subject].person for subject in split.test})
+    return len({scans[subject].person for subject in scans_tested(target)})
 
 
 def study_of(target, source):

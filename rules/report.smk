@@ -276,8 +276,8 @@ def study_description(wildcards):
         "pretraining": pretraining,
         "overlaps": leaks.sentences(OVERLAPS),
         "targets": {
-            name: {key: target[key] for key in ("dataset", "sizes", "resamples")}
-            | {"tested": len(SPLITS[name, target["sizes"][0], 1].test)}
+            name: {key: target[key] for key in ("dataset", "sizes", "resamples", "folds") if key in target}
+            | {"tested": len(scans_tested(name))}
             for name, target in TARGETS.items()
         },
         "files": {

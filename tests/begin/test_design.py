@@ -21,27 +21,34 @@ def designed(people, scans_each=1, *, mm=1.0, piece_ml=None, gpu=False):
 
 
 @pytest.mark.parametrize(
-    ("people", "test", "sizes", "resamples"),
+    ("people", "test", "folds", "sizes", "resamples"),
     [
-        (3, 1, (1,), 2),
-        (4, 2, (1,), 2),
-        (5, 2, (1, 2), 3),
-        (12, 5, (1, 2, 4), 5),
-        (15, 7, (1, 2, 4), 5),
-        (30, 14, (1, 2, 4, 8), 5),
-        (60, 27, (1, 2, 4, 8, 16), 5),
-        (655, 100, (4, 8, 16, 32, 64), 5),
+        (3, None, 3, (1, 2), 6),
+        (4, None, 4, (1, 2), 8),
+        (5, None, 5, (1, 2, 4), 10),
+        (12, None, 5, (1, 2, 4, 8), 10),  # three in the largest fold
+        (15, None, 5, (1, 2, 4, 8), 10),
+        (19, None, 5, (1, 2, 4, 8), 10),
+        (20, 9, None, (1, 2, 4), 5),
+        (30, 14, None, (1, 2, 4, 8), 5),
+        (60, 27, None, (1, 2, 4, 8, 16), 5),
+        (655, 100, None, (4, 8, 16, 32, 64), 5),
     ],
 )
-def test_by_the_number_of_people(people, test, sizes, resamples):
+def test_by_the_number_of_people(people, test, folds, sizes, resamples):
     made = designed(people)
-    assert (made.test, made.sizes, made.resamples) == (test, sizes, resamples)
+    assert (made.test, made.folds, made.sizes, made.resamples) == (test, folds, sizes, resamples)
 
 
 @pytest.mark.parametrize("people", range(3, 80))
 @pytest.mark.parametrize("scans_each", [1, 3])
 def test_training_sets_can_differ_and_two_people_are_left_to_try_rates_on(people, scans_each):
     made = designed(people, scans_each)
+    if made.folds:
+        # The largest fold takes all scans of as many people as the folds cannot divide evenly.
+        assert max(made.sizes) <= scans_each * (people - -(-people // made.folds))
+        assert made.resamples == 2 * made.folds
+        return
     # Test sets are drawn by people until they have enough scans; at worst each has one scan.
     left = people - made.test
     assert left >= 2

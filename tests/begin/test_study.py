@@ -19,8 +19,11 @@ def test_lesion_masks_in_bids(folder, begin, capsys):
     target = made["targets"]["lesion"]
     assert target["classes"] == {"lesion": [1]}
     assert target["metric"] == "dice"
-    # Of eight people four are tested on; of the other four, sets of one and two.
-    assert (target["test"], target["sizes"], target["resamples"]) == (4, [1, 2], 4)
+    # Eight people in five folds, of which the largest have two: sets of up to six others.
+    assert (target["split"], target["folds"]) == ("cross-validation", 5)
+    assert (target["sizes"], target["resamples"]) == ([1, 2, 4], 10)
+    assert "test" not in target
+    assert "learning_rates" not in made.get("finetune", {})
     said = capsys.readouterr().out
     for line in (
         "scans         8 T1 scans of 8 people\n",
@@ -63,10 +66,19 @@ def test_scans_without_labels_are_pretrained_on(folder, begin):
 
 
 def test_without_such_scans_those_that_are_not_tested_on_are(folder, begin):
-    folder.bids(range(1, 5))
+    folder.bids(range(1, 21))
     made = begin()
     assert "unlabelled" not in made["datasets"]
     assert made["pretrain"]["sources"]["own-masked"]["dataset"] == "scans"
+    assert (made["targets"]["lesion"]["test"], len(made["finetune"]["learning_rates"])) == (9, 3)
+
+
+def test_of_few_scans_all_are_tested_on_and_none_is_pretrained_on(folder, begin, capsys):
+    folder.bids(range(1, 5))
+    assert list(begin()["pretrain"]["sources"]) == ["scratch", "synthetic-anatomy"]
+    said = capsys.readouterr().out
+    assert "each of 4 folds of the scans in turn; sets of 1, 2 of the others to fine-tune on, 8 of each size\n" in said
+    assert "sources       scratch; synthetic heads with dense labels\n" in said
 
 
 def test_no_one_with_a_labelled_scan_is_among_the_unlabelled(folder, begin):
@@ -130,7 +142,7 @@ def test_labels_of_bids_scans_may_have_other_names(folder, begin):
         folder.image(f"masks/sub-0{number}.nii.gz", (1,))
     made = begin()
     assert made["datasets"]["scans"]["layout"] == "flat"
-    assert made["targets"]["lesion"]["test"] == 2
+    assert made["targets"]["lesion"]["folds"] == 4
 
 
 def test_keys_of_the_entry_are_taken_over(folder, begin):

@@ -86,7 +86,7 @@ def trained_on(dataset, **entry):
     return {
         "datasets": {"a": {"layout": "bids"}, "b": {"layout": "bids"}, "maps": {"layout": "synthetic", "scans": "a"}},
         "pretrain": {"sources": {"scratch": {}, "s": source}, "held_out": 1},
-        "targets": {"t": {"dataset": "b"}},
+        "targets": {"t": {"dataset": "b", "split": "fixed"}},
     }
 
 
@@ -124,7 +124,9 @@ def test_people_of_any_test_set_are_left_out_of_a_targets_own_scans():
 
 def test_people_that_another_target_tests_on_are_left_out_too():
     own, other = ({scan.subject: scan for scan in scans(3, persons)} for persons in ([0, 1, 2], [5, 1, 6]))
-    config = trained_on("b") | {"targets": {"t": {"dataset": "b"}, "u": {"dataset": "c"}}}
+    config = trained_on("b") | {
+        "targets": {name: {"dataset": own, "split": "fixed"} for name, own in (("t", "b"), ("u", "c"))}
+    }
     drawn = {("t", 1, 1): splits.Split(("01",), ("00",), ()), ("u", 1, 1): splits.Split(("00",), ("01",), ())}
     assert splits.left_out(config, {"b": own, "c": other}, drawn) == {"b": ["00", "01"], "c": ["01"]}
 

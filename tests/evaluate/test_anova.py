@@ -81,6 +81,57 @@ def test_noise_is_not_subtracted_where_resamples_have_scans_of_their_own():
     assert found.variance == pytest.approx(found.of_scans + found.of_resamples)
 
 
+def folded(scans, folds, repeats, seed=0):
+    """Which scan each resample of a repeated cross-validation tests, (R, S)."""
+    rng = np.random.default_rng(seed)
+    parts = [part for _ in range(repeats) for part in np.array_split(rng.permutation(scans), folds)]
+    return np.array([np.isin(np.arange(scans), part) for part in parts])
+
+
+def of_folds(scores, known):
+    """Contributions to the mean of scores (R, S) where they are known."""
+    return anova.influence(np.where(known, scores, 0)[None], known[None].astype(float))[0]
+
+
+def test_a_cross_validation_worked_by_hand():
+    """Folds with the scores 1, 3 and 5, 9: the mean is 4.5, and single scores differ from it by -3.5 to 4.5."""
+    known = np.array([[True, True, False, False], [False, False, True, True]])
+    found = anova.spread([of_folds(np.array([[1.0, 3, 0, 0], [0, 0, 5, 9]]), known)], [0])
+    single = (3.5**2 + 1.5**2 + 0.5**2 + 4.5**2) / (3 * 4)
+    assert found.of_scans == pytest.approx(single)
+    assert found.variance == pytest.approx(2.5**2)  # of folds' means 2 and 7: half the square of their difference, by 2
+    assert found.of_resamples == pytest.approx(2.5**2 - single)
+    assert found.degrees == pytest.approx(2.5**4 / (single**2 / 3 + 2.5**4 / 1))
+
+
+def test_folds_of_one_repeat_are_the_units_of_a_one_way_analysis_of_variance():
+    """Five folds of three scans each: the variance is the mean square between folds divided by the scans."""
+    known = folded(15, 5, 1)
+    scores = np.random.default_rng(1).normal(size=15) + np.random.default_rng(2).normal(size=(5, 1))
+    table = pd.DataFrame({"score": scores[known], "fold": np.nonzero(known)[0]})
+    between = anova_lm(ols("score ~ C(fold)", table).fit())["mean_sq"]["C(fold)"]
+    found = anova.spread([of_folds(scores, known)], [0])
+    assert between / 15 > found.of_scans
+    assert found.variance == pytest.approx(between / 15)
+
+
+@pytest.mark.parametrize("deviations", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0.5, 2)])
+def test_the_variance_with_cross_validation_is_that_of_the_mean(deviations):
+    """Over many studies of 15 scans and two repeats of five folds, from known effects of scans, networks and noise."""
+    rng, found, means = np.random.default_rng(3), [], []
+    of_scan, of_resample, noise = deviations
+    for trial in range(600):
+        known = folded(15, 5, 2, trial)
+        scores = of_scan * rng.normal(size=15) + of_resample * rng.normal(size=(10, 1))
+        scores = scores + noise * rng.normal(size=(10, 15))
+        spread = anova.spread([of_folds(scores, known)], [0])
+        found.append(spread.of_scans + spread.of_resamples)
+        means.append(scores[known].mean())
+    expected = of_scan**2 / 15 + of_resample**2 / 10 + noise**2 / 30
+    assert np.var(means) == pytest.approx(expected, rel=0.15)
+    assert np.mean(found) == pytest.approx(expected, rel=0.15)
+
+
 def test_a_pool_of_scans_adds_what_its_sets_have_in_common():
     scores = np.random.default_rng(0).normal(size=(5, 1)) + np.random.default_rng(1).normal(0, 0.1, (1, 9))
     these, others = (anova.spread([contributions(scores)], [share]) for share in (0, 1.5))

@@ -158,7 +158,7 @@ def test_the_card_says_what_counts(made):
         "# stroke: imagenet",
         "Research use only; not a medical device.",
         "| 4 | volume | 0.700 [0.600, 0.800] | -0.125 [-0.250, +0.062] | 0.500 | 2 | 5 |",
-        "5 participants on whom none was fine-tuned",
+        "5 participants, on whom the model that was tested was not fine-tuned",
         "This very model: 0.710 per volume.",
         "stroke: no difference.",
         "- fine-tuning and test: `mine`, its own terms",

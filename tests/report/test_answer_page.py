@@ -303,3 +303,9 @@ def test_scores_without_a_labelled_scan_are_a_column_that_the_page_explains():
     text = Page(page_of("stroke", study={"targets": {"stroke": target}})).text
     assert "fine-tuned on 2 labelled scans, 3 resamples; tested on 4. At 0 labelled scans: sources as they are" in text
     assert "At 0 labelled scans" not in page_of("stroke")
+
+
+def test_a_cross_validation_is_named():
+    target = {"dataset": "patients", "sizes": [4], "resamples": 10, "tested": 15, "folds": 5}
+    text = Page(page_of("stroke", study={"targets": {"stroke": target}})).text
+    assert "fine-tuned on 4 labelled scans, 10 resamples; tested on all 15 by 5-fold cross-validation." in text

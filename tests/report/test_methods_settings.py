@@ -156,6 +156,19 @@ def test_methods_describe_the_splits():
     target |= {"resamples": 4, "sizes": [12], "split": "fixed"}
     text = text_of(of_sources(config, "scratch"), study=study)
     assert "all 12 scans that were not in the test set, 4 times (resamples) with different initial weights" in text
+    del target["test"]
+    target |= {"resamples": 10, "sizes": [0, 4, 12], "split": "cross-validation", "folds": 5}
+    text = text_of(of_sources(config, "scratch"), study=study)
+    assert "on 4 and 12 labelled scans, with 10 training sets of each size (resamples)." in text
+    assert (
+        "All 15 scans were tested by 5-fold cross-validation, repeated 2 times with different folds: scans were divided"
+        in text
+    )
+    assert (
+        "tested on one fold and trained on scans of the others, with the same folds for all sources and sizes." in text
+    )
+    assert "For *anatomy*, whose scans were cross-validated, each resample was tested on scans of its own" in text
+    assert "The test set comprised" not in text
 
 
 def test_methods_describe_participants_of_whom_little_is_known():

@@ -49,6 +49,9 @@ def test_the_study_of_a_folder_is_planned_to_its_last_job(bare_project, tmp_path
     scans = len(FOLDERS[place])
     assert jobs["resample_target"] == sum(labels is not None for _, labels in FOLDERS[place])
     assert jobs["register_scan"] == scans
-    # Three sources, and sets of one and two scans.
-    assert jobs["finetune_lesion"] == 3 * 2
-    assert jobs["pretrain_source"] == 3
+    # Of six people four are outside the largest fold; their scans without labels are a source of their own.
+    sources = 3 if place == "more without labels" else 2
+    assert jobs["finetune_lesion"] == sources * (4 if place == "several sessions" else 3)
+    assert jobs["pretrain_source"] == sources
+    # Five folds, twice.
+    assert jobs["write_split"] == 10 * jobs["finetune_lesion"] / sources

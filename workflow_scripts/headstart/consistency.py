@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from headstart.datasets import synthetic
+from headstart.datasets import folds, synthetic
 from headstart.datasets.natural import is_natural
 from headstart.job import UserError
 
@@ -73,6 +73,7 @@ def check(config: Mapping) -> None:
                 f"finetune.augment.mirror or targets.{name}.augment to false."
             )
         check_classes(f"targets.{name}.classes", target["classes"])
+    folds.check(config)
     check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
     network = config["network"]
     if network["decoder"] == "paper" and "/" in network["encoder"]:

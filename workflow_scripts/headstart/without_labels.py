@@ -34,9 +34,9 @@ def usable(config: Mapping, target: str) -> list[str]:
 def resamples(target: Mapping, size: int) -> int:
     """How many resamples there are of a set size of a target, as the configuration describes it.
 
-    Of size 0 there is one for each test set: the network is the same.
+    Of size 0 there is one for each test set: the network is the same. With cross-validation it tests all scans at once.
     """
-    return 1 if size == 0 and target["split"] == "fixed" else target["resamples"]
+    return 1 if size == 0 and target["split"] != "redrawn" else target["resamples"]
 
 
 def check(config: Mapping) -> None:

@@ -35,12 +35,16 @@ def found(folder: Path, there: Found, contents: Contents) -> list[str]:
 def planned(design: Design, classes: Mapping[str, list[int]], *, gpu: bool) -> list[str]:
     """What the study will be; ``classes``: of the target."""
     machine = "a GPU" if gpu else "a machine without a GPU"
-    own = f"the {len(design.unlabelled)} scans without labels" if design.unlabelled else "the scans not tested on"
+    sources = ["scratch", "synthetic heads with dense labels"]
+    if design.unlabelled or not design.folds:
+        own = f"the {len(design.unlabelled)} scans without labels" if design.unlabelled else "the scans not tested on"
+        sources.append(f"{own}, by masked auto-encoding")
+    tested = f"{design.test} scans" if design.test else f"each of {design.folds} folds of the scans in turn"
     lines = [
-        f"  test set      {design.test} scans; sets of {', '.join(map(str, design.sizes))} of the others to fine-tune "
-        f"on, {design.resamples} of each size",
+        f"  test set      {tested}; sets of {', '.join(map(str, design.sizes))} of the others to fine-tune on, "
+        f"{design.resamples} of each size",
         f"  grid          {design.voxel_mm:g} mm, slices of {design.size} pixels, for {machine}",
-        f"  sources       scratch; synthetic heads with dense labels; {own}, by masked auto-encoding",
+        f"  sources       {'; '.join(sources)}",
     ]
     if design.left_out:
         lines.append(

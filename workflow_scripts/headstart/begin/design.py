@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from headstart.begin.contents import Contents
+from headstart.datasets import folds
 from headstart.datasets.scan import Scan
 from headstart.job import UserError
 from headstart.template import template
 
-# People of whom a study needs labelled scans: one to test on, and two of whom one is trained on while rates are tried.
+# People of whom a study needs labelled scans: one to test on and two to train on.
 _FEWEST = 3
+# With fewer people than this every scan is tested by cross-validation: the folds, and how often it is repeated
+# (benchmarks/folds.tsv).
+_MANY, _FOLDS, _REPEATS = 20, 5, 2
 # Share of the people who are tested on, and the most of them.
 _TESTED, _MOST_TESTED = 0.45, 100
 # The largest set size, as a number and as a share of the scans to draw from, of which sets else hold the same.
@@ -33,7 +37,7 @@ class Design:
 
     labelled, unlabelled: subjects to fine-tune or test on, and those to pre-train on without labels, none of whose
         people have a scan among the first; left_out: the other subjects.
-    test, sizes, resamples: as the configuration has them.
+    test, folds, sizes, resamples: as the configuration has them; None where it has no such key.
     voxel_mm, size: the study's grid, and the side of its slices in pixels.
     steps: updates of each fine-tuning.
     """
@@ -41,7 +45,8 @@ class Design:
     labelled: tuple[str, ...]
     unlabelled: tuple[str, ...]
     left_out: tuple[str, ...]
-    test: int
+    test: int | None
+    folds: int | None
     sizes: tuple[int, ...]
     resamples: int
     voxel_mm: float
@@ -61,9 +66,9 @@ def make(folder: Path, scans: Sequence[Scan], contents: Contents, *, gpu: bool) 
             f"{folder} has labelled scans of {len(people)} people, and a study needs those of at least {_FEWEST}: one "
             "to test on and two to train on; label more."
         )
-    # Test sets are drawn by people, who may have several scans: of the others, one scan each is sure.
-    test = max(1, min(_MOST_TESTED, round(_TESTED * len(people)), len(people) - 2))
-    pool = len(people) - test
+    few = len(people) < _MANY
+    split = _cross_validated(labelled, len(people)) if few else _with_test_set(len(people))
+    pool = len(people) - (-(-len(people) // split["folds"]) if few else split["test"])
     unlabelled = [scan for scan in scans if scan.person not in people]
     if len(unlabelled) < pool:  # the pool itself, without its labels, teaches more
         unlabelled = []
@@ -73,19 +78,34 @@ def make(folder: Path, scans: Sequence[Scan], contents: Contents, *, gpu: bool) 
         labelled=tuple(scan.subject for scan in labelled),
         unlabelled=tuple(scan.subject for scan in unlabelled),
         left_out=tuple(scan.subject for scan in scans if scan.subject not in used),
-        test=test,
-        sizes=sizes(pool),
-        resamples=min(_RESAMPLES, pool),
+        **split,
         voxel_mm=voxel_mm,
         size=slice_size(voxel_mm),
         steps=_STEPS_ON_GPU if gpu else _STEPS,
     )
 
 
-def sizes(pool: int) -> tuple[int, ...]:
-    """Set sizes for a pool of two scans or more: powers of two, of which none is the pool, so that sets differ."""
-    largest = min(int(_LARGEST_SHARE * pool), _LARGEST)
-    powers = [2**power for power in range(largest.bit_length())]
+def _cross_validated(labelled: Sequence[Scan], people: int) -> dict:
+    """Test set, folds, set sizes and resamples for few people, each of whom is in some test set."""
+    count = min(_FOLDS, people)
+    largest = folds.cut("", labelled, count, 1, 0)[0]
+    return {"test": None, "folds": count, "sizes": sizes(len(labelled) - len(largest)), "resamples": _REPEATS * count}
+
+
+def _with_test_set(people: int) -> dict:
+    """The same for many people, with a test set.
+
+    Test sets are drawn by people, who may have several scans: of the others, one scan each is sure. No set is all of
+    the others, so that sets differ.
+    """
+    test = min(_MOST_TESTED, round(_TESTED * people))
+    pool = people - test
+    return {"test": test, "folds": None, "sizes": sizes(int(_LARGEST_SHARE * pool)), "resamples": _RESAMPLES}
+
+
+def sizes(most: int) -> tuple[int, ...]:
+    """Set sizes up to a number of scans: powers of two."""
+    powers = [2**power for power in range(min(most, _LARGEST).bit_length())]
     return tuple(powers[-_MOST_SIZES:])
 
 

@@ -34,7 +34,8 @@ def text(name: str, found: Found, contents: Contents, design: Design, *, gpu: bo
         labelled=_labelled(found, design),
         unlabelled=_unlabelled(found, design),
         own=DATASET,
-        pretrained="unlabelled" if design.unlabelled else DATASET,
+        # Cross-validation tests all labelled scans, so that none is left to pre-train on.
+        pretrained="unlabelled" if design.unlabelled else None if design.folds else DATASET,
         target="lesion" if binary else "structures",
         binary=binary,
         classes=classes,

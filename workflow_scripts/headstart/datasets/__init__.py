@@ -9,6 +9,6 @@
   text files
 - ``intake``: checks of each scan and its manual labels, which are repaired or refused, by ``headers`` (placement),
   ``intensities``, ``label_values``, and ``alignment`` (whether labels lie on the voxels of their scan)
-- ``splits``: which scans are for training and which for testing
+- ``splits``: which scans are for training and which for testing; ``folds``: those of a cross-validation
 - ``derivatives``: the description of a folder of derivatives (BIDS)
 """

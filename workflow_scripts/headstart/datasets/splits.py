@@ -7,6 +7,7 @@ scans left for training. No participant is in both training and test set (no lea
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headstart.datasets.folds import CROSS_VALIDATION, cut
 from headstart.datasets.scan import Scan, shown
 from headstart.datasets.synthetic import dataset_of_scans
 from headstart.job import UserError
@@ -33,12 +34,13 @@ class Split:
 def draw(
     target: str,
     scans: Sequence[Scan],
-    test: int | Sequence[str],
+    test: int | Sequence[str] | None,
     size: int,
     resample: int,
     seed: int,
     *,
     split: str,
+    folds: int | None = None,
 ) -> Split:
     """Draw one resample of the training scans for a target, and its test set.
 
@@ -49,7 +51,7 @@ def draw(
     scans
         All scans of the target's dataset.
     test
-        Number of scans in the test set, drawn by person, or the names of its subjects.
+        Number of scans in the test set, drawn by person, or the names of its subjects; None with cross-validation.
     size
         Number of scans in the training set.
     resample
@@ -57,19 +59,27 @@ def draw(
     seed
         Seed of the study.
     split
-        ``fixed``: all resamples have the same test set; ``redrawn``: each resample has its own.
+        ``fixed``: all resamples have the same test set; ``redrawn``: each resample has its own; ``cross-validation``:
+        the test sets of the first ``folds`` resamples are the folds of the scans, those of the next ones other folds,
+        and so on, the same for all sizes. Without training, at size 0, all scans are in the test set.
+    folds
+        Number of folds of a cross-validation.
 
     Raises
     ------
     UserError
         If there are too few scans, or ``test`` names one that does not exist.
     """
-    tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0)
+    if split == CROSS_VALIDATION:
+        tested, remedy = _fold(target, scans, size, resample, seed, folds), "give more folds"
+    else:
+        tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0)
+        remedy = "test on fewer scans"
     pool = _outside(scans, tested)
     if size > len(pool):
         raise UserError(
             f"targets.{target}.sizes asks for {size} training scans, but only {len(pool)} are left outside the test "
-            "set; lower it, or test on fewer scans."
+            f"set; lower it, or {remedy}."
         )
     chosen = generator(seed, "split", target, size, resample).choice(len(pool), size, replace=False)
     train = tuple(sorted(pool[i] for i in chosen))
@@ -86,10 +96,10 @@ def _outside(scans: Sequence[Scan], tested: Iterable[str]) -> list[str]:
 def pool_size(scans: Sequence[Scan], drawn: Split, split: str) -> int:
     """Number of scans that the training sets of a target are drawn from.
 
-    ``scans``: all of its dataset; ``drawn``: one of its splits. If the test set is redrawn, every scan may be trained
-    on.
+    ``scans``: all of its dataset; ``drawn``: one of its splits. If resamples have test sets of their own, every scan
+    may be trained on.
     """
-    return len(scans) if split == "redrawn" else len(_outside(scans, drawn.test))
+    return len(_outside(scans, drawn.test)) if split == "fixed" else len(scans)
 
 
 def check_population(config: Mapping, pools: Mapping[str, int]) -> None:
@@ -187,6 +197,11 @@ def check_usable(
             continue
         if source.get("labels") == "target" or dataset != named:
             _check_labels(dataset, scans)
+        if (own := _cross_validated(config, dataset)) is not None:
+            raise UserError(
+                f"{place} is trained on scans of datasets.{dataset}, all of which the {CROSS_VALIDATION} of "
+                f"targets.{own} tests; name another dataset, or give targets.{own} a test set."
+            )
         trained = {scan.person for subject, scan in scans[dataset].items() if subject not in omitted.get(dataset, ())}
         for target, people in tested.items():
             if both := sorted(trained & people):
@@ -200,6 +215,16 @@ def check_usable(
                 f"{place}: outside the test sets are {left} of {len(scans[dataset])} scans of datasets.{dataset}, and "
                 f"pretrain.held_out takes {held_out}; lower it, test on fewer scans, or name another dataset."
             )
+
+
+def _cross_validated(config: Mapping, dataset: str) -> str | None:
+    """The name of the target that tests all scans of a dataset in turn; None if there is none."""
+    named = (
+        name
+        for name, target in config["targets"].items()
+        if target["dataset"] == dataset and target["split"] == CROSS_VALIDATION
+    )
+    return next(named, None)
 
 
 def _tested_people(
@@ -238,3 +263,10 @@ def _test_set(target: str, scans: Sequence[Scan], test: int | Sequence[str], see
     if len(tested) >= len(scans):
         raise UserError(f"targets.{target}.test takes {test} of {len(scans)} scans; leave some to train on.")
     return tested
+
+
+def _fold(target: str, scans: Sequence[Scan], size: int, resample: int, seed: int, folds: int) -> set[str]:
+    """The subjects of the fold on which a resample is tested; of all folds at size 0."""
+    repeat, number = divmod(resample - 1, folds)
+    parts = cut(target, scans, folds, repeat + 1, seed)
+    return parts[number] if size else set().union(*parts)

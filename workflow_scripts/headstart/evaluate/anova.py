@@ -2,7 +2,8 @@
 
 Test scans are shared by all set sizes, resamples are nested in them, and each resample is tested on all scans: the
 designs of reader studies, with resamples as readers (Obuchowski and Rockette 1995; Gallas 2006; Chen, Gallas and Yousef
-2012). Axes: see ``headstart.training``.
+2012). With cross-validation each resample is tested on a fold of the scans: two ways of clustering that overlap in
+single scores (Cameron, Gelbach and Miller 2011). Axes: see ``headstart.training``.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ class Spread(NamedTuple):
     """The variance of an estimate.
 
     ``variance``: squared standard error; ``of_scans``, ``of_resamples``: of the mean over scans and over resamples
-    alone, each with the noise of single scores, and NaN if there is only one; ``degrees``: of freedom of ``variance``.
-    NaN, with 0 degrees, if both are.
+    alone, each with the noise of single scores, and NaN if there is only one; with cross-validation, the latter without
+    the scans of the folds and that noise. ``degrees``: of freedom of ``variance``. NaN, with 0 degrees, if both are.
     """
 
     variance: float
@@ -48,9 +49,12 @@ def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spre
 
     With A the variance of the mean over scans, B that over resamples and C that of single scores, each as if there were
     no other, the variance is A + B - C, because A and B both contain the noise C, and not less than A or B, of which it
-    would otherwise be an underestimate by chance. Where a scan has no score in some resample, C is not subtracted. The
-    degrees of freedom are those of A + B, pooled over the set sizes. They leave C out, which is smaller and has more of
-    them. A factor with a single scan or resample has a variance of 0: the estimate then concerns that one alone.
+    would otherwise be an underestimate by chance. With cross-validation, where all scans have scores in equally many
+    resamples, but not in each, B contains the variance between the scans too, and A that between resamples: C is then
+    the variance of the mean of all scores, taken as independent. Where scans have scores in different numbers of
+    resamples, C is not subtracted. The degrees of freedom are those of A + B, pooled over the set sizes. They leave C
+    out, which is smaller and has more of them. A factor with a single scan or resample has a variance of 0: the
+    estimate then concerns that one alone.
 
     Parameters
     ----------
@@ -68,15 +72,14 @@ def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spre
     tested = np.any([mask.any(axis=0) for mask in known], axis=0)
     of_scans, free = _variance_of_sum(sum(part.sum(axis=0) for part in filled)[tested])
     found = [_of_resamples(part[:, tested], mask[:, tested]) for part, mask in zip(filled, known, strict=True)]
-    drawn, noise = sum(size[0] for size in found), sum(size[2] for size in found)
-    in_common = sum(np.sqrt(size[0] * size[3] * share) for size, share in zip(found, beyond, strict=True)) ** 2
-    of_resamples, more = drawn + in_common, sum(size[1] for size in found)
-    whole = max(of_scans + of_resamples - noise, of_scans, of_resamples)
+    in_common = sum(np.sqrt(one.variance * one.resamples * by) for one, by in zip(found, beyond, strict=True)) ** 2
+    of_resamples, more = sum(one.variance for one in found) + in_common, sum(one.degrees for one in found)
+    whole = max(of_scans + of_resamples - sum(one.twice for one in found), of_scans, of_resamples)
     parts = sum(part**2 / degrees for part, degrees in ((of_scans, free), (of_resamples, more)) if degrees)
     return Spread(
         whole if free or more else np.nan,
         of_scans if free else np.nan,
-        of_resamples if more else np.nan,
+        max(of_resamples - sum(one.of_folds for one in found), 0.0) if more else np.nan,
         whole**2 / parts if parts else float(free + more),
     )
 
@@ -100,14 +103,31 @@ def _variance_of_sum(deviations: np.ndarray) -> tuple[float, int]:
     return (float((deviations**2).sum() * units / (units - 1)), units - 1) if units > 1 else (0.0, 0)
 
 
-def _of_resamples(part: np.ndarray, known: np.ndarray) -> tuple[float, int, float, int]:
-    """Of one set size, (R, S): variance of the mean over resamples, its degrees, that of the noise, and R."""
+class _OfSize(NamedTuple):
+    """Of one set size: the variance of the mean over resamples, its degrees of freedom, and what belongs to it.
+
+    ``twice``: the part of it that the variance of the mean over scans contains too; ``of_folds``: that part with
+    cross-validation, 0 otherwise; ``resamples``: their number.
+    """
+
+    variance: float
+    degrees: int
+    twice: float
+    of_folds: float
+    resamples: int
+
+
+def _of_resamples(part: np.ndarray, known: np.ndarray) -> _OfSize:
+    """From the contributions (R, S) to one set size, and where there are scores."""
     part, known = part[known.any(axis=1)], known[known.any(axis=1)]
     resamples, scans = part.shape
-    sums = part.sum(axis=1)
+    sums, times = part.sum(axis=1), known.sum(axis=0)
     variance, degrees = _variance_of_sum(sums)
-    if not known.all() or min(part.shape) < 2:
-        return variance, degrees, 0.0, resamples
+    if min(part.shape) < 2 or times.min() < times.max():
+        return _OfSize(variance, degrees, 0.0, 0.0, resamples)
+    if not known.all():
+        single, _ = _variance_of_sum(part[known])
+        return _OfSize(variance, degrees, single, single, resamples)
     rest = part - part.mean(axis=0) - (sums / scans)[:, None]
     noise = (rest**2).sum() * part.size / ((resamples - 1) * (scans - 1))
-    return variance, degrees, float(noise), resamples
+    return _OfSize(variance, degrees, float(noise), 0.0, resamples)

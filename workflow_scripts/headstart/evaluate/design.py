@@ -18,6 +18,7 @@ def detectable_gain(
     beyond: Sequence[float],
     gains: int,
     deviations: tuple[float, float, float],
+    folds: int = 1,
 ) -> float:
     """The gain, averaged over the set sizes, that would be significant with a probability of 80 %.
 
@@ -33,6 +34,8 @@ def detectable_gain(
         Number of sources that are compared with the baseline; the gains of two have a correlation of 1/2.
     deviations
         Standard deviations of a gain between test scans, between resamples, and of single scores.
+    folds
+        Number of folds of a cross-validation, of which each resample tests one; 1: it tests all scans.
 
     Returns
     -------
@@ -43,29 +46,42 @@ def detectable_gain(
         return float("nan")
     of_scan, of_resample, noise = (deviation**2 for deviation in deviations)
     shares, sizes = np.array(beyond, float), len(beyond)
-    single = noise / (scans * resamples * sizes)
-    by_scans, between = of_scan / scans + single, of_resample + noise / scans
+    # As anova.spread has them: the scans of a fold are in the variance between resamples, too.
+    scores = scans * resamples * sizes / folds
+    within, twice = (noise, noise) if folds == 1 else (noise + of_scan, noise + of_scan + of_resample)
+    by_scans, between = of_scan / scans + noise / scores, of_resample + within * folds / scans
     by_resamples = between / (resamples * sizes) + between * (np.sqrt(shares).sum() / sizes) ** 2
     degrees = (by_scans + by_resamples) ** 2 / (by_scans**2 / (scans - 1) + by_resamples**2 / (sizes * (resamples - 1)))
+    variance = max(by_scans + by_resamples - twice / scores, by_scans, by_resamples)
     degrees += min(simultaneous.LENT, (gains - 1) * degrees / 2)
     correlation = np.full((gains, gains), 0.5) + np.eye(gains) / 2
     level = simultaneous.critical_level(gains, simultaneous.smallest_p(correlation))
-    return float(simultaneous.detectable(np.sqrt(by_scans + by_resamples - single), degrees, level))
+    return float(simultaneous.detectable(np.sqrt(variance), degrees, level))
 
 
 def sentence(
-    target: str, metric: str, sizes: Sequence[int], resamples: int, scans: int, sources: int, pool: int | None
+    target: str,
+    metric: str,
+    sizes: Sequence[int],
+    resamples: int,
+    scans: int,
+    folds: int,
+    sources: int,
+    pool: int | None,
 ) -> str:
     """What a target of a study will be able to see, in words.
 
-    ``sizes``: its set sizes; ``sources``: their number without the baseline; ``pool``: the number of scans that
-    training sets are drawn from, if results are to hold for their population.
+    ``sizes``: its set sizes; ``folds``: as in :func:`detectable_gain`; ``sources``: their number without the baseline;
+    ``pool``: the number of scans that training sets are drawn from, if results are to hold for their population.
     """
     shares = [size / (pool - size) if pool else 0.0 for size in sizes]
-    gain = detectable_gain(scans, resamples, shares, sources, DEVIATIONS[metric])
+    gain = detectable_gain(scans, resamples, shares, sources, DEVIATIONS[metric], folds)
     if np.isnan(gain):
         return f"{target}: no difference can be tested with one resample or one test scan."
-    units = f"{resamples} resamples of {len(sizes)} set size{'s' * (len(sizes) > 1)} and {scans} test scans"
+    several = f"{len(sizes)} set size{'s' * (len(sizes) > 1)}"
+    units = f"{resamples} resamples of {several} and {scans} test scans"
+    if folds > 1:
+        units = f"{resamples} resamples of {several}, of which each tests one of {folds} folds of {scans} scans"
     return (
         f"{target}: with {units}, a gain over {BASELINE} of {gain:.2g} {METRICS[metric]} or more would be significant "
         "with a probability of 80 %, if gains vary as in the studies that headstart was tried on."

@@ -85,7 +85,7 @@ def _scores(choice: Choice, study: Study) -> list[str]:
     ]
     return [
         f"Mean {choice.measure} with 95 % confidence intervals of all models of this source, on test scans of "
-        f"{study.people} participants on whom none was fine-tuned:",
+        f"{study.people} participants, on whom the model that was tested was not fine-tuned:",
         "",
         f"| labelled scans | per | {choice.measure} | gain over {BASELINE} | adjusted p | training sets | test scans |",
         "|---|---|---|---|---|---|---|",

@@ -52,8 +52,8 @@ def page(
         a mapping with ``synthetic`` (bool) and either ``images``, the number of natural images, ``heads``, that of
         label maps without a scan, or ``scans`` and ``subjects``; ``pretraining``: names of the datasets that the
         sources are trained on; ``overlaps``: a sentence for each thing that pre-training and test may have in common;
-        ``targets``: by name a mapping with ``dataset``, ``sizes``, ``resamples`` and ``tested``, the number of test
-        scans; ``files``: by heading, paths relative to the page.
+        ``targets``: by name a mapping with ``dataset``, ``sizes``, ``resamples``, ``tested``, the number of test
+        scans, and ``folds``, those of a cross-validation; ``files``: by heading, paths relative to the page.
     verdict, summary
         The study's tables of these names.
     shown
@@ -149,9 +149,11 @@ def _design(study: Mapping, name: str) -> str:
     target = study["targets"][name]
     sizes = sorted(size for size in target["sizes"] if size)
     scans, each = ("scan" if sizes == [1] else "scans"), (" each" if len(sizes) > 1 else "")
+    folds, tested = target.get("folds"), target["tested"]
+    tested = f"all {tested} by {folds}-fold cross-validation" if folds else tested
     return (
         f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): fine-tuned on {listed(sizes)} "
-        f"labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {target['tested']}."
+        f"labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {tested}."
         f"{_ZERO if 0 in target['sizes'] else ''}"
     )
 

@@ -170,8 +170,8 @@ def _finetuning(config: Mapping, participants: pd.DataFrame) -> dict:
 def _target(config: Mapping, name: str, people: pd.Series) -> dict:
     """One target task; ``people``: its dataset's row of the table of participants."""
     target = config["targets"][name]
-    named = [] if isinstance(target["test"], int) else list(map(plain, target["test"]))
-    tested = len(named) or target["test"]
+    named = list(map(plain, target["test"])) if isinstance(target.get("test"), list) else []
+    tested = int(people["scans"]) if target.get("folds") else len(named) or target["test"]
     sizes = sorted(size for size in target["sizes"] if size)
     values = len(target["classes"]) > 1 and config["datasets"][target["dataset"]]["layout"] != "phantom"
     return {
@@ -182,6 +182,8 @@ def _target(config: Mapping, name: str, people: pd.Series) -> dict:
         "as_pretrained": emphasised(without_labels.usable(config, name)) if 0 in target["sizes"] else "",
         "named": named,
         "tested": tested,
+        "folds": target.get("folds"),
+        "repeats": target["resamples"] // target.get("folds", 1),
         "at_least": not named and people["scans"] > people["people"],
         "seeds_alone": target["resamples"] > 1
         and target["split"] == "fixed"
@@ -219,6 +221,7 @@ def _evaluation(config: Mapping) -> dict:
         "alpha": ALPHA,
         "tested": len(config["pretrain"]["sources"]) > 1 and any(t["resamples"] > 1 for t in targets.values()),
         "these": evaluate["training_scans"] == "these",
+        "folded": [f"*{plain(name)}*" for name, target in targets.items() if "folds" in target],
         "margin": evaluate["margin"],
         "curves": curves,
         "quantities": ["the number of labelled scans saved"] * curves + ["lesion-wise measures"] * ("dice" in metrics),
