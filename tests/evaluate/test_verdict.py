@@ -70,6 +70,18 @@ def test_where_nothing_is_decided_no_source_is_called_best_and_what_could_be_see
     assert "undecided (adjusted p = " in verdict.headline(found)
 
 
+def test_the_gain_that_would_have_been_found_is_that_of_the_undecided_sources():
+    cells = list(tables.cells(simulated_scores({"scratch": 0, "good": 15, "a": 0}, (10, 20, 40), 5, 20, 1), 1000, 1))
+    compared, saved = comparisons.compare(cells), learning_curves.saved(cells)
+    compared.loc[compared["source"] == "good", "detectable"] = 0.5
+    found = verdict.verdict(cells, compared, saved, MARGIN, {}, "these").iloc[0]
+    of_a = compared.query("source == 'a' and against == 'scratch' and size == 'all' and level == 'volume'")
+    assert (found["significantly_better"], found["undecided"]) == ("good", "a")
+    assert found["detectable"] == of_a["detectable"].item() < 0.5
+    decided = verdict.verdict(cells, compared, saved, 0.3, {}, "these").iloc[0]
+    assert (decided["undecided"], decided["detectable"]) == ("", 0.5)
+
+
 @pytest.mark.parametrize(("loud", "expected"), [("own_scan", "test scans"), ("own_resample", "resamples")])
 def test_what_narrows_the_intervals_first(loud, expected):
     found = verdict_on({"scratch": 0, "a": 0}, spread=QUIET | {loud: 0.1}, resamples=6, scans=6)

@@ -60,12 +60,12 @@ def verdict(
         baseline with its simultaneous 95 % confidence interval (``low``, ``high``) and ``p_adjusted``.
         ``significantly_better``, ``significantly_worse``, ``equivalent``, ``undecided``: the sources of each word
         (:func:`headstart.evaluate.significance.judge`), none of which is said without a test. ``detectable``: the gain
-        that would be significant with a probability of 80 % for every source; ``narrows_first``: whether intervals
-        depend more on the number of resamples or of test scans. ``gains``: the gain of that source at each set size, as
-        text; ``saved``: the labelled scans that it saves at the smallest set size, ``size``, as in that table;
-        ``not_different_from``: the other sources from which it is not significantly different;
-        ``probability_highest``: the probability that each source has the highest mean, as text; ``sentence``: the
-        verdict in words.
+        that would be significant with a probability of 80 % for every undecided source, or for every source where none
+        is; ``narrows_first``: whether intervals depend more on the number of resamples or of test scans. ``gains``: the
+        gain of that source at each set size, as text; ``saved``: the labelled scans that it saves at the smallest set
+        size, ``size``, as in that table; ``not_different_from``: the other sources from which it is not significantly
+        different; ``probability_highest``: the probability that each source has the highest mean, as text;
+        ``sentence``: the verdict in words.
     """
     chances, rows = pairs_of.highest(cells), []
     for key, group in by_target(cells):
@@ -101,22 +101,25 @@ def _row(cell: Cell, sizes: Sequence[int], pairs: pd.DataFrame, saved: pd.DataFr
         return row
     own = pairs[(pairs["against"] == BASELINE) & (pairs["source"] == row["highest"])].set_index("size")
     row |= {"baseline": BASELINE, "gain": gains["difference"][row["highest"]], "gains": _at_each_size(own, sizes)}
-    row |= gains.loc[row["highest"], ["low", "high", "p_adjusted"]].to_dict() | {
-        "detectable": gains["detectable"].max()
-    }
+    row |= gains.loc[row["highest"], ["low", "high", "p_adjusted"]].to_dict()
     tested = gains[gains["p_adjusted"].notna()]
-    said = [
-        judge(gain["difference"], gain["low"], gain["high"], gain["significant"], asked["margin"])
-        for gain in tested.to_dict("records")
-    ]
-    for word, column in WORDS.items():
-        row[column] = ", ".join(source for source, each in zip(tested.index, said, strict=True) if each == word)
+    named = _by_word(tested, asked["margin"])
+    row |= {column: ", ".join(named[word]) for word, column in WORDS.items()}
+    row["detectable"] = tested.loc[named[UNDECIDED] or tested.index, "detectable"].max()
     if len(tested):
         by_scans, by_resamples = ((tested[f"error_{axis}"] ** 2).sum() for axis in ("scans", "resamples"))
         sets = "resamples" if asked["training_scans"] == "these" else "resamples and scans to draw them from"
         row["narrows_first"] = sets if by_resamples > by_scans else "test scans"
     first = saved[(saved["source"] == row["highest"]) & (saved["size"] == sizes[0])].iloc[0]
     return row | dict(zip(_SAVED, first[list(SAVED)], strict=True))
+
+
+def _by_word(tested: pd.DataFrame, margin: float) -> dict[str, list[str]]:
+    """The sources of each word, from the gains that are tested."""
+    named: dict[str, list[str]] = {word: [] for word in WORDS}
+    for source, gain in tested.to_dict("index").items():
+        named[judge(gain["difference"], gain["low"], gain["high"], gain["significant"], margin)].append(source)
+    return named
 
 
 def _at_each_size(own: pd.DataFrame, sizes: Sequence[int]) -> str:
