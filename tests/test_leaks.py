@@ -250,8 +250,8 @@ def test_the_default_study_says_in_one_sentence_that_one_generator_made_its_scan
     found = of_study(None)
     (sentence,) = leaks.sentences(found)
     assert sentence == (
-        "sources synthetic-anatomy, own-masked, target anatomy: one generator makes the synthetic subjects of source "
-        "and target, so the gain says nothing about other scans."
+        "source synthetic-anatomy, target anatomy: one generator makes the synthetic subjects of source and target, so "
+        "the gain says nothing about other scans."
     )
     assert leaks.warnings(found) == []
 
