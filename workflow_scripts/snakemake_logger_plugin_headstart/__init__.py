@@ -17,13 +17,14 @@ from snakemake_interface_logger_plugins.common import LogEvent
 # Seconds per job in the default study, for rules of which no job has finished yet: medians of benchmarks/stages.tsv
 # where the rule is listed there.
 _TYPICAL = {
-    "prepare_template": 28,
+    "prepare_template": 26,
     "make_subject": 5,
-    "register_scan": 13,
-    "label_scan": 4.7,
-    "pretrain_source": 44,
-    "finetune": 40,
-    "evaluate": 17,
+    "register_scan": 11,
+    "label_scan": 5,
+    "pretrain_source": 139,
+    "finetune": 144,
+    "evaluate": 27,
+    "score_native": 38,
 }
 _TYPICAL_OTHER = 1.5
 # Seconds of work below which typical durations have more weight than measured ones.
