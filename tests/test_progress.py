@@ -11,7 +11,7 @@ def test_the_time_left_follows_from_measured_durations():
     assert progress.finish(1, 110.0).startswith("[0:10] 1/5 done")
     assert progress.finish(2, 110.0).endswith("left: make_subject cohort 02 (10 s)")
     # Twice as slow as the typical 5 s and two at once, both with a prior of 60 s.
-    assert progress.seconds_left(110.0) == pytest.approx(3 * 13 * (80 / 70) / (80 / 70))
+    assert progress.seconds_left(110.0) == pytest.approx(3 * 11 * (80 / 70) / (80 / 70))
     progress.start(3, "register_scan", "cohort 01", 110.0)
     progress.finish(3, 120.0)
     # Measured durations replace typical ones: two more of 10 s, 30 s done in 20 s.
