@@ -2,17 +2,18 @@ import torch
 
 from headstart import job
 from headstart.evaluate.model import find_lesions, score_model, write, write_rows
+from headstart.metrics.distance import length_in_scan
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     torch.set_num_threads(params.torch_threads)
-    # Distances are measured in template space; the cube root is the length in the scan of one mm there.
-    determinants = {
-        scan: job.read_json(path)["determinant"] for scan, path in zip(params.tested, files.registered, strict=True)
+    # Distances are measured in template space.
+    tolerances = {
+        scan: params.tolerance_mm / length_in_scan(job.read_json(path)["determinant"])
+        for scan, path in zip(params.tested, files.registered, strict=True)
     }
-    tolerances = {scan: params.tolerance_mm / determinant ** (1 / 3) for scan, determinant in determinants.items()}
     lesions = written.lesions or [None] * len(files.models)
     runs = zip(params.scans, files.models, written.metrics, written.predictions, lesions, strict=True)
     for subjects, model, metrics, predictions, detected in runs:

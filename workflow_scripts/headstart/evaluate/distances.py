@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from headstart.evaluate.scores import read_runs
+from headstart.evaluate.tables import LEVEL
+from headstart.metrics.distance import length_in_scan
 
 _CELL = ["target", "source", "size", "class_name"]
 
@@ -51,9 +53,9 @@ def summary(
     """
     parts = []
     for table, metadata in read_runs(paths, runs, tests):
-        of_volume = table[(table["level"] == "volume") & (table["label"] > 0)].assign(**metadata)
-        length = of_volume["scan"].map(determinants[metadata["target"]]) ** (1 / 3)
-        parts.append(of_volume.assign(hd95_mm=of_volume["hd95_mm"] * length))
+        of_volume = table[(table["level"] == LEVEL) & (table["label"] > 0)].assign(**metadata)
+        lengths = length_in_scan(of_volume["scan"].map(determinants[metadata["target"]]))
+        parts.append(of_volume.assign(hd95_mm=of_volume["hd95_mm"] * lengths))
     rows = [
         {**dict(zip(_CELL, key, strict=True)), **_measures(part), "tolerance_mm": tolerance_mm, **_surface_dice(part)}
         for key, part in pd.concat(parts, ignore_index=True).groupby(_CELL, sort=True)

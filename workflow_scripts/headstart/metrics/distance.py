@@ -51,6 +51,11 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray, voxel_mm: float
     return SurfaceDistances(_nearest(found, true), _nearest(true, found))
 
 
+def length_in_scan(determinant: float | np.ndarray) -> float | np.ndarray:
+    """The length in a scan, in mm, of one mm in template space, from the determinant of the scan's affine."""
+    return determinant ** (1 / 3)
+
+
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """The smallest box that contains a boolean mask; without extent if the mask is empty."""
     sides = []
