@@ -1,10 +1,13 @@
-"""Which device a training takes."""
+"""Which device and layout a training takes."""
 
+import numpy as np
 import pytest
+import small
 import torch
 
 from headstart.job import UserError
-from headstart.training import devices
+from headstart.training import devices, loop, outputs
+from headstart.training.tasks import Segmentation
 
 
 @pytest.fixture
@@ -40,3 +43,25 @@ def test_the_processor_is_taken_on_a_machine_without_gpu_whatever_the_variable_s
 def test_a_device_that_is_named_is_taken(driver, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     assert devices.choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "pixels", "layout"),
+    [
+        ("cpu", 8 * 64**2, torch.contiguous_format),
+        ("cpu", 8 * 64**2 + 1, torch.channels_last),
+        ("cuda", 4 * 64**2, torch.channels_last),
+    ],
+)
+def test_small_batches_are_contiguous_on_a_processor(device, pixels, layout):
+    assert devices.memory_format(torch.device(device), pixels) == layout
+
+
+@pytest.mark.parametrize(("size", "layout"), [(32, torch.contiguous_format), (192, torch.channels_last)])
+def test_a_network_keeps_its_layout_through_training_and_validation(size, layout):
+    images, labels = np.zeros((4, size, size), np.uint16), np.zeros((4, size, size), np.uint8)
+    model, task = small.architecture().make_segmenter(2, 0), Segmentation(np.ones(2))
+    validation = outputs.validation(task, images, labels, 1, precision="float32")
+    settings = small.training(2, batch_size=4, precision="float32")
+    loop.train(model, small.resident(images, labels), task, settings, 1, validation=validation)
+    assert model.encoder.layer4[0].conv2.weight.is_contiguous(memory_format=layout)

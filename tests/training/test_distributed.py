@@ -63,7 +63,9 @@ def test_two_processes_train_as_one_does(kind, describe, tmp_path):
     assert list(alone) == list(shared)
     assert len(shared) == 2
     for column in alone:
-        assert shared[column].to_numpy() == pytest.approx(alone[column].to_numpy(), rel=1e-3, nan_ok=True), column
+        # Rounding turns the answer of the discriminator for a patch or two of 192.
+        near = {"abs": 0.011} if column.endswith("_accuracy") else {"rel": 1e-3}
+        assert shared[column].to_numpy() == pytest.approx(alone[column].to_numpy(), nan_ok=True, **near), column
     assert not (tmp_path / "shared" / "state").exists()
 
 

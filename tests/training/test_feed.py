@@ -54,8 +54,9 @@ def test_slices_without_targets_give_none(slices):
 def test_label_maps_without_images_are_fed_as_targets(slices):
     labels = slices[1]
     for limit, kind in ((None, feed.Resident), (0, feed.Streamed)):
-        fed = feed.load_labels(labels, CPU, limit)
+        fed = feed.load_labels(labels, 16, CPU, limit)
         assert isinstance(fed, kind)
+        assert fed.pixels == 16
         ((images, targets),) = fed.batches([torch.tensor([1, 0, 4])])
         assert images.shape == (3, 1, 0, 0)
         assert np.array_equal(targets.numpy(), labels[np.array([1, 0, 4])])
@@ -73,7 +74,7 @@ def test_a_stream_reads_only_a_few_batches_ahead(slices):
 
     class Watched:
         def __init__(self, array):
-            self.array = array
+            self.array, self.shape = array, array.shape
 
         def __len__(self):
             return len(self.array)

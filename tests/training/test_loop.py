@@ -97,14 +97,15 @@ def test_losses_are_those_of_a_plain_loop():
         assert row["loss"] == pytest.approx(total / 10, rel=1e-4)
 
 
-def test_the_papers_protocol_has_the_bytes_of_a_loop_without_anything_else():
+@pytest.mark.parametrize(("size", "layout"), [(32, torch.contiguous_format), (96, torch.channels_last)])
+def test_the_papers_protocol_has_the_bytes_of_a_loop_without_anything_else(size, layout):
     """The paper's decoder, running norms, epochs, no augmentation: what else a training can have leaves no trace."""
-    images, labels = squares(22)
+    images, labels = squares(22, size)
     settings = small.training(4, batch_size=8, learning_rate=1e-3, weight_decay=2e-4, precision="float32")
     model, reference = small_model(), small_model()
     train(model, images, labels, settings, seed=5)
 
-    reference.to(memory_format=torch.channels_last).train()
+    reference.to(memory_format=layout).train()
     x = torch.tensor(images).float()[:, None] / 65535
     y, weights = torch.tensor(labels.astype(np.int64)), torch.tensor(WEIGHTS, dtype=torch.float32)
     optimiser = torch.optim.Adam(reference.parameters(), lr=1e-3, weight_decay=2e-4, fused=True)

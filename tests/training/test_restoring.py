@@ -78,7 +78,7 @@ def test_what_is_missing_is_learned_and_scored_on_unseen_slices(kind):
     task, model = task_and_model(kind)
     score = outputs.validation(task, discs(16, seed=1), None, 3, precision="float32")
     before = score(model)
-    settings = small.training(5, batch_size=8, learning_rate=3e-3, norms="reestimated", precision="float32")
+    settings = small.training(8, batch_size=8, learning_rate=3e-3, norms="reestimated", precision="float32")
     history = train(model, small.resident(discs(48)), task, settings, seed=1)
     assert before < 0
     assert score(model) > 0.3

@@ -244,7 +244,7 @@ def test_rendered_slices_are_stored_as_scans_are():
 
 
 def trained(labels, model, made, **settings):
-    slices = feed.load_labels(labels.numpy(), torch.device("cpu"), None)
+    slices = feed.load_labels(labels.numpy(), 32**2, torch.device("cpu"), None)
     training = small.training(
         **{"epochs": 3, "batch_size": 12, "learning_rate": 1e-2, "precision": "float32"} | settings
     )
@@ -281,7 +281,7 @@ def test_a_network_learns_from_label_maps_alone_what_it_finds_in_images_of_new_c
     made = synthesis(style=T1, jitter=0.05, bend=0.3, changes=changes)
     labels = maps(16, 32)
     model = small.architecture(decoder="unet").make_segmenter(4, 0)
-    slices = feed.load_labels(labels.numpy(), torch.device("cpu"), None)
+    slices = feed.load_labels(labels.numpy(), 16**2, torch.device("cpu"), None)
     settings = small.training(20, batch_size=8, learning_rate=3e-3, norms="reestimated", precision="float32")
     train(model, slices, Segmentation(np.ones(4)), settings, seed=1, augment=made)
     images, classes = call(made, labels, 99)

@@ -197,6 +197,7 @@ def label(
     """
     labeller = architecture.make_labeller(sum(_CLASSES), seed=0)
     model_files.load_state(labeller, weights, {"encoder": architecture.encoder, **expects})
+    labeller.to(memory_format=torch.channels_last)
     t1 = images.read(path)
     slices = _slices(t1, expects["size"][0])
     predictions = loop.predict(labeller, slices, _most_likely, precision=precision, device=device)

@@ -131,8 +131,8 @@ def pretrain(
         start.load_decoder(model, spec.classes)
     unseen = _in_memory(held_out, image_paths, target_paths, settings)
     chosen = choose_device(device)
-    limit = settings.resident_gb
-    slices = feed.load_labels(targets, chosen, limit) if made else feed.load(images, targets, chosen, limit)
+    place = (chosen, settings.resident_gb)
+    slices = feed.load_labels(targets, size**2, *place) if made else feed.load(images, targets, *place)
     options = {"precision": training.precision, "device": device}
     try:
         history = train(

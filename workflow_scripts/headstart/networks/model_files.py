@@ -114,7 +114,7 @@ def load_layers(decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes
 
 
 def load_segmenter(path: str | os.PathLike, architecture: Architecture, expect: Mapping) -> Segmenter:
-    """The model of a target in ``path``, as the ``model.json`` beside it describes it.
+    """The model of a target in ``path``, as the ``model.json`` beside it describes it; its layout is channels last.
 
     ``expect`` and errors: see :func:`load_state`.
     """
@@ -122,7 +122,7 @@ def load_segmenter(path: str | os.PathLike, architecture: Architecture, expect: 
     others = len(metadata.get("counted_as_background", ()))
     model = architecture.make_segmenter(len(metadata["classes"]), seed=0, others=others)
     load_state(model, path)
-    return model
+    return model.to(memory_format=torch.channels_last)
 
 
 def hashes(*paths: str | os.PathLike | None) -> dict[str, str]:

@@ -11,6 +11,8 @@ from headstart.job import UserError
 # What stands in CUDA_VISIBLE_DEVICES where no GPU is wanted; each of Nvidia's drivers has this file.
 _NO_GPU = ("", "-1", "NoDevFiles")
 _DRIVER = "/dev/nvidiactl"
+# Pixels of a batch up to which a processor takes contiguous tensors (benchmarks/layout.tsv).
+_SMALL_BATCH = 2**15
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -49,6 +51,16 @@ def choose_precision(precision: str, device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The context in which a network computes: automatic mixed precision for "bfloat16", float32 for all others."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def memory_format(device: torch.device, pixels: int) -> torch.memory_format:
+    """The layout of a network that is trained on batches of so many pixels.
+
+    A processor convolves channels last faster, but copies all weights in each step: gradients of weights and the
+    optimiser are contiguous there. For small batches the copies cost more. The numbers decide and not a measurement,
+    so that results are the same each time.
+    """
+    return torch.contiguous_format if device.type == "cpu" and pixels <= _SMALL_BATCH else torch.channels_last
 
 
 @contextlib.contextmanager

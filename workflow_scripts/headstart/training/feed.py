@@ -1,9 +1,11 @@
 """Slices on their way into a network: resident in the device's memory, or streamed from disk batch by batch.
 
 A training asks for batches by slice numbers and gets, on its device, images (B, 1, H, W) float32 in [0, 1] and targets
-(B, ...) uint8 or None. Both ways give the same values.
+(B, ...) uint8 or None. Both ways give the same values. ``pixels``: those of an image as a network sees it, on which its
+layout depends (:func:`headstart.training.devices.memory_format`).
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +29,8 @@ _CPU_BYTES = 4e9
 class Resident:
     """Slices in the device's memory."""
 
-    def __init__(self, images: Array, targets: Array | None, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, images: Array, targets: Array | None, device: torch.device, pixels: int | None = None) -> None:
+        self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
         self._images = to_device(images, device)
         self._targets = None if targets is None else to_device(targets, device)
 
@@ -45,8 +47,8 @@ class Resident:
 class Streamed:
     """Slices that a thread reads from disk, a few batches ahead, and copies to the device through pinned memory."""
 
-    def __init__(self, images: Array, targets: Array | None, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, images: Array, targets: Array | None, device: torch.device, pixels: int | None = None) -> None:
+        self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
         self._images, self._targets = images, targets
 
     def __len__(self) -> int:
@@ -80,10 +82,13 @@ class Streamed:
 Feed = Resident | Streamed
 
 
-def load(images: Array, targets: Array | None, device: torch.device, resident_gb: float | None) -> Feed:
+def load(
+    images: Array, targets: Array | None, device: torch.device, resident_gb: float | None, pixels: int | None = None
+) -> Feed:
     """Slices for a training on ``device``: resident, or streamed if they take more than ``resident_gb``.
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them.
+    ``pixels``: of an image as a network sees it; None: those of the images.
     ``resident_gb`` None stands for half of a GPU's free memory, or 4 GB on the CPU, where streaming reads from the
     disk's cache at little cost. Raises ValueError if there are not as many targets as images.
     """
@@ -92,17 +97,18 @@ def load(images: Array, targets: Array | None, device: torch.device, resident_gb
     size = images.nbytes + (0 if targets is None else targets.nbytes)
     limit = _default_bytes(device) if resident_gb is None else resident_gb * 1e9
     if size <= limit:
-        return Resident(images, targets, device)
+        return Resident(images, targets, device, pixels)
     logger.info("streaming %.1f GB of slices: the limit on the %s is %.1f GB", size / 1e9, device.type, limit / 1e9)
-    return Streamed(images, targets, device)
+    return Streamed(images, targets, device, pixels)
 
 
-def load_labels(labels: Array, device: torch.device, resident_gb: float | None) -> Feed:
+def load_labels(labels: Array, pixels: int, device: torch.device, resident_gb: float | None) -> Feed:
     """Label maps (N, H, W) uint8 without images, which a :class:`headstart.training.synthesis.Synthesis` makes of them.
 
-    Its batches have images of no pixels, (B, 1, 0, 0). ``device`` and ``resident_gb``: see :func:`load`.
+    Its batches have images of no pixels, (B, 1, 0, 0). ``pixels``: those of an image that is made. ``device`` and
+    ``resident_gb``: see :func:`load`.
     """
-    return load(np.empty((len(labels), 0, 0), np.uint16), labels, device, resident_gb)
+    return load(np.empty((len(labels), 0, 0), np.uint16), labels, device, resident_gb, pixels)
 
 
 def to_device(array: Array, device: torch.device) -> torch.Tensor:

@@ -67,7 +67,7 @@ def predict(
     Parameters
     ----------
     model
-        Put in evaluation mode for the call, and back into its mode afterwards.
+        Put in evaluation mode for the call, and back into its mode afterwards. Its layout is kept.
     images
         (N, H, W) uint16.
     postprocess
@@ -88,7 +88,7 @@ def predict(
     postprocess = postprocess or _most_likely
     chosen = choose_device(device)
     precision = choose_precision(precision, chosen)
-    model.to(chosen, memory_format=torch.channels_last)
+    model.to(chosen)
     training = model.training
     model.eval()
     parts = []

@@ -17,7 +17,7 @@ from headstart.training import distributed, optimisers, plateau
 from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.cuda_graphs import Graphs
-from headstart.training.devices import autocast, choose_precision
+from headstart.training.devices import autocast, choose_precision, memory_format
 from headstart.training.feed import Batch, Feed
 from headstart.training.settings import TrainingSettings
 from headstart.training.synthesis import Synthesis
@@ -93,7 +93,7 @@ class Trainer:
         self._device = slices.device
         self._precision = choose_precision(settings.precision, self._device)
         on_gpu = self._device.type == "cuda"
-        model.to(self._device, memory_format=torch.channels_last)
+        model.to(self._device, memory_format=memory_format(self._device, settings.batch_size * slices.pixels))
         self._network = distributed.wrap_ddp(model)
         adam = optimisers.adam(settings, self._device)
         self._steps_per_epoch = len(_batches(len(self._rows), settings.batch_size, seed))
