@@ -13,7 +13,7 @@
 # make lock          resolve envs/requirements.in and envs/publish.in again
 # make bench         time and memory of each stage of a finished study
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
-# make bench-lesions, bench-scaling, bench-training, bench-augmentation
+# make bench-lesions, bench-scaling, bench-training, bench-layout, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
 # make bench-forecast   how often forecasts of labelled scans hold, in simulations and on measured learning curves
 # make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
@@ -138,7 +138,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-lesions bench-scaling bench-training: bench-%: setup
+bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-layout bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-head-start: setup

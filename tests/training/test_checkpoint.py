@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import itertools
 import os
@@ -5,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.loop import train, train_together
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Segmentation
-from headstart.training.trainer import Trainer
+from headstart.training.trainer import DivergedError, Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = small.training(3, batch_size=3, warm_up=0.5, norms="reestimated", precision="float32")
@@ -184,6 +186,7 @@ def test_a_state_is_due_after_the_interval(tmp_path, monkeypatch):
 def test_a_full_disk_is_reported_and_the_older_state_is_intact(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "state", "one", 0)
     checkpoint.write({"step": 1})
+    checkpoint.close()
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -192,8 +195,78 @@ def test_a_full_disk_is_reported_and_the_older_state_is_intact(tmp_path, monkeyp
     monkeypatch.setattr(job.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 0}))
     with pytest.raises(UserError, match=r"the disk is full: .*state could not be written; free some space"):
         checkpoint.write({"step": 2})
+        checkpoint.close()
     assert checkpoint.read(CPU) == {"step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_state_is_that_of_the_moment_though_it_is_written_while_the_training_goes_on(tmp_path, monkeypatch):
+    checkpoint, weights, may_write = Checkpoint(tmp_path / "state", "one", 0), torch.ones(3), threading.Event()
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda *arguments: may_write.wait(60) and save(*arguments))
+    checkpoint.write({"model": {"weights": weights}})
+    weights.zero_()
+    assert not checkpoint.path.exists()
+    may_write.set()
+    assert checkpoint.read(CPU)["model"]["weights"].tolist() == [1, 1, 1]
+
+
+def test_a_training_ends_when_its_last_state_is_on_the_disk(tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda *arguments: (time.sleep(0.2), save(*arguments)))
+    ended(trainer("segmentation", Checkpoint(tmp_path / "state", "one", 60)))
+    assert (tmp_path / "state").exists()
+
+
+class Stream:
+    """A stand-in for a CUDA stream, which notes in ``events`` when it is entered and left, and who waits for it."""
+
+    def __init__(self, name, events):
+        self.name, self.events = name, events
+
+    def wait_stream(self, other):
+        self.events.append(f"{self.name} waits for {other.name}")
+
+    @contextlib.contextmanager
+    def entered(self):
+        self.events.append("in")
+        yield
+        self.events.append("out")
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Gives a training a stream of its own, as on a GPU; the list of what happens."""
+    events = []
+    own, default = Stream("own", events), Stream("default", events)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream.entered() if stream else contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: default)
+    monkeypatch.setattr(Checkpoint, "write", lambda *_: events.append("write"))
+
+    def on_stream(training):
+        training._stream = own
+        return training
+
+    return on_stream, events
+
+
+def test_states_are_copied_on_the_stream_of_the_training_which_the_caller_waits_for(tmp_path, streamed):
+    on_stream, events = streamed
+    list(on_stream(trainer("segmentation", Checkpoint(tmp_path / "state", "one", 0))).run())
+    inside = [events[:place].count("in") - events[:place].count("out") for place in range(len(events))]
+    written = [place for place, event in enumerate(events) if event == "write"]
+    assert len(written) == 7  # six steps, and the end
+    assert {inside[place] for place in written} == {1}
+    assert (events[0], events[-1]) == ("own waits for default", "default waits for own")
+
+
+def test_a_caller_waits_for_the_weights_that_a_diverged_training_puts_back(streamed):
+    on_stream, events = streamed
+    training = on_stream(trainer("segmentation"))
+    training._task.loss = lambda output, *_: output.sum() * torch.nan
+    with pytest.raises(DivergedError, match="diverged in epoch 1"):
+        list(training.run())
+    assert events[-1] == "default waits for own"
 
 
 @pytest.mark.parametrize("length", [{"epochs": 3}, {"epochs": None, "steps": 6}], ids=["epochs", "steps"])

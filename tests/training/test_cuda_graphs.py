@@ -45,14 +45,15 @@ class Learner:
 @pytest.fixture
 def recorded(monkeypatch):
     """Imitated CUDA graphs: recording a step changes nothing, replaying it reads the recorded input tensors."""
-    learner = Learner()
+    learner, pools = Learner(), []
 
     class Graph:
         def replay(self):
             learner.step(*self.arguments)
 
     @contextlib.contextmanager
-    def recording(graph, stream, capture_error_mode):
+    def recording(graph, pool, stream, capture_error_mode):
+        pools.append(pool)
         kept = [tensor.clone() for tensor in learner.tensors()]
         step = learner.step
 
@@ -69,8 +70,10 @@ def recorded(monkeypatch):
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", recording)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
     calls = Graphs(learner.step, learner.tensors)
-    return learner, calls
+    yield learner, calls
+    assert len(set(pools)) == 1  # all recordings share their memory
 
 
 def test_replayed_steps_equal_plain_steps(recorded):

@@ -1,12 +1,16 @@
 """Which device and layout a training takes."""
 
+import contextlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import small
 import torch
 
 from headstart.job import UserError
-from headstart.training import devices, loop, outputs
+from headstart.training import devices, leases, loop, outputs
 from headstart.training.tasks import Segmentation
 
 
@@ -48,8 +52,8 @@ def test_a_device_that_is_named_is_taken(driver, monkeypatch):
 @pytest.mark.parametrize(
     ("device", "pixels", "layout"),
     [
-        ("cpu", 8 * 64**2, torch.contiguous_format),
-        ("cpu", 8 * 64**2 + 1, torch.channels_last),
+        ("cpu", 4 * 64**2, torch.contiguous_format),
+        ("cpu", 4 * 64**2 + 1, torch.channels_last),
         ("cuda", 4 * 64**2, torch.channels_last),
     ],
 )
@@ -65,3 +69,87 @@ def test_a_network_keeps_its_layout_through_training_and_validation(size, layout
     settings = small.training(2, batch_size=4, precision="float32")
     loop.train(model, small.resident(images, labels), task, settings, 1, validation=validation)
     assert model.encoder.layer4[0].conv2.weight.is_contiguous(memory_format=layout)
+
+
+@pytest.fixture
+def gpus(tmp_path, monkeypatch):
+    """A machine with three GPUs, as torch shows them, and no lock held."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: type("Properties", (), {"uuid": f"a-{number}"})
+    )
+    monkeypatch.setattr(leases.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(leases, "_held", {})
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+LOCKING = """
+import fcntl, sys
+files = [open(path) for path in sys.argv[1:]]
+for file in files:
+    fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def another_job(folder, numbers):
+    """Another process that holds the locks of these GPUs, and is killed at the end."""
+    paths = [folder / f"headstart-gpu-a-{number}.lock" for number in numbers]
+    for path in paths:
+        path.touch(mode=0o444)  # as another user's file
+    command = [sys.executable, "-c", LOCKING, *map(str, paths)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        yield
+        process.kill()
+
+
+def test_jobs_beside_each_other_take_different_gpus(gpus, caplog):
+    with another_job(gpus, [0, 1]):
+        assert devices.choose_device() == torch.device("cuda", 2)
+        assert devices.choose_device() == torch.device("cuda", 2)
+        assert not caplog.records
+        with caplog.at_level("INFO", logger="headstart"):
+            assert leases.lease(2) == [2, 0]
+        assert "other jobs use this machine's GPUs too; snakemake --resources gpu=3 limits them" in caplog.text
+
+
+def test_a_gpu_is_free_once_its_job_is_killed(gpus):
+    with another_job(gpus, [0]):
+        pass
+    assert devices.choose_device() == torch.device("cuda", 0)
+
+
+def test_processes_that_share_a_training_see_the_gpus_that_are_free(gpus, monkeypatch):
+    with another_job(gpus, [1]):
+        numbers = leases.lease(2)
+    assert leases.identifiers(numbers) == "0,2"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-x, GPU-y,7")
+    assert leases.identifiers(numbers) == "GPU-x,7"
+
+
+def test_more_gpus_than_there_are_end_in_a_sentence(gpus):
+    with pytest.raises(UserError, match=r"pretrain.gpus is 4, but the job sees 3 GPUs; lower it"):
+        leases.lease(4)
+
+
+def test_an_operation_without_deterministic_kernel_ends_in_a_sentence():
+    refused = "put_ does not have a deterministic implementation, but you set 'torch.use_deterministic_algorithms'"
+    mode = (torch.device("cpu"), "float32", True)
+    sentence = "^put_ gives other bytes each time .* set training.deterministic to false"
+    with pytest.raises(UserError, match=sentence), devices.deterministic_mode(*mode):
+        raise RuntimeError(refused)
+    with pytest.raises(RuntimeError, match="something else"), devices.deterministic_mode(*mode):
+        raise RuntimeError("something else")
+
+
+def test_a_gpu_that_is_to_be_deterministic_refuses_what_is_not(monkeypatch):
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: contextlib.nullcontext())
+    with devices.deterministic_mode(torch.device("cuda"), "float32", True):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()

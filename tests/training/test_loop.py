@@ -1,3 +1,4 @@
+import functools
 import logging
 import math
 
@@ -12,6 +13,7 @@ from headstart.job import UserError
 from headstart.networks.architectures import Segmenter
 from headstart.seeds import seed_for
 from headstart.training import devices, loop, trainer
+from headstart.training.checkpoint import Checkpoint
 from headstart.training.tasks import Segmentation
 
 SMALL = small.architecture()
@@ -272,6 +274,29 @@ def test_each_epoch_is_one_line_in_the_log(caplog):
     assert lines[0].startswith("epoch 1/2: loss ")
     assert "validation 0.500" in lines[0]
     assert lines[1].endswith("0 s left")
+
+
+def test_a_training_that_diverges_ends_itself_and_not_those_beside_it(tmp_path, caplog):
+    images, labels = squares(8)
+    settings = small.training(2, batch_size=4, precision="float32")
+    slices, states = small.resident(images, labels), [tmp_path / str(number) for number in range(3)]
+
+    def start(number):
+        task = Segmentation(WEIGHTS)
+        if number == 1:
+            task.loss = lambda output, *_: output.sum() * math.nan
+        return trainer.Trainer(
+            small_model(), slices, task, settings, number, checkpoint=Checkpoint(states[number], "one", 60)
+        )
+
+    trainings = [functools.partial(start, number) for number in range(3)]
+    ended = loop.train_together(trainings, slices.device, settings, 1)
+    assert len(next(ended).history) == 2
+    with pytest.raises(trainer.DivergedError, match="diverged in epoch 1"):
+        next(ended)
+    assert [path.exists() for path in states] == [True, False, True]  # the third goes on from its end
+    assert list(start(2).run()) == []
+    assert "diverged in epoch 1" in caplog.text
 
 
 def test_divergence_stops_with_a_remedy():

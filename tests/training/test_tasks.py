@@ -74,7 +74,7 @@ def test_a_batch_without_any_class_has_loss_0():
 
 def test_the_generators_loss_worked_by_hand():
     task = AutoEncoding(SMALL, 1)
-    task.prepare(torch.device("cpu"), torch.optim.Adam)
+    task.prepare(torch.device("cpu"), "float32", torch.optim.Adam)
     for parameter in task.discriminator.parameters():
         parameter.data.zero_()  # every answer is 0: even odds, with a loss of log 2
     images, output = torch.zeros(2, 1, 32, 32), torch.full((2, 1, 32, 32), 0.25)
@@ -83,7 +83,7 @@ def test_the_generators_loss_worked_by_hand():
 
 def test_the_steps_of_generator_and_discriminator_do_not_change_each_other():
     task = AutoEncoding(SMALL, 1)
-    task.prepare(torch.device("cpu"), torch.optim.SGD)
+    task.prepare(torch.device("cpu"), "float32", torch.optim.SGD)
     images = torch.rand(2, 1, 32, 32)
     output = torch.rand(2, 1, 32, 32, requires_grad=True)
     before = [parameter.clone() for parameter in task.discriminator.parameters()]
@@ -96,12 +96,23 @@ def test_the_steps_of_generator_and_discriminator_do_not_change_each_other():
     assert any(not torch.equal(old, new) for old, new in zip(before, task.discriminator.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_discriminator_computes_in_the_precision_of_the_study(precision):
+    task, seen = AutoEncoding(SMALL, 1), []
+    task.prepare(torch.device("cpu"), precision, torch.optim.SGD)
+    task.discriminator.layers[0].register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    images, output = torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32, requires_grad=True)
+    assert task.loss(output, images, None).dtype == torch.float32
+    task.after_step(output, images)
+    assert seen == [getattr(torch, precision)] * 2
+
+
 def test_the_discriminators_learning_rate_follows_the_schedule():
     made = []
 
     class Spied(AutoEncoding):
-        def prepare(self, device, optimiser):
-            made.extend(super().prepare(device, optimiser))
+        def prepare(self, *arguments):
+            made.extend(super().prepare(*arguments))
             return made
 
     task = Spied(SMALL, 1)

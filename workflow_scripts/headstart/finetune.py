@@ -14,7 +14,7 @@ from headstart.slices import store
 from headstart.training import feed
 from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.devices import choose_device
+from headstart.training.devices import choose_device, kind_of_device
 from headstart.training.loop import train_together
 from headstart.training.losses import median_frequency_weights
 from headstart.training.settings import TrainingSettings
@@ -127,13 +127,16 @@ def finetune(
         yield trainer.model.cpu().eval(), trainer.history
 
 
-def resumable(training_set: TrainingSet, metadata: Mapping, code: str, state: str, minutes: float) -> TrainingSet:
+def resumable(
+    training_set: TrainingSet, metadata: Mapping, code: str, state: str, minutes: float, *, device: str = "auto"
+) -> TrainingSet:
     """A training set with a checkpoint in the file ``state`` (:class:`headstart.training.checkpoint.Checkpoint`).
 
     ``metadata``: what ``model.json`` will say of the model; ``code``: a hash of the code. A state belongs to the
-    training with these alone.
+    training with these alone, on the same kind of device in the same precision.
     """
-    return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code), minutes))
+    kind = kind_of_device(metadata["training"]["precision"], choose_device(device))
+    return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code, kind), minutes))
 
 
 def metadata(

@@ -80,7 +80,7 @@ class Labelling(Task):
 
     @override
     def prepare(
-        self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
+        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.weights = [weights.to(device) for weights in self.weights]
         return []

@@ -21,7 +21,7 @@ from headstart.slices import store
 from headstart.training import distributed, feed, outputs
 from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.devices import choose_device, choose_precision
+from headstart.training.devices import choose_device, choose_precision, kind_of_device
 from headstart.training.loop import train
 from headstart.training.settings import TrainingSettings
 from headstart.training.source_tasks import SourceTaskSpec
@@ -29,6 +29,9 @@ from headstart.training.synthesis import Synthesis, synthesis
 from headstart.training.trainer import DivergedError
 
 Paths = Sequence[store.Slices]
+
+# Parts of the description of a pre-training on which its result does not depend; contents of files are compared.
+_CHANGES_NOTHING = {"images", "targets", "start", "state", "minutes", "encoder", "resident_gb"}
 
 
 @dataclass(frozen=True)
@@ -204,8 +207,9 @@ def run(description: Mapping, device: str = "auto") -> None:
     data = store.fingerprint([*image_paths, *target_paths])
     given = description["start"]
     start = Start(**given, expects=description["expects"]) if given else None
-    depends = {**description, "processes": distributed.world_size(), "start_sha256": start and start.hashes()}
-    identity = identity_of(depends, data)
+    decides = {key: value for key, value in description.items() if key not in _CHANGES_NOTHING}
+    kind = kind_of_device(settings.training.precision, choose_device(device))
+    identity = identity_of(decides, data, start and start.hashes(), distributed.world_size(), kind)
     checkpoint = Checkpoint(description["state"], identity, description["minutes"])
     encoder = Path(description["encoder"])
     try:

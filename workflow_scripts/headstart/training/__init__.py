@@ -31,7 +31,8 @@ Modules, from the outside in:
 - ``feed``: slices in the device's memory, or streamed from disk
 - ``augment``: random changes of slices, of where things are (``warp``) and of how bright they are (``intensity``)
 - ``synthesis``: images made of label maps in each step, for trainings without scans
-- ``devices``: device, precision and determinism; ``cuda_graphs``: a training step as CUDA graphs
+- ``devices``: device, layout, precision and determinism; ``leases``: which GPU of a machine; ``cuda_graphs``: a
+  training step as CUDA graphs
 - ``distributed``: one training in several processes, one per GPU
 - ``checkpoint``: the state of a training that was interrupted
 - ``speed``: how fast a study's networks train on this machine

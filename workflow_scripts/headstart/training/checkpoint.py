@@ -9,6 +9,7 @@ import io
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -23,7 +24,8 @@ class Checkpoint:
     """Keeps the state of one training in ``path``, at most once every ``minutes`` (0: after every step).
 
     ``identity``: a hash of all that the training depends on (data, settings, seed, code), see :func:`identity_of`. The
-    state of a training with another identity is not used.
+    state of a training with another identity is not used. A state is copied at once and written by a thread, while the
+    training goes on; :meth:`close` waits for it.
     """
 
     def __init__(self, path: str | os.PathLike, identity: str, minutes: float) -> None:
@@ -31,22 +33,38 @@ class Checkpoint:
         self._identity = identity
         self._seconds = 60 * minutes
         self._last = time.monotonic()
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future | None = None
 
     def due(self) -> bool:
         """Whether enough time has passed to write the state again."""
         return time.monotonic() - self._last >= self._seconds
 
     def write(self, state: Mapping) -> None:
-        """Write a state: tensors, numbers and text in mappings and lists. It replaces the previous one atomically."""
+        """Write a state: tensors, numbers and text in mappings and lists. It replaces the previous one atomically.
+
+        Tensors of a GPU are copied on the current stream. Raises what went wrong with the previous state.
+        """
+        self.close()
+        self._writing = self._thread.submit(self._save, _copied(state))
+        self._last = time.monotonic()
+
+    def close(self) -> None:
+        """Wait until the last state is on the disk; raises :class:`headstart.job.UserError` if the disk is full."""
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
+
+    def _save(self, state: Mapping) -> None:
         buffer = io.BytesIO()
         torch.save({"identity": self._identity, "state": state}, buffer)
         content = buffer.getbuffer()
         with atomic(self.path) as partial, open(partial, "wb") as file:
             file.writelines((_MAGIC, hashlib.sha256(content).digest(), content))
-        self._last = time.monotonic()
 
     def read(self, device: torch.device) -> dict | None:
         """The state on ``device``; None, with a warning in the log, if there is no usable one."""
+        self.close()
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -63,6 +81,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the state, once the results of the training are written."""
+        self.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -70,3 +89,14 @@ def identity_of(*parts: object) -> str:
     """Hash of everything that determines the result of a training."""
     text = "\x1f".join(repr(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _copied(state: object) -> object:
+    """A state with copies of its tensors, on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu() if state.is_cuda else state.detach().clone()
+    if isinstance(state, Mapping):
+        return {key: _copied(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(map(_copied, state))
+    return state

@@ -4,6 +4,7 @@ Launching the thousand small kernels of a step one by one takes longer than runn
 most two sizes, so two graphs are enough and nothing is padded: a replayed step computes what the plain step computes.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import torch
@@ -12,6 +13,22 @@ Step = Callable[[torch.Tensor, torch.Tensor | None, int], None]
 
 # Steps before a recording: libraries choose and set up their kernels during the first ones.
 _WARM_UP = 3
+
+
+@contextlib.contextmanager
+def between(stream: torch.cuda.Stream | None, device: torch.device) -> Iterator[None]:
+    """Let the work on a stream begin after that of the caller's stream, and the caller's go on after it; None: neither.
+
+    Streams do not wait for each other by themselves: without this the caller could read weights that are still trained.
+    """
+    if stream is None:
+        yield
+        return
+    stream.wait_stream(torch.cuda.current_stream(device))
+    try:
+        yield
+    finally:
+        torch.cuda.current_stream(device).wait_stream(stream)
 
 
 class Graphs:
@@ -25,6 +42,8 @@ class Graphs:
     def __init__(self, step: Step, tensors: Callable[[], Iterator[torch.Tensor]]) -> None:
         self._step = step
         self._tensors = tensors
+        # One pool of memory for both graphs, which never run at once, and keep nothing between replays.
+        self._pool = torch.cuda.graph_pool_handle()
         self._recorded: dict[int, tuple[torch.cuda.CUDAGraph, list[torch.Tensor]]] = {}
 
     def __call__(self, images: torch.Tensor, targets: torch.Tensor | None, slices: int) -> None:
@@ -51,6 +70,7 @@ class Graphs:
                 tensor.zero_()
         graph = torch.cuda.CUDAGraph()
         # "thread_local": threads that read slices ahead still pin memory while this one records.
-        with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
+        stream = torch.cuda.current_stream()
+        with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
             self._step(*arguments)
         return graph, inputs

@@ -7,18 +7,22 @@ from collections.abc import Iterator
 import torch
 
 from headstart.job import UserError
+from headstart.training import leases
 
 # What stands in CUDA_VISIBLE_DEVICES where no GPU is wanted; each of Nvidia's drivers has this file.
 _NO_GPU = ("", "-1", "NoDevFiles")
 _DRIVER = "/dev/nvidiactl"
 # Pixels of a batch up to which a processor takes contiguous tensors (benchmarks/layout.tsv).
-_SMALL_BATCH = 2**15
+_SMALL_BATCH = 2**14
+# What torch says of an operation without deterministic kernel.
+_NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 
 def choose_device(device: str = "auto") -> torch.device:
     """The device for "auto" (a CUDA GPU if there is one, else the CPU) or for the name of a torch device.
 
-    Raises :class:`UserError` if CUDA_VISIBLE_DEVICES (numbers or UUIDs) names no GPU of a machine that has some: a long
+    Of several GPUs it is one that no other job uses, see :func:`headstart.training.leases.lease`. Raises
+    :class:`UserError` if CUDA_VISIBLE_DEVICES (numbers or UUIDs) names no GPU of a machine that has some: a long
     training must not move to the CPU unnoticed.
     """
     if device == "auto":
@@ -29,6 +33,10 @@ def choose_device(device: str = "auto") -> torch.device:
                 f"CUDA_VISIBLE_DEVICES is {visible!r}, and torch finds no such GPU here; correct it (nvidia-smi -L "
                 "lists the GPUs), or set it to an empty value to train on the processor."
             )
+        if device == "cuda":
+            (number,) = leases.lease(1)
+            torch.cuda.set_device(number)
+            return torch.device("cuda", number)
     return torch.device(device)
 
 
@@ -46,6 +54,11 @@ def choose_precision(precision: str, device: torch.device) -> str:
     abilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older versions of torch
     fast = abilities.get("avx512_bf16") and not str(abilities.get("cpu_name", "")).startswith("Intel")
     return "bfloat16" if abilities.get("amx_bf16") or fast else "float32"
+
+
+def kind_of_device(precision: str, device: torch.device) -> tuple[str, str]:
+    """Kind of device, and the precision that is chosen for it: a training goes on only where these are the same."""
+    return device.type, choose_precision(precision, device)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -67,9 +80,11 @@ def memory_format(device: torch.device, pixels: int) -> torch.memory_format:
 def deterministic_mode(device: torch.device, precision: str, deterministic: bool) -> Iterator[None]:
     """Set how torch computes, and restore its settings and random generators afterwards.
 
-    ``deterministic``: on a GPU, use kernels that give the same bytes each time, with a warning for operations that have
-    none; if False, cuDNN tries its kernels and takes the fastest. On the CPU all kernels are deterministic.
-    ``precision``: "tf32" lets a GPU round the factors of float32 products to 10 bits; no other value does.
+    ``deterministic``: on a GPU, use kernels that give the same bytes each time; if False, cuDNN tries its kernels and
+    takes the fastest. On the CPU all kernels are deterministic. ``precision``: "tf32" lets a GPU round the factors of
+    float32 products to 10 bits; no other value does.
+
+    Raises :class:`UserError` for an operation that has no deterministic kernel.
     """
     on_gpu = device.type == "cuda"
     if on_gpu:
@@ -79,12 +94,20 @@ def deterministic_mode(device: torch.device, precision: str, deterministic: bool
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     kept = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.use_deterministic_algorithms(deterministic or not on_gpu, warn_only=on_gpu)
+        torch.use_deterministic_algorithms(deterministic or not on_gpu)
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
         matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
         cudnn.benchmark = on_gpu and not deterministic
         try:
             yield
+        except RuntimeError as error:
+            if _NOT_DETERMINISTIC not in str(error):
+                raise
+            operation = str(error).split(_NOT_DETERMINISTIC)[0].strip()
+            raise UserError(
+                f"{operation} gives other bytes each time on this device; set training.deterministic to false, or "
+                "train on a processor."
+            ) from error
         finally:
             torch.set_deterministic_debug_mode(mode)
             torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -20,6 +20,7 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from headstart.job import UserError, logger
+from headstart.training import leases
 
 # Prefix by which a worker process marks the message of a UserError on standard error.
 _USER_ERROR = "headstart: "
@@ -117,6 +118,8 @@ def launch(module: str, description: Mapping, count: int) -> None:
         file.write_text(json.dumps(description), encoding="utf-8")
         package = str(Path(__file__).parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
+        if torch.cuda.is_available():
+            environment["CUDA_VISIBLE_DEVICES"] = leases.identifiers(leases.lease(count))
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         command = [*torchrun, "-m", module, str(file)]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:

@@ -19,11 +19,14 @@ from headstart.slices.store import SCALE, SliceArray
 Array = np.ndarray | SliceArray
 Batch = tuple[torch.Tensor, torch.Tensor | None]
 
-# Batches that are read ahead of the one in training.
-_AHEAD = 3
+# Batches that are read ahead of the one in training, and threads that read them.
+_AHEAD = 8
+_READERS = 4
 # Slices that are copied to a device at once.
 _PIECE = 1024
 _CPU_BYTES = 4e9
+# Memory of a GPU that is left for a training: the paper's networks take 4 to 10 GB at batches of 32.
+_TRAINING_BYTES = 12e9
 
 
 class Resident:
@@ -45,7 +48,7 @@ class Resident:
 
 
 class Streamed:
-    """Slices that a thread reads from disk, a few batches ahead, and copies to the device through pinned memory."""
+    """Slices that threads read from disk, a few batches ahead, and copy to the device through pinned memory."""
 
     def __init__(self, images: Array, targets: Array | None, device: torch.device, pixels: int | None = None) -> None:
         self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
@@ -56,7 +59,7 @@ class Streamed:
 
     def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
         """One batch for each tensor of slice numbers, in order."""
-        with ThreadPoolExecutor(1) as reader:
+        with ThreadPoolExecutor(_READERS) as reader:
             waiting = deque()
             for batch in numbers:
                 waiting.append(reader.submit(self._read, batch.numpy()))
@@ -89,8 +92,9 @@ def load(
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them.
     ``pixels``: of an image as a network sees it; None: those of the images.
-    ``resident_gb`` None stands for half of a GPU's free memory, or 4 GB on the CPU, where streaming reads from the
-    disk's cache at little cost. Raises ValueError if there are not as many targets as images.
+    ``resident_gb`` None stands for a GPU's free memory but 12 GB, which a training takes at most, or half of it if that
+    is more; on the CPU for 4 GB, where streaming reads from the disk's cache at little cost. Raises ValueError if there
+    are not as many targets as images.
     """
     if targets is not None and len(images) != len(targets):
         raise ValueError(f"there are {len(images)} images, but targets for {len(targets)}")
@@ -132,4 +136,7 @@ def _as_tensor(array: np.ndarray) -> torch.Tensor:
 
 def _default_bytes(device: torch.device) -> float:
     """Limit of the bytes of resident slices if the study sets none."""
-    return torch.cuda.mem_get_info(device)[0] / 2 if device.type == "cuda" else _CPU_BYTES
+    if device.type != "cuda":
+        return _CPU_BYTES
+    free = torch.cuda.mem_get_info(device)[0]
+    return max(free / 2, free - _TRAINING_BYTES)

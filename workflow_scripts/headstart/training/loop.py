@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from headstart.job import logger
 from headstart.training import feed
 from headstart.training.devices import autocast, choose_device, choose_precision, deterministic_mode
 from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Task
-from headstart.training.trainer import Trainer
+from headstart.training.trainer import DivergedError, Trainer
 
 _ENDED = object()
 
@@ -36,8 +37,11 @@ def train_together(
     On a GPU up to ``runs_per_gpu`` of them run at once, as far as they fit in its memory, one step of each in turn:
     each queues its steps on its own stream, because the steps of a small network do not fill a large GPU. On a CPU
     they run one after the other. The results are the same.
+
+    Raises the :class:`headstart.training.trainer.DivergedError` of the first that diverges, after all others have ended
+    and kept their states.
     """
-    waiting, running, ended = deque(enumerate(trainings)), {}, {}
+    waiting, running, ended, diverged = deque(enumerate(trainings)), {}, {}, []
     at_once = runs_per_gpu if device.type == "cuda" else 1
     with deterministic_mode(device, choose_precision(settings.precision, device), settings.deterministic):
         for number in range(len(trainings)):
@@ -47,10 +51,19 @@ def train_together(
                     trainer = start()
                     running[key] = trainer, trainer.run()
                 for key, (trainer, steps) in list(running.items()):
-                    if next(steps, _ENDED) is _ENDED:
-                        ended[key] = trainer
-                        del running[key]
-            yield ended.pop(number)
+                    try:
+                        if next(steps, _ENDED) is not _ENDED:
+                            continue
+                    except DivergedError as error:
+                        logger.warning("%s", error)
+                        diverged.append(error)
+                    ended[key] = trainer
+                    del running[key]
+            trainer = ended.pop(number)
+            if not diverged:
+                yield trainer
+    if diverged:
+        raise diverged[0]
 
 
 def predict(
@@ -92,7 +105,7 @@ def predict(
     training = model.training
     model.eval()
     parts = []
-    with torch.inference_mode(), autocast(chosen, precision):
+    with deterministic_mode(chosen, precision, True), torch.inference_mode(), autocast(chosen, precision):
         for start in range(0, len(images), batch_size):
             chunk = feed.to_device(images[start : start + batch_size], chosen)
             parts.append(postprocess(model(feed.as_input(chunk))).cpu().numpy())

@@ -78,7 +78,7 @@ def measure(
         "runs_per_gpu": runs,
         "images_per_s": settings.batch_size / step,
         "start_s": first - runs * step,
-        "device_mib": torch.cuda.max_memory_allocated(chosen) / 2**20 if on_gpu else np.nan,
+        "device_mib": torch.cuda.max_memory_reserved(chosen) / 2**20 if on_gpu else np.nan,
         "host_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -3,6 +3,7 @@
 A task defines the loss and the score. The task of a source also defines the network that follows the encoder.
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ from headstart.networks.architectures import Architecture, Classifier, Segmenter
 from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
 from headstart.training import distributed, losses
+from headstart.training.devices import autocast
 
 # Images and targets of a batch after a change, drawn from a generator on the CPU.
 Change = Callable[[torch.Tensor, torch.Tensor | None, torch.Generator], tuple[torch.Tensor, torch.Tensor | None]]
@@ -52,9 +54,12 @@ class Task(ABC):
         """How well predictions (N, ...) fit held-out slices, at best 1; :attr:`measure` is its name."""
 
     def prepare(
-        self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
+        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
-        """Move to a device; returns the task's own optimisers, whose learning rates follow the training's."""
+        """Move to a device; returns the task's own optimisers, whose learning rates follow the training's.
+
+        ``precision``: in which the task's own networks compute, see :func:`headstart.training.devices.autocast`.
+        """
         return []
 
     def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:  # noqa: B027 - most tasks need none
@@ -100,7 +105,7 @@ class Segmentation(SourceTask):
 
     @override
     def prepare(
-        self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
+        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
         self.weights = self.weights.to(device)
         return []
@@ -154,8 +159,9 @@ class AutoEncoding(ImageTask):
 
     @override
     def prepare(
-        self, device: torch.device, optimiser: Callable[..., torch.optim.Optimizer]
+        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
     ) -> list[torch.optim.Optimizer]:
+        self._compute = functools.partial(autocast, device, precision)
         self.discriminator.to(device, memory_format=torch.channels_last).train()
         self._wrapped = distributed.wrap_ddp(self.discriminator)
         self._optimiser = optimiser([{"params": list(self.discriminator.parameters())}])
@@ -166,7 +172,9 @@ class AutoEncoding(ImageTask):
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: None) -> torch.Tensor:
         absolute = losses.absolute(output, images)
         self.discriminator.requires_grad_(False)  # it only judges here; its own step is in after_step
-        fooled = losses.adversarial(self.discriminator(images, output.float()), real=True)
+        with self._compute():
+            judged = self.discriminator(images, output.float())
+        fooled = losses.adversarial(judged, real=True)
         self._add(l1=absolute, gan=fooled)
         return L1_WEIGHT * absolute + GAN_WEIGHT * fooled
 
@@ -174,7 +182,8 @@ class AutoEncoding(ImageTask):
     def after_step(self, output: torch.Tensor, images: torch.Tensor) -> None:
         self.discriminator.requires_grad_(True)
         candidates = torch.cat([images, output.detach().float()])
-        real, generated = self._wrapped(torch.cat([images, images]), candidates).chunk(2)
+        with self._compute():
+            real, generated = self._wrapped(torch.cat([images, images]), candidates).chunk(2)
         loss = (losses.adversarial(real, real=True) + losses.adversarial(generated, real=False)) / 2
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()

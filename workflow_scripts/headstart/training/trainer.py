@@ -1,5 +1,6 @@
 """The training of one network, step by step: the same for every network and task, and the same bytes for one seed."""
 
+import contextlib
 import copy
 import itertools
 import time
@@ -16,7 +17,7 @@ from headstart.seeds import seed_for
 from headstart.training import distributed, optimisers, plateau
 from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
-from headstart.training.cuda_graphs import Graphs
+from headstart.training.cuda_graphs import Graphs, between
 from headstart.training.devices import autocast, choose_precision, memory_format
 from headstart.training.feed import Batch, Feed
 from headstart.training.settings import TrainingSettings
@@ -100,7 +101,7 @@ class Trainer:
         self._total = settings.total_steps(self._steps_per_epoch)
         self._epochs = -(-self._total // self._steps_per_epoch)
         self._optimiser = adam(optimisers.parameter_groups(model, settings.encoder_factor))
-        self._optimisers = [self._optimiser, *task.prepare(self._device, adam)]
+        self._optimisers = [self._optimiser, *task.prepare(self._device, self._precision, adam)]
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._batches_done = 0  # of the current epoch
         self._last_good: Mapping[str, torch.Tensor] = {}
@@ -120,12 +121,13 @@ class Trainer:
         parameters, slices = count_parameters(self.model), len(self._rows)
         logger.info("training %d parameters on %d slices, %s, %s", parameters, slices, self._device, self._precision)
         self._started, self._epochs_before = time.monotonic(), len(self.history)
-        if self._stream:
-            self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        while len(self.history) < self._epochs:
-            yield from self._epoch(len(self.history))
-        if self._writes_state and self._epochs_before < self._epochs:
-            self._checkpoint.write({"history": self.history, "model": self.model.state_dict()})
+        states = contextlib.closing(self._checkpoint) if self._writes_state else contextlib.nullcontext()
+        with between(self._stream, self._device), states:
+            while len(self.history) < self._epochs:
+                yield from self._epoch(len(self.history))
+            if self._writes_state and self._epochs_before < self._epochs:
+                with torch.cuda.stream(self._stream):
+                    self._checkpoint.write({"history": self.history, "model": self.model.state_dict()})
 
     def _epoch(self, epoch: int) -> Iterator[None]:
         with torch.cuda.stream(self._stream):
@@ -141,9 +143,9 @@ class Trainer:
                 images, targets = next(fed)
                 optimisers.set_rate(self._optimisers, self._settings.rate(first + number, self._steps_per_epoch))
                 self._run_step(images, targets, len(batches[number]))
-            self._batches_done = number + 1
-            if self._writes_state and self._checkpoint.due():
-                self._checkpoint.write(self._state())
+                self._batches_done = number + 1
+                if self._writes_state and self._checkpoint.due():
+                    self._checkpoint.write(self._state())  # on the stream: after this step and before the next
             yield
         with torch.cuda.stream(self._stream):
             self._end_epoch(epoch, first + len(batches) - 1, sum(map(len, batches)))
