@@ -231,6 +231,12 @@ def test_training_and_evaluation_need_no_imaging_library():
     subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
 
 
+def test_training_starts_without_the_libraries_that_it_does_not_use():
+    absent = "import sys; sys.modules.update(dict.fromkeys(['monai', 'pandas', 'scipy', 'matplotlib', 'sklearn']))"
+    code = f"{absent}; from headstart import finetune, pretrain, tune"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(headstart.__file__).parents[1], check=True)
+
+
 def test_an_architecture_is_read_from_the_settings_of_a_study():
     network = {"encoder": "resnet18", "latent_channels": 2, "decoder_widths": [8] * 9, "normalisation": "none"}
     unet = Architecture.of({**network, "decoder": "unet", "unet_widths": [4] * 5})

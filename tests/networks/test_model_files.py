@@ -109,7 +109,8 @@ def test_torch_files_are_read_too(tmp_path):
 
 
 def test_versions_name_the_packages_that_compute():
-    assert set(model_files.versions("resnet18")) == {"headstart", "torch", "monai"}
+    assert set(model_files.versions("resnet18")) == {"headstart", "torch"}
+    assert set(model_files.versions("monai/efficientnet-b0")) == {"headstart", "torch", "monai"}
 
 
 CLASSES = ["background", "lesion", "edema"]

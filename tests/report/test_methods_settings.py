@@ -38,7 +38,7 @@ def test_methods_follow_the_configuration():
         "Differences with an adjusted *p* < 0.05",
         "if the confidence interval of its gain lay within ± 0.05",
         "the seed 7",
-        "PyTorch 2.13.0 [Paszke2019]_",
+        "PyTorch 2.13.0 [Paszke2019]_.",
         "Other packages were picsl_greedy 1.4 and SciPy 1.15.",
     ):
         assert said in text, said
@@ -211,6 +211,12 @@ def test_methods_describe_a_unet_its_transfer_and_equal_steps():
         assert said in text, said
     for other in ("latent", "Zamir2018", "epochs on 2"):
         assert other not in text, other
+
+
+def test_methods_name_the_library_of_a_backbone():
+    text = text_of(configured(network={"decoder": "unet", "encoder": "monai/efficientnet-b0"}))
+    assert "the network *efficientnet-b0* of MONAI [Cardoso2022]_" in text
+    assert "PyTorch 2.13.0 [Paszke2019]_ and MONAI 1.6 [Cardoso2022]_." in text
 
 
 def test_methods_describe_the_restoration_of_slices():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from monai.losses import DiceLoss
 from torch.nn import functional
 
 from headstart.job import UserError
@@ -66,6 +67,28 @@ def test_weights_of_classes_counted_from_one_ignore_zeros():
     labels[0, 1, :2] = 2
     # of 8 pixels 4 and 2 are of a class: frequencies 1/2 and 1/4, their median 3/8
     assert losses.median_frequency_weights(labels, 2, first=1).tolist() == pytest.approx([3 / 4, 3 / 2])
+
+
+def test_dice_worked_by_hand():
+    # Of four pixels, two of class 1, which is certain of one of them and of a third: 1 - 2 * 1 / (2 + 2).
+    scores = torch.tensor([[50.0, 0, 50, 0], [0, 50, 0, 50]]).reshape(1, 2, 2, 2)
+    labels = torch.tensor([0, 1, 1, 0], dtype=torch.uint8).reshape(1, 1, 2, 2)
+    assert losses.dice(scores, labels).item() == pytest.approx(0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dice_is_monais_to_the_last_bit(layout):
+    theirs = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+    torch.manual_seed(0)
+    labels = torch.randint(0, 4, (3, 1, 32, 32), dtype=torch.uint8)  # none of the last class
+    found = []
+    for loss in (losses.dice, theirs):
+        torch.manual_seed(1)
+        scores = torch.randn(3, 5, 32, 32).to(memory_format=layout).requires_grad_()
+        value = loss(scores, labels)
+        value.backward()
+        found.append((value, scores.grad))
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
 def test_class_wise_cross_entropy_worked_by_hand():

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from monai.losses import DiceLoss
 from typing_extensions import override
 
 from headstart import images, job
@@ -76,7 +75,6 @@ class Labelling(Task):
             torch.as_tensor(losses.median_frequency_weights(targets[:, k], count), dtype=torch.float32)
             for k, count in enumerate(_CLASSES)
         ]
-        self._dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
 
     @override
     def prepare(
@@ -89,7 +87,7 @@ class Labelling(Task):
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         maps = zip(output.float().split(_CLASSES, dim=1), targets.split(1, dim=1), self.weights, strict=True)
         return sum(
-            losses.cross_entropy(scores, labels[:, 0].long(), weights) + self._dice(scores, labels)
+            losses.cross_entropy(scores, labels[:, 0].long(), weights) + losses.dice(scores, labels)
             for scores, labels, weights in maps
         )
 

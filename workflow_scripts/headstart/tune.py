@@ -7,8 +7,7 @@ that suits another. The choice is made once per target, before any model is eval
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from headstart.finetune import FinetuneSettings, Paths, TrainingSet, finetune
 from headstart.job import UserError, logger, read_table
@@ -17,6 +16,9 @@ from headstart.networks.start import Start
 from headstart.slices import store
 from headstart.training.loop import predict
 from headstart.training.trainer import DivergedError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A training set, and the positions of the scans on which it is validated.
 Draw = tuple[TrainingSet, Sequence[int]]
@@ -82,7 +84,7 @@ def at_rate(settings: FinetuneSettings, learning_rate: float) -> FinetuneSetting
     return replace(settings, training=replace(settings.training, learning_rate=learning_rate))
 
 
-def summary(rows: pd.DataFrame) -> pd.DataFrame:
+def summary(rows: "pd.DataFrame") -> "pd.DataFrame":
     """The mean score of each learning rate, with ``chosen`` true for the best; of equal ones for the lowest.
 
     ``rows``: those of :func:`tries`. A rate with a draw that diverged is not chosen. Raises :class:`UserError` if no
@@ -94,7 +96,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return means.assign(chosen=means.index == means["score"].idxmax())
 
 
-def best(table: pd.DataFrame) -> float:
+def best(table: "pd.DataFrame") -> float:
     """The learning rate that a table of :func:`summary` has chosen."""
     return float(table.loc[table["chosen"], "learning_rate"].item())
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from headstart.evaluate.scores import score_scan
 from headstart.job import atomic
@@ -60,6 +61,7 @@ def score_model(
         If the weights were made for another architecture or other classes.
     """
     model = model_files.load_segmenter(model_path, architecture, {"classes": list(class_names)})
+    model.to(memory_format=torch.channels_last)
     tables, predictions = [], {}
     for scan, (image_path, label_path) in scans.items():
         images, truth = store.gather_pairs([image_path], [label_path])

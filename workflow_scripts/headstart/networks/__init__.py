@@ -1,6 +1,6 @@
 """The networks and their files.
 
-- ``trunks``: encoders; ``backbones``: those of MONAI and timm
+- ``trunks``: encoders, of the blocks in ``resnet``; ``backbones``: those of MONAI and timm
 - ``decoders``: decoders, discriminator and classification heads
 - ``architectures``: the networks that a study makes of them
 - ``model_files``: weights as safetensors, with metadata that describes them

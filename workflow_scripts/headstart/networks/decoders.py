@@ -5,10 +5,10 @@ Those of the paper (section 3.3) take its encoder's latent map; the U-Net's take
 the norm would cancel.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
-from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 
 LEAK = 0.2
@@ -69,11 +69,7 @@ class UNetDecoder(nn.Module):
         self.skips = skips
         beside = [*reversed(channels[:-1]), 1] if skips else [0] * len(widths)
         inputs = [channels[-1], *widths]
-        # Maps are halved and doubled exactly, so that nothing needs padding.
-        self.ups = nn.ModuleList(
-            UpCat(2, *step, act=("LeakyReLU", {"negative_slope": LEAK}), norm="batch", bias=False, is_pad=False)
-            for step in zip(inputs, beside, widths, strict=False)
-        )
+        self.ups = nn.ModuleList(_Up(*step) for step in zip(inputs, beside, widths, strict=False))
         self.scores = nn.Conv2d(widths[-1], classes, 1)
 
     @property
@@ -88,6 +84,24 @@ class UNetDecoder(nn.Module):
         for up, skip in zip(self.ups, reversed(beside), strict=True):
             current = up(current, skip if self.skips else None)
         return self.scores(current)
+
+
+class _Up(nn.Module):
+    """A step of the way up: (B, inputs, H, W), beside a map (B, beside, 2*H, 2*W) -> (B, outputs, 2*H, 2*W).
+
+    The names of its tensors are those of MONAI's ``UpCat``: N for the norm, A for the activation.
+    """
+
+    def __init__(self, inputs: int, beside: int, outputs: int) -> None:
+        super().__init__()
+        halved = inputs // 2
+        self.upsample = _named(deconv=nn.ConvTranspose2d(inputs, halved, 2, stride=2))
+        self.convs = _named(conv_0=_convolution(beside + halved, outputs), conv_1=_convolution(outputs, outputs))
+
+    def forward(self, current: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
+        """The doubled map; None for no map beside it."""
+        doubled = self.upsample(current)
+        return self.convs(doubled if skip is None else torch.cat([skip, doubled], dim=1))
 
 
 class Discriminator(nn.Module):
@@ -145,6 +159,17 @@ def _fully_connected(inputs: int, classes: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(inputs, HIDDEN, bias=False), nn.BatchNorm1d(HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)
     )
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3 x 3 convolution of a U-Net with its norm and activation."""
+    after = _named(N=nn.BatchNorm2d(outputs), A=nn.LeakyReLU(LEAK))
+    return _named(conv=nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), adn=after)
+
+
+def _named(**layers: nn.Module) -> nn.Sequential:
+    """These layers one after the other, under their names."""
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _decoder_layer(kind: str, inputs: int, outputs: int, normalised: bool) -> nn.Sequential:

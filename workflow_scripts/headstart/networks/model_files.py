@@ -114,7 +114,7 @@ def load_layers(decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes
 
 
 def load_segmenter(path: str | os.PathLike, architecture: Architecture, expect: Mapping) -> Segmenter:
-    """The model of a target in ``path``, as the ``model.json`` beside it describes it; its layout is channels last.
+    """The model of a target in ``path``, as the ``model.json`` beside it describes it.
 
     ``expect`` and errors: see :func:`load_state`.
     """
@@ -122,7 +122,7 @@ def load_segmenter(path: str | os.PathLike, architecture: Architecture, expect: 
     others = len(metadata.get("counted_as_background", ()))
     model = architecture.make_segmenter(len(metadata["classes"]), seed=0, others=others)
     load_state(model, path)
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
 def hashes(*paths: str | os.PathLike | None) -> dict[str, str]:
@@ -131,8 +131,12 @@ def hashes(*paths: str | os.PathLike | None) -> dict[str, str]:
 
 
 def versions(encoder: str) -> dict[str, str]:
-    """Versions of the packages on which the result of a training depends; ``encoder``: the name of its backbone."""
-    packages = ("torch", "monai", *(["timm"] if encoder.startswith("timm/") else []))
+    """Versions of the packages on which the result of a training depends.
+
+    ``encoder``: the name of its backbone, ``monai/efficientnet-b0`` for one of another library.
+    """
+    library, of_library, _ = encoder.partition("/")
+    packages = ("torch", library) if of_library else ("torch",)
     return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in packages}}
 
 

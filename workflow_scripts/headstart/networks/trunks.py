@@ -6,9 +6,10 @@ Every trunk has ``channels`` and ``maps``, which is all that a decoder asks of i
 """
 
 import torch
-from monai.networks.nets.resnet import ResNet
 from torch import nn
+from torch.nn import functional
 
+from headstart.networks import resnet
 from headstart.networks.expected_input import Stem
 
 # Type of block, blocks per stage (He 2016, table 1) and channels of the last stage.
@@ -27,7 +28,7 @@ def stage_channels(name: str) -> tuple[int, ...]:
     return (64, *(RESNETS[name][2] // part for part in (8, 4, 2, 1)))
 
 
-class Trunk(ResNet):
+class Trunk(nn.Module):
     """A ResNet without its fully connected layer, for one input channel; parameters are named as in torchvision.
 
     At 256 x 256: image (B, 1, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
@@ -36,24 +37,21 @@ class Trunk(ResNet):
     """
 
     def __init__(self, name: str) -> None:
-        block, blocks, _ = RESNETS[name]
-        super().__init__(
-            block,
-            blocks,
-            [64, 128, 256, 512],
-            spatial_dims=2,
-            n_input_channels=1,
-            conv1_t_stride=2,  # MONAI's default of 1 doubles every map
-            feed_forward=False,
-            bias_downsample=False,
-        )
+        super().__init__()
+        kind, counts, _ = RESNETS[name]
         self.channels = stage_channels(name)
+        self.conv1 = nn.Conv2d(1, self.channels[0], 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(self.channels[0])
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        steps = zip(self.channels[:-1], self.channels[1:], counts, (1, 2, 2, 2), strict=True)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (resnet.layer(kind, *step) for step in steps)
+        resnet.initialise(self)
 
     def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
         """The maps of stem and layers: (B, 1, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
         if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
             raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
-        found = [self.act(self.bn1(self.conv1(images)))]
+        found = [functional.relu(self.bn1(self.conv1(images)), inplace=True)]
         current = self.maxpool(found[0])
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             current = layer(current)

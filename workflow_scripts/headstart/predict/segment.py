@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from headstart import images, job
 from headstart.datasets import intake
@@ -115,6 +116,7 @@ def segment(
 def segment_registered(t1: Volume, model: Segmenter, metadata: Mapping) -> Volume:
     """The classes of a registered scan, uint8 on its grid; 0 in slices that training discarded."""
     slices = store.to_uint16(cut.cut(t1, metadata["size"][0], metadata["discard_mm"]))
+    model.to(memory_format=torch.channels_last)  # the quicker one for many slices at once
     predictions = loop.predict(model, slices, precision=metadata["training"]["precision"], device="cpu")
     return cut.restore(predictions, t1.grid, metadata["discard_mm"])
 

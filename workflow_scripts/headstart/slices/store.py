@@ -6,7 +6,9 @@ N counts axial slices, scan after scan; an index beside each file lists the rang
 excluded).
 """
 
+import csv
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -14,9 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from headstart.job import UserError, atomic, read_table, write_table
+from headstart.job import UserError, atomic, write_text
 
 IMAGE = np.dtype(np.uint16)
 LABEL = np.dtype(np.uint8)
@@ -65,7 +66,11 @@ def write_presence(path: PathLike, array: np.ndarray) -> None:
 def write_index(path: PathLike, subjects: Sequence[str], counts: Sequence[int]) -> None:
     """Write the index of a file of slices: the ``subjects`` in their order, with the number of slices of each."""
     ends = np.cumsum(counts)
-    write_table(path, pd.DataFrame({"subject": list(subjects), "first": ends - counts, "last": ends}))
+    text = io.StringIO()
+    rows = csv.writer(text, csv.excel_tab, lineterminator="\n")
+    rows.writerow(("subject", "first", "last"))
+    rows.writerows(zip(subjects, ends - counts, ends, strict=True))
+    write_text(path, text.getvalue())
 
 
 def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Sequence[str]) -> list[SliceRange]:
@@ -75,8 +80,10 @@ def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Seque
     """
     found = {}
     for index, path in zip(indices, paths, strict=True):
-        for row in read_table(index).itertuples(index=False):
-            found[row.subject] = SliceRange(path, row.first, row.last)
+        # By the csv module: every training reads an index, and pandas alone takes 0.3 s to import.
+        with open(index, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, dialect=csv.excel_tab):
+                found[row["subject"]] = SliceRange(path, int(row["first"]), int(row["last"]))
     for subject in subjects:
         if subject not in found:
             raise UserError(f"{subject} has no slices in {', '.join(map(str, indices))}; delete these and run again.")

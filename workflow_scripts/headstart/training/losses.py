@@ -8,6 +8,8 @@ from headstart.job import UserError
 from headstart.training import distributed
 
 CHUNK = 64
+# Keeps the Dice of a class that a batch lacks defined.
+_SMOOTH = 1e-5
 
 
 def median_frequency_weights(labels: np.ndarray, classes: int, first: int = 0) -> np.ndarray:
@@ -46,6 +48,20 @@ def cross_entropy(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Ten
     losses = functional.cross_entropy(scores.float(), classes, weights, reduction="none", ignore_index=-1)
     taken = weights[classes.clamp(min=0)] * (classes >= 0)
     return distributed.mean(losses.sum(), taken.sum().clamp(min=torch.finfo(torch.float32).tiny))
+
+
+def dice(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Soft Dice loss over the batch, averaged over the classes but the background, a scalar (Isensee 2021).
+
+    ``scores`` (B, C, H, W) before the softmax, ``labels`` (B, 1, H, W), of integers: the index of each pixel's class.
+    """
+    truth = torch.zeros(scores.shape, device=scores.device).scatter_(1, labels.long(), 1)[:, 1:]
+    likely = scores.softmax(dim=1)[:, 1:]
+    common = (likely * truth).sum((0, 2, 3))
+    # In the order of MONAI's DiceLoss, of which the sums are rounded alike.
+    wrong = 0.5 * (likely.sum((0, 2, 3)) - common)
+    missed = 0.5 * (truth.sum((0, 2, 3)) - common)
+    return (1 - (2 * common + _SMOOTH) / (2 * (common + wrong + missed) + _SMOOTH)).mean()
 
 
 def absolute(output: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
