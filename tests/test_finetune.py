@@ -125,6 +125,24 @@ def test_the_loss_is_weighted_by_the_median_frequency_of_these_labels(source, sc
     assert seen == [pytest.approx([8 / 15, 8])]
 
 
+def test_the_labels_of_a_scan_are_counted_once_for_all_training_sets(source, tmp_path, monkeypatch):
+    rng, seen, counted = np.random.default_rng(0), [], []
+    paths = [[tmp_path / f"{kind}{n}.npy" for n in range(3)] for kind in ("image", "labels")]
+    labels = [(rng.random((3, 32, 32)) < chance).astype(np.uint8) for chance in (0.1, 0.2, 0.4)]
+    for image, path, scan in zip(*paths, labels, strict=True):
+        store.write_image(image, rng.random((3, 32, 32)))
+        store.write_labels(path, scan)
+    count = module.class_counts
+    monkeypatch.setattr(module, "class_counts", lambda *each: counted.append(1) or count(*each))
+    observe(monkeypatch, lambda _, task: seen.append(task.weights.tolist()))
+    sets = ([0, 2], [1, 2], [0, 1], [2])
+    tuned(source(1), paths, *(TrainingSet(scans, 1) for scans in sets))
+    assert len(counted) == 3
+    for weights, scans in zip(seen, sets, strict=True):
+        share = np.mean([labels[scan] for scan in scans])
+        assert weights == pytest.approx([0.5 / (1 - share), 0.5 / share])
+
+
 def test_all_of_the_encoder_is_trained_and_the_seed_determines_the_model(source, scan):
     path = source(1)
     (first, history), (again, _), (other, _) = tuned(

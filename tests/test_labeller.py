@@ -116,14 +116,6 @@ def test_the_loss_is_cross_entropy_plus_dice_of_both_maps():
     torch.testing.assert_close(task.loss(output, None, targets), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_score_ignores_backgrounds():
-    targets = np.zeros((1, 2, 4, 4), np.uint8)
-    targets[:, 0, :2], targets[:, 1, :2] = 1, 5
-    predictions = targets.copy()
-    predictions[:, 1, 0] = 0  # half of the structure is missed: IoU 1/2; the tissue: 1
-    assert labeller.Labelling(targets).score(predictions, None, targets) == pytest.approx(0.75)
-
-
 @pytest.mark.parametrize("shape", [(25, 30, 24), (32, 31, 5)])
 def test_slices_are_restored_to_the_volume_that_they_were_cut_from(shape):
     data = np.random.default_rng(0).integers(0, 9, shape).astype(np.uint8)

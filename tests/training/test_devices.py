@@ -65,7 +65,7 @@ def test_small_batches_are_contiguous_on_a_processor(device, pixels, layout):
 def test_a_network_keeps_its_layout_through_training_and_validation(size, layout):
     images, labels = np.zeros((4, size, size), np.uint16), np.zeros((4, size, size), np.uint8)
     model, task = small.architecture().make_segmenter(2, 0), Segmentation(np.ones(2))
-    validation = outputs.validation(task, images, labels, 1, precision="float32")
+    validation = outputs.validation(task, outputs.Slices(images, labels), 1, precision="float32")
     settings = small.training(2, batch_size=4, precision="float32")
     loop.train(model, small.resident(images, labels), task, settings, 1, validation=validation)
     assert model.encoder.layer4[0].conv2.weight.is_contiguous(memory_format=layout)

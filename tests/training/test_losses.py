@@ -1,11 +1,17 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from monai.losses import DiceLoss
 from torch.nn import functional
 
 from headstart.job import UserError
 from headstart.training import losses
+
+
+def weights(labels, classes, first=0):
+    return losses.median_frequency_weights(losses.class_counts(labels, classes, first))
 
 
 def test_median_frequency_weights_worked_by_hand():
@@ -15,27 +21,49 @@ def test_median_frequency_weights_worked_by_hand():
     labels[1, 0, 0] = 2
     # class 0: 5 + 7 pixels of the 16 in two slices = 3/4; class 1: 2 of the 8 in its one slice = 1/4;
     # class 2: 2 of 16 = 1/8; the median is 1/4
-    assert losses.median_frequency_weights(labels, 3).tolist() == pytest.approx([1 / 3, 1, 2])
+    assert weights(labels, 3).tolist() == pytest.approx([1 / 3, 1, 2])
 
 
 def test_a_class_that_never_occurs_has_weight_0_and_does_not_change_the_median():
     labels = np.zeros((1, 2, 4), np.uint8)
     labels[0, 0, :2] = 2
     # frequencies 6/8 and 2/8: the median of two is their mean, 1/2
-    assert losses.median_frequency_weights(labels, 4).tolist() == pytest.approx([2 / 3, 0, 2, 0])
+    assert weights(labels, 4).tolist() == pytest.approx([2 / 3, 0, 2, 0])
 
 
 def test_weights_do_not_depend_on_chunks_or_on_memory_mapping(tmp_path, monkeypatch):
     labels = np.random.default_rng(0).integers(0, 5, (70, 4, 4)).astype(np.uint8)
     np.save(tmp_path / "labels.npy", labels)
-    whole = losses.median_frequency_weights(labels, 5)
+    whole = weights(labels, 5)
     monkeypatch.setattr(losses, "CHUNK", 7)
-    assert np.array_equal(losses.median_frequency_weights(np.load(tmp_path / "labels.npy", mmap_mode="r"), 5), whole)
+    assert np.array_equal(weights(np.load(tmp_path / "labels.npy", mmap_mode="r"), 5), whole)
+
+
+@given(st.data(), st.integers(1, 20), st.integers(0, 2), st.integers(0, 2**32 - 1))
+def test_counts_of_scans_add_up_to_the_weights_of_all_their_slices(data, classes, first, seed):
+    rng = np.random.default_rng(seed)
+    scans = [
+        # Some slices of each scan lack some of the classes.
+        rng.integers(0, rng.integers(1, first + classes + 1, (count, 1, 1)), (count, 3, 5)).astype(np.uint8)
+        for count in data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
+    ]
+    chosen = data.draw(st.lists(st.sampled_from(range(len(scans))), min_size=1))
+    labels = np.concatenate([scans[position] for position in chosen])
+    shown = labels.reshape(len(labels), -1, 1) == np.arange(first, first + classes)
+    pixels, slices = shown.sum((0, 1)), shown.any(1).sum(0)
+    present = pixels > 0
+    assume(present.any())
+    frequency = pixels[present] / (slices[present] * 15)
+    expected = np.zeros(classes)
+    expected[present] = np.median(frequency) / frequency
+    counts = [losses.class_counts(scan, classes, first) for scan in scans]
+    found = losses.median_frequency_weights(sum(counts[position] for position in chosen))
+    assert found.tobytes() == expected.tobytes()
 
 
 def test_a_label_beyond_the_classes_is_refused():
     with pytest.raises(UserError, match=r"contain the value 3 but the target has 3 classes \(0 to 2\)"):
-        losses.median_frequency_weights(np.full((1, 2, 2), 3, np.uint8), 3)
+        losses.class_counts(np.full((1, 2, 2), 3, np.uint8), 3)
 
 
 def test_cross_entropy_worked_by_hand():
@@ -66,7 +94,7 @@ def test_weights_of_classes_counted_from_one_ignore_zeros():
     labels[0, 0] = 1
     labels[0, 1, :2] = 2
     # of 8 pixels 4 and 2 are of a class: frequencies 1/2 and 1/4, their median 3/8
-    assert losses.median_frequency_weights(labels, 2, first=1).tolist() == pytest.approx([3 / 4, 3 / 2])
+    assert weights(labels, 2, first=1).tolist() == pytest.approx([3 / 4, 3 / 2])
 
 
 def test_dice_worked_by_hand():

@@ -16,7 +16,7 @@ from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
 from headstart.training.devices import choose_device, kind_of_device
 from headstart.training.loop import train_together
-from headstart.training.losses import median_frequency_weights
+from headstart.training.losses import class_counts, median_frequency_weights
 from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Segmentation
 from headstart.training.trainer import Trainer
@@ -111,11 +111,12 @@ def finetune(
     images, labels = store.join_pairs(image_paths, label_paths)
     chosen = choose_device(device)
     slices = feed.load(images, labels, chosen, settings.resident_gb)
+    counts = [class_counts(store.read(path), len(settings.classes)) for path in label_paths]
 
     def trainer_of(training_set: TrainingSet, start: Start) -> Trainer:
         encoder = start.make_encoder(architecture, seed_for(training_set.seed, "encoder"))
         rows = np.concatenate([images.rows(position) for position in training_set.scans])
-        task = Segmentation(median_frequency_weights(labels[rows], len(settings.classes)))
+        task = Segmentation(median_frequency_weights(sum(counts[position] for position in training_set.scans)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
         start.load_decoder(model, settings.classes)
         seed = seed_for(training_set.seed, "train")

@@ -15,7 +15,6 @@ from typing_extensions import override
 from headstart import images, job
 from headstart.images import Volume
 from headstart.label.labels import Labels
-from headstart.metrics import overlap
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.seeds import seed_for
@@ -64,16 +63,13 @@ class Labelling(Task):
     The loss of either map is cross-entropy weighted by median frequency plus Dice over the batch without the background
     (Isensee 2021). The smallest structures are a hundredth of a percent of the pixels; without weights they are not
     learned within the epochs that a study can afford. ``targets`` (N, 2, H, W), those to train on: the index of each
-    pixel's value among the values of either map. The score is the mean IoU over the classes of both maps without the
-    backgrounds.
+    pixel's value among the values of either map.
     """
-
-    measure = "mean IoU"
 
     def __init__(self, targets: np.ndarray) -> None:
         self.weights = [
-            torch.as_tensor(losses.median_frequency_weights(targets[:, k], count), dtype=torch.float32)
-            for k, count in enumerate(_CLASSES)
+            torch.as_tensor(losses.median_frequency_weights(counts), dtype=torch.float32)
+            for counts in (losses.class_counts(targets[:, k], classes) for k, classes in enumerate(_CLASSES))
         ]
 
     @override
@@ -90,18 +86,6 @@ class Labelling(Task):
             losses.cross_entropy(scores, labels[:, 0].long(), weights) + losses.dice(scores, labels)
             for scores, labels, weights in maps
         )
-
-    @override
-    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
-        return _most_likely(output)
-
-    @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
-        found = [
-            overlap.counts(predictions[:, k], targets[:, k], count).over_volume().iou("skip")[0, 1:]
-            for k, count in enumerate(_CLASSES)
-        ]
-        return float(np.nanmean(np.concatenate(found)))
 
 
 def train(

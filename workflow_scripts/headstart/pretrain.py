@@ -124,6 +124,10 @@ def pretrain(
     spec, architecture, training, seed = settings.spec, settings.architecture, settings.training, settings.seed
     made = settings.synthesis
     kept, held_out = hold_out(len(image_paths or target_paths), settings.held_out, seed)
+
+    def slices_of(files: Sequence[int]) -> outputs.Slices:
+        return outputs.Slices(*store.join_files(files, image_paths, target_paths), made, seed_for(seed, "rendered"))
+
     images, targets = store.join_files(kept, image_paths, target_paths)
     task = spec.task(made.class_maps(targets) if made else targets, architecture, seed)
     drawn = seed_for(seed, "encoder")
@@ -132,7 +136,7 @@ def pretrain(
     model = task.network(encoder, architecture, size, seed)
     if start:
         start.load_decoder(model, spec.classes)
-    unseen = _in_memory(held_out, image_paths, target_paths, settings)
+    unseen = slices_of(held_out) if held_out else None
     chosen = choose_device(device)
     place = (chosen, settings.resident_gb)
     slices = feed.load_labels(targets, size**2, *place) if made else feed.load(images, targets, *place)
@@ -144,7 +148,7 @@ def pretrain(
             task,
             training,
             seed_for(seed, "train"),
-            validation=outputs.validation(task, *unseen, seed_for(seed, "held out"), **options) if held_out else None,
+            validation=outputs.validation(task, unseen, seed_for(seed, "held out"), **options) if unseen else None,
             augment=made or settings.augment,
             checkpoint=checkpoint,
         )
@@ -170,10 +174,8 @@ def pretrain(
         metadata["start_sha256"] = start.hashes()
     if made:
         metadata["synthesis"] = asdict(made)
-    if made and not held_out:
-        images, targets = _in_memory(kept[:1], image_paths, target_paths, settings)
-    shown = unseen if held_out else (images, targets)
-    examples = outputs.examples(model, task, *shown, seed_for(seed, "examples"), **options)
+    shown = unseen or slices_of(kept[:1] if made else kept)
+    examples = outputs.examples(model, task, shown, seed_for(seed, "examples"), **options)
     decoder = model.decoder.cpu() if isinstance(model, Segmenter) else None
     return Source(encoder.cpu(), metadata, decoder, history, examples)
 
@@ -251,16 +253,6 @@ def hold_out(files: int, held_out: int, seed: int) -> tuple[list[int], list[int]
         )
     order = generator(seed, "validation").permutation(files).tolist()
     return sorted(order[held_out:]), sorted(order[:held_out])
-
-
-def _in_memory(
-    files: list[int], image_paths: Paths, target_paths: Paths, settings: PretrainSettings
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Images and targets of the files with these indices as a network is to see them, where there are any."""
-    images, targets = (part if part is None else part[:] for part in store.join_files(files, image_paths, target_paths))
-    if settings.synthesis and files:
-        return settings.synthesis.render(targets, seed_for(settings.seed, "rendered"))
-    return images, targets
 
 
 def _metadata(kind: str, architecture: Architecture, seed: int, untrained: Iterable[str] = ()) -> dict:

@@ -1,1 +1,4 @@
-"""Pure functions of two arrays: ``overlap`` (Dice, IoU), ``distance`` (Hausdorff) and ``lesions`` (detection)."""
+"""Pure functions of two arrays.
+
+``overlap`` (Dice, IoU), ``distance`` (Hausdorff), ``lesions`` (detection), ``variance`` (explained), ``ranking`` (ROC).
+"""

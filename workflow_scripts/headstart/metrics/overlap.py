@@ -61,8 +61,7 @@ def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Emp
     With ``empty="skip"`` a class that occurs in neither array is excluded from the average; NaN if no class remains
     (empty arrays).
     """
-    scores = counts(prediction[np.newaxis], truth[np.newaxis], classes).iou(empty)
-    return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+    return defined_mean(counts(prediction[np.newaxis], truth[np.newaxis], classes).iou(empty))
 
 
 def volume_score(prediction: np.ndarray, truth: np.ndarray, classes: int, metric: Metric, empty: Empty) -> float:
@@ -71,7 +70,11 @@ def volume_score(prediction: np.ndarray, truth: np.ndarray, classes: int, metric
     "dice" is averaged over the foreground classes, "miou" over all classes, background included.
     """
     found = counts(prediction, truth, classes).over_volume()
-    scores = found.iou(empty) if metric == "miou" else found.dice(empty)[:, 1:]
+    return defined_mean(found.iou(empty) if metric == "miou" else found.dice(empty)[:, 1:])
+
+
+def defined_mean(scores: np.ndarray) -> float:
+    """Mean of the scores that are not NaN; NaN if all are."""
     return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
 

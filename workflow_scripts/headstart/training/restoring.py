@@ -8,11 +8,12 @@ import torch
 from typing_extensions import override
 
 from headstart.job import UserError
+from headstart.metrics import variance
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
 from headstart.training import corruption, losses
-from headstart.training.tasks import ImageTask, variance_explained
+from headstart.training.tasks import ImageTask
 
 
 class MaskedAutoEncoding(ImageTask):
@@ -55,9 +56,9 @@ class MaskedAutoEncoding(ImageTask):
         return losses.absolute_where(output[:, 0], targets, images[:, 0] != targets)
 
     @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> variance.Sums:
         hidden = images != targets
-        return variance_explained(predictions[hidden], targets[hidden])
+        return variance.sums(predictions[hidden], targets[hidden])
 
     @override
     def metadata(self) -> dict:

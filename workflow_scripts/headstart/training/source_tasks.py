@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.networks.architectures import Architecture
-from headstart.training.losses import median_frequency_weights
+from headstart.training.losses import class_counts, median_frequency_weights
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask
 
@@ -35,7 +35,7 @@ class SourceTaskSpec:
 # Kinds of source tasks, and how each is made from its spec, the training targets, the architecture and the seed.
 TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int], SourceTask]] = {
     "segmentation": lambda spec, targets, architecture, seed: Segmentation(
-        median_frequency_weights(targets, len(spec.classes), spec.first), spec.first
+        median_frequency_weights(class_counts(targets, len(spec.classes), spec.first)), spec.first
     ),
     "autoencoding": lambda spec, targets, architecture, seed: AutoEncoding(architecture, seed),
     "classification": lambda spec, targets, architecture, seed: Classification(spec.classes, spec.activation),

@@ -8,7 +8,7 @@ et al. 2025 (anatomix) and Liu et al. 2024 (Brain-ID), here for slices. No image
 same seed gives the same bytes on one kind of device, with any number of threads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,16 +130,19 @@ class Synthesis:
             classes.append(table[chunk[:, centres, centres]])
         return np.concatenate(classes)
 
-    def render(self, maps: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images (N, H, W) uint16, as slices are stored, and classes (N, H, W) uint8 of label maps (N, fH, fW).
+    def render(
+        self, maps: np.ndarray | SliceArray, seed: int, device: torch.device
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images (B, H, W) uint16, as slices are stored, and classes (B, H, W) uint8 of label maps (N, fH, fW).
 
-        For held-out slices, which are to be the same in each epoch, and for a look at them.
+        For held-out slices, which are to be the same in each epoch, and for a look at them. They are made on ``device``
+        in chunks, of which one is in memory at a time.
         """
         generator = torch.Generator().manual_seed(seed)
-        parts = torch.from_numpy(np.array(maps)).split(_CHUNK)
-        made = [self(torch.empty(len(part), 1, 0, 0), part, generator) for part in parts]
-        images, classes = (torch.cat(each).numpy() for each in zip(*made, strict=True))
-        return to_uint16(images[:, 0]), classes
+        for start in range(0, len(maps), _CHUNK):
+            part = torch.from_numpy(np.array(maps[start : start + _CHUNK])).to(device)
+            images, classes = self(torch.empty(len(part), 1, 0, 0), part, generator)
+            yield to_uint16(images[:, 0].cpu().numpy()), classes.cpu().numpy()
 
     def _greys(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of each value of a label map in each slice, (count, 256)."""

@@ -1,18 +1,19 @@
 """The tasks that a network is trained on (paper, section 4.1): segmentation, auto-encoding, classification.
 
-A task defines the loss and the score. The task of a source also defines the network that follows the encoder.
+A task defines the loss. The task of a source also defines the network that follows the encoder, and the score.
 """
 
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from typing_extensions import override
 
-from headstart.metrics import overlap
+from headstart.metrics import overlap, ranking, variance
 from headstart.networks.architectures import Architecture, Classifier, Segmenter
 from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
@@ -35,8 +36,6 @@ class Task(ABC):
     stored, what ``corrupt`` makes of them, or None.
     """
 
-    # Name of the score, for the report.
-    measure: str
     # What happens to a batch before the network sees it, for a task that undoes it: random numbers that a step drew
     # would be the same each time that a GPU replays its recording.
     corrupt: Change | None = None
@@ -44,14 +43,6 @@ class Task(ABC):
     @abstractmethod
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:
         """The loss of a step, a scalar; ``output`` is the network's output for ``images``."""
-
-    @abstractmethod
-    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
-        """The prediction for an output, as :meth:`score` takes it."""
-
-    @abstractmethod
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray | None) -> float:
-        """How well predictions (N, ...) fit held-out slices, at best 1; :attr:`measure` is its name."""
 
     def prepare(
         self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
@@ -79,11 +70,34 @@ class Task(ABC):
 
 
 class SourceTask(Task):
-    """A task for the pre-training of an encoder."""
+    """A task for the pre-training of an encoder.
+
+    Its score on held-out slices is computed in two steps, because they need not fit in memory: a tally of each chunk of
+    them, then the score of all tallies.
+    """
+
+    # Name of the score, for the report.
+    measure: str
 
     @abstractmethod
     def network(self, encoder: Trunk, architecture: Architecture, size: int, seed: int) -> nn.Module:
         """The encoder followed by the task's own part, initialised from ``seed``, for slices of ``size`` x ``size``."""
+
+    @abstractmethod
+    def postprocess(self, output: torch.Tensor) -> torch.Tensor:
+        """The prediction for an output, as :meth:`tally` takes it."""
+
+    @abstractmethod
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray | None) -> Any:
+        """What the score needs to know of a chunk of slices.
+
+        ``predictions`` (N, ...) as :meth:`postprocess` makes them, ``images`` (N, H, W) float32 in [0, 1], the inputs,
+        and their ``targets`` (N, ...).
+        """
+
+    @abstractmethod
+    def score(self, tallies: Sequence[Any]) -> float:
+        """How well the predictions of all chunks fit, at best 1; :attr:`measure` is its name."""
 
 
 class Segmentation(SourceTask):
@@ -119,9 +133,15 @@ class Segmentation(SourceTask):
         return output.argmax(dim=1).to(torch.uint8) + self.first
 
     @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> overlap.Counts:
         taken = targets >= self.first
-        return overlap.mean_iou(predictions[taken] - self.first, targets[taken] - self.first, len(self.weights), "skip")
+        pair = (labels[taken][np.newaxis] - self.first for labels in (predictions, targets))
+        return overlap.counts(*pair, len(self.weights))
+
+    @override
+    def score(self, tallies: Sequence[overlap.Counts]) -> float:
+        joined = overlap.Counts(*map(np.concatenate, zip(*tallies, strict=True)))
+        return overlap.defined_mean(joined.over_volume().iou("skip"))
 
     @override
     def metadata(self) -> dict:
@@ -147,8 +167,12 @@ class ImageTask(SourceTask):
         return output[:, 0].float().clamp(0, 1)
 
     @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
-        return variance_explained(predictions, targets)
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> variance.Sums:
+        return variance.sums(predictions, targets)
+
+    @override
+    def score(self, tallies: Sequence[variance.Sums]) -> float:
+        return variance.explained(tallies)
 
 
 class AutoEncoding(ImageTask):
@@ -208,8 +232,8 @@ class AutoEncoding(ImageTask):
         return {**self.discriminator.state_dict(), **self._sums}
 
     @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: None) -> float:
-        return variance_explained(predictions, images)
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: None) -> variance.Sums:
+        return variance.sums(predictions, images)
 
     @override
     def metadata(self) -> dict:
@@ -248,29 +272,15 @@ class Classification(SourceTask):
         return scores.sigmoid() if self.activation == "sigmoid" else scores.softmax(dim=1)
 
     @override
-    def score(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> float:
-        areas = [roc_area(predictions[:, c], targets[:, c] > 0) for c in range(targets.shape[1])]
-        return float(np.nanmean(areas)) if np.isfinite(areas).any() else float("nan")
+    def tally(self, predictions: np.ndarray, images: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return predictions, targets > 0
+
+    @override
+    def score(self, tallies: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+        scores, shown = map(np.concatenate, zip(*tallies, strict=True))
+        areas = [ranking.roc_area(scores[:, c], shown[:, c]) for c in range(shown.shape[1])]
+        return overlap.defined_mean(np.array(areas))
 
     @override
     def metadata(self) -> dict:
         return {"activation": self.activation}
-
-
-def variance_explained(predictions: np.ndarray, images: np.ndarray) -> float:
-    """Fraction of the variance of intensities (any shape) that is explained: 0 for their mean, 1 for all of it."""
-    total = np.square(images - images.mean(), dtype=np.float64).sum()
-    residual = np.square(predictions - images, dtype=np.float64).sum()
-    return float(1 - residual / max(total, np.finfo(float).tiny))
-
-
-def roc_area(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve of scores (N,) for ``positive`` (N,) bool: how often a positive scores above a negative.
-
-    Ties count half; NaN if there are no positives or no negatives.
-    """
-    above, below = scores[positive], np.sort(scores[~positive])
-    if not len(above) or not len(below):
-        return float("nan")
-    passed = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
-    return float(passed.sum() / (2 * len(above) * len(below)))
