@@ -1,4 +1,4 @@
-# How long a study's trainings will take: `snakemake plan`. Not a stage; nothing in the study depends on it.
+# How long a study's trainings and evaluations will take: `snakemake plan`. Not a stage; nothing in the study depends on it.
 
 
 def slices_per_scan(dataset):
@@ -22,30 +22,55 @@ def slices_seen(slices, epochs, steps):
     return epochs * slices
 
 
-def trainings_to_do():
-    """One row for each source's pre-trainings, for its tried learning rates on a target, and for its set sizes there."""
-    rows = [
+def pretrainings():
+    """One row for each source's pre-trainings; auto-encoding, which trains a discriminator too, has a speed of its own."""
+    return [
         {
             "stage": "pretrain",
             "source": source.name,
             "jobs": source.repeats,
             "images": source.repeats * slices_seen(training_slices(source), source.epochs, source.steps),
+            "speed": "autoencoding" if source.task == "autoencoding" else "pretrain",
         }
         for source in SOURCES.values()
         if source.trained
     ]
-    for name, target in TARGETS.items():
-        works = []
-        if name in TUNING:
-            rates, size = len(config["finetune"]["learning_rates"]), len(TUNING[name][0].train)
-            works.append(("tune", size, rates * len(TUNING[name])))
-        works += [("finetune", size, target["resamples"]) for size in target["sizes"] if size]
-        for stage, size, trainings in works:
-            slices = size * slices_per_scan(target["dataset"])
-            images = trainings * slices_seen(slices, target["epochs"], target["steps"])
-            row = {"stage": stage, "target": name, "size": size, "jobs": 1, "images": images}
-            rows += [{**row, "source": source} for source in SOURCES]
-    columns = ("stage", "target", "source", "size", "jobs", "images")
+
+
+def finetunings(name):
+    """One row for each source's tried learning rates on a target, and for each set size there."""
+    target, works = TARGETS[name], []
+    if name in TUNING:
+        rates, size = len(config["finetune"]["learning_rates"]), len(TUNING[name][0].train)
+        works.append(("tune", size, rates * len(TUNING[name])))
+    works += [("finetune", size, target["resamples"]) for size in target["sizes"] if size]
+    rows = []
+    for stage, size, trainings in works:
+        slices = size * slices_per_scan(target["dataset"])
+        images = trainings * slices_seen(slices, target["epochs"], target["steps"])
+        row = {"stage": stage, "target": name, "size": size, "jobs": 1, "images": images, "speed": "finetune"}
+        rows += [{**row, "source": source} for source in SOURCES]
+    return rows
+
+
+def evaluations(name):
+    """One row for each set size of a target: every model predicts the scans that its resample tests."""
+    rows = []
+    for size in TARGETS[name]["sizes"]:
+        tested = sum(len(SPLITS[name, size, resample].test) for resample in resamples_of(name, size))
+        images = len(sources_at(name, size)) * tested * slices_per_scan(TARGETS[name]["dataset"])
+        rows.append(
+            {"stage": "evaluate", "target": name, "size": size, "jobs": 1, "images": images, "speed": "evaluate"}
+        )
+    return rows
+
+
+def work_to_do():
+    """The rows of all stages, each with the same columns; ``speed`` says at which of the measured speeds it runs."""
+    rows = pretrainings()
+    for name in TARGETS:
+        rows += finetunings(name) + evaluations(name)
+    columns = ("stage", "target", "source", "size", "jobs", "images", "speed")
     return [{column: row.get(column, "") for column in columns} for row in rows]
 
 
@@ -85,7 +110,8 @@ rule plan:
         runs_per_gpu=config["training"]["runs_per_gpu"],
         training=training_of(1),
         classes=max(len(class_names(name)) for name in TARGETS),
-        trainings=lambda wildcards: trainings_to_do(),
+        work=lambda wildcards: work_to_do(),
+        voxel_mm=config["template"]["voxel_mm"],
         designs=designs(),
     script:
         "../workflow_scripts/plan_study.py"

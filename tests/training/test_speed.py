@@ -7,6 +7,7 @@ import small
 
 from headstart.networks.decoders import Decoder, UNetDecoder
 from headstart.training import speed
+from headstart.training.tasks import AutoEncoding
 
 
 def test_the_speed_follows_from_the_duration_of_the_steps(monkeypatch):
@@ -37,13 +38,24 @@ def test_the_steps_that_are_measured_are_those_of_the_studys_network(decoder, ki
     assert [type(model.decoder) for model in trained] == [kind]
 
 
+def test_auto_encoding_is_measured_with_its_discriminator(monkeypatch):
+    seen, trainer = [], speed.Trainer
+    monkeypatch.setattr(speed, "Trainer", lambda *given: seen.append(given[2]) or trainer(*given))
+    settings = small.training(1, batch_size=2, precision="float32")
+    options = {"runs_per_gpu": 1, "seconds": 0, "device": "cpu"}
+    speed.measure(small.architecture(), 32, 2, settings, kind="autoencoding", **options)
+    assert [type(task) for task in seen] == [AutoEncoding]
+    assert seen[0].state()["steps"] > 0
+
+
 def test_hours_worked_by_hand():
     rows = [
-        {"stage": "pretrain", "target": "", "source": "a", "size": "", "jobs": 1, "images": 36000},
-        {"stage": "finetune", "target": "t", "source": "a", "size": 10, "jobs": 2, "images": 72000},
+        {"stage": "pretrain", "target": "", "source": "a", "size": "", "jobs": 1, "images": 36000, "speed": "alone"},
+        {"stage": "finetune", "target": "t", "source": "a", "size": 10, "jobs": 2, "images": 72000, "speed": "many"},
     ]
-    table = speed.plan(rows, {"images_per_s": 10, "start_s": 1800})
-    assert table["hours"].tolist() == pytest.approx([1.5, 3, 4.5])
+    table = speed.plan(rows, {"alone": {"images_per_s": 10}, "many": {"images_per_s": 20}}, start_s=1800)
+    assert table["hours"].tolist() == pytest.approx([1.5, 2, 3.5])
     last = table.iloc[-1]
     assert (last["stage"], last["jobs"], last["images"]) == ("all", 3, 108000)
     assert pd.isna(last["source"])
+    assert "speed" not in table

@@ -22,7 +22,7 @@ def counted(project, **changes):
     snakefile = project.folder / "Snakefile"
     written = snakefile.read_text()
     # What the rule is given, without the measurement that it begins with.
-    snakefile.write_text(f"{written}\nimport json\nPath('rows.json').write_text(json.dumps(trainings_to_do()))\n")
+    snakefile.write_text(f"{written}\nimport json\nPath('rows.json').write_text(json.dumps(work_to_do()))\n")
     assert project.to_run("plan", study="changed.yaml") == {"plan": 1}
     snakefile.write_text(written)
     rows = json.loads((project.folder / "rows.json").read_text())
@@ -30,9 +30,9 @@ def counted(project, **changes):
 
 
 def images_of(rows):
-    """The slices of each row, all of which are of one job."""
+    """The slices of each row of trainings, all of which are of one job."""
     assert {row["jobs"] for row in rows.values()} == {1}
-    return {key: row["images"] for key, row in rows.items()}
+    return {key: row["images"] for key, row in rows.items() if row["stage"] != "evaluate"}
 
 
 def test_a_study_of_one_rate_is_counted_by_epochs(bare_project):
@@ -80,3 +80,23 @@ def test_a_size_of_0_costs_no_training(bare_project):
     plain = images_of(counted(bare_project, pretrain=pretrain))
     target = {"classes": {"gm": [1]}, "sizes": [0, 1, 2]}
     assert images_of(counted(bare_project, pretrain=pretrain, target=target)) == plain
+
+
+def test_every_model_predicts_the_test_scans_of_its_resample(bare_project):
+    """Two test scans; two sources and three resamples at each size, but as pre-trained one source and one resample."""
+    whole = {"dataset": "cohort", "task": "segmentation", "transfer": "all"}
+    pretrain = {"epochs": 1, "sources": {"scratch": {}, "t1-segmentation": whole}}
+    target = {"classes": {"gm": [1]}, "sizes": [0, 1, 2], "resamples": 3}
+    found = counted(bare_project, pretrain=pretrain, target=target)
+    evaluated = {size: found["evaluate", "stroke", "", size] for size in (0, 1, 2)}
+    assert {size: row["images"] for size, row in evaluated.items()} == {0: 2 * SLICES, 1: 12 * SLICES, 2: 12 * SLICES}
+    assert {row["speed"] for row in evaluated.values()} == {"evaluate"}
+
+
+def test_auto_encoding_has_a_speed_of_its_own(bare_project):
+    source = {"dataset": "cohort", "task": "autoencoding"}
+    declared = {"scratch": {}, "t1-autoencoding": source, "t1-masked": source | {"task": "masked-autoencoding"}}
+    found = counted(bare_project, pretrain={"epochs": 1, "sources": declared}, finetune=ONE_RATE)
+    speeds = {name: found["pretrain", "", name, ""]["speed"] for name in ("t1-autoencoding", "t1-masked")}
+    assert speeds == {"t1-autoencoding": "autoencoding", "t1-masked": "pretrain"}
+    assert found["finetune", "stroke", "scratch", 1]["speed"] == "finetune"

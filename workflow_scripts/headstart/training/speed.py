@@ -1,4 +1,4 @@
-"""How fast a study's networks train on this machine, and how long its trainings will take."""
+"""How fast a study's networks train on this machine, and how long its work will take."""
 
 import dataclasses
 import resource
@@ -14,11 +14,15 @@ from headstart.networks.architectures import Architecture
 from headstart.training import feed
 from headstart.training.devices import choose_device, choose_precision, deterministic_mode
 from headstart.training.settings import TrainingSettings
-from headstart.training.tasks import Segmentation
+from headstart.training.tasks import AutoEncoding, Segmentation, SourceTask
 from headstart.training.trainer import Trainer
 
 # Batches of noise: an epoch is long enough for its end to cost as small a share as in a study.
 _BATCHES = 16
+_TASKS = {
+    "segmentation": lambda architecture, classes, seed: Segmentation(np.ones(classes)),
+    "autoencoding": lambda architecture, classes, seed: AutoEncoding(architecture, seed),
+}
 
 
 def measure(
@@ -28,10 +32,11 @@ def measure(
     settings: TrainingSettings,
     runs_per_gpu: int,
     *,
+    kind: str = "segmentation",
     seconds: float = 20,
     device: str = "auto",
 ) -> dict:
-    """Fine-tune networks on noise for a while and measure the speed.
+    """Train networks on noise for a while and measure the speed.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ def measure(
         Those of the study's trainings; their length is ignored.
     runs_per_gpu
         Networks that train at once on a GPU; on the CPU there is one.
+    kind
+        Their task, "segmentation" or "autoencoding".
     seconds
         Duration of the measurement, which takes at least two steps.
     device
@@ -63,7 +70,10 @@ def measure(
     endless = dataclasses.replace(settings, epochs=1_000_000, steps=None)
     with deterministic_mode(chosen, precision, settings.deterministic):
         slices = feed.Resident(*noise, chosen)
-        running = [_after_first_step(architecture, size, classes, slices, endless, seed) for seed in range(runs)]
+        tasks = [_TASKS[kind](architecture, classes, seed) for seed in range(runs)]
+        running = [
+            _after_first_step(task, architecture, size, slices, endless, seed) for seed, task in enumerate(tasks)
+        ]
         first = time.time() - psutil.Process().create_time()
         steps, started = 0, time.perf_counter()
         while steps < 2 or time.perf_counter() - started < seconds:
@@ -83,22 +93,23 @@ def measure(
     }
 
 
-def plan(trainings: Iterable[Mapping], speed: Mapping) -> pd.DataFrame:
-    """Hours of each kind of training, and of all together, on one device of the measured ``speed``.
+def plan(work: Iterable[Mapping], speeds: Mapping[str, Mapping], start_s: float) -> pd.DataFrame:
+    """Hours of each kind of work, and of all together, on one device.
 
-    ``trainings``: rows with stage, target, source, size, jobs, and images (seen in all epochs of all jobs).
+    ``work``: rows with stage, target, source, size, jobs, images (seen in all epochs of all jobs), and ``speed``, the
+    name of one of the measured ``speeds``; ``start_s``: duration of a job before its first step.
     """
-    table = pd.DataFrame(trainings)
-    table["hours"] = (table["images"] / speed["images_per_s"] + table["jobs"] * speed["start_s"]) / 3600
+    table = pd.DataFrame(work)
+    rate = [speeds[name]["images_per_s"] for name in table.pop("speed")]
+    table["hours"] = (table["images"] / rate + table["jobs"] * start_s) / 3600
     total = {"stage": "all", **table[["jobs", "images", "hours"]].sum()}
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True).astype({"jobs": int, "images": int})
 
 
 def _after_first_step(
-    architecture: Architecture, size: int, classes: int, slices: feed.Feed, settings: TrainingSettings, seed: int
+    task: SourceTask, architecture: Architecture, size: int, slices: feed.Feed, settings: TrainingSettings, seed: int
 ) -> Iterator[None]:
     """A training that has run its first step."""
-    task = Segmentation(np.ones(classes))
     model = task.network(architecture.make_encoder(seed), architecture, size, seed)
     steps = Trainer(model, slices, task, settings, seed).run()
     next(steps)

@@ -1,0 +1,43 @@
+"""How fast a study's models are evaluated on this machine."""
+
+import time
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from headstart.evaluate.scores import score_scan
+from headstart.networks.architectures import Architecture
+from headstart.training.loop import predict
+
+# Slices of a scan of noise, and the width in pixels by which it is smoothed.
+_SLICES, _WIDTH = 64, 4
+
+
+def measure(
+    architecture: Architecture,
+    size: int,
+    classes: int,
+    precision: str,
+    voxel_mm: float,
+    *,
+    seconds: float = 5,
+    device: str = "auto",
+) -> dict:
+    """Predict and score scans of noise for a while; ``images_per_s`` of both together.
+
+    ``voxel_mm``: side of a voxel; ``seconds``: duration, of one scan at least; the other arguments are those of
+    :func:`headstart.training.speed.measure`.
+    """
+    model = architecture.make_segmenter(classes, 0).to(memory_format=torch.channels_last)
+    images = np.random.default_rng(0).integers(0, 65536, (_SLICES, size, size), np.uint16)
+    # Blobs as large as structures: what noise is to a distance, no prediction is.
+    blobs = ndimage.gaussian_filter(images.astype(np.float32), _WIDTH)
+    truth = np.digitize(blobs, np.quantile(blobs, np.linspace(0, 1, classes + 1)[1:-1])).astype(np.uint8)
+    names = [str(number) for number in range(classes)]
+    scans, started = 0, time.perf_counter()
+    while scans < 1 or time.perf_counter() - started < seconds:
+        predict(model, images, precision=precision, device=device)
+        score_scan(np.roll(truth, 1, axis=1), truth, names, "noise", voxel_mm, 1)
+        scans += 1
+    return {"images_per_s": scans * _SLICES / (time.perf_counter() - started)}
