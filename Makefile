@@ -15,6 +15,7 @@
 # make bench-registration, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-layout, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
+# make bench-first-gpu  tests, speed and profile of the engine on a GPU, beside what is aimed at
 # make bench-forecast   how often forecasts of labelled scans hold, in simulations and on measured learning curves
 # make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
 # make bench-folds   the same for cross-validation of few scans, beside a fixed test set
@@ -140,6 +141,9 @@ bench: setup
 
 bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-layout bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
+
+bench-first-gpu: setup
+	$(BIN)/python benchmarks/first_gpu.py
 
 bench-head-start: setup
 	$(SNAKEMAKE) --configfile studies/oasis.yaml -- slice

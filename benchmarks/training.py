@@ -15,9 +15,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from record import keep
+
+if TYPE_CHECKING:
+    from headstart.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[1]
 SIZES = (64, 128, 256)
@@ -66,17 +70,32 @@ def plain(size: int, batch: int, seconds: float) -> dict:
     return {"images_per_s": steps * batch / (time.perf_counter() - started), "precision": "float32", "runs_per_gpu": 1}
 
 
-def ours(size: int, batch: int, seconds: float, precision: str, runs_per_gpu: int) -> dict:
+def settings(batch: int, precision: str, *, deterministic: bool = True) -> "TrainingSettings":
+    """The paper's settings of a training, with another batch and precision."""
+    from headstart.training.settings import TrainingSettings
+
+    known = {field.name for field in dataclasses.fields(TrainingSettings)}
+    changes = {"epochs": 1000, "batch_size": batch, "precision": precision, "deterministic": deterministic}
+    given = paper()["training"] | changes
+    return TrainingSettings(**{"steps": None, "encoder_factor": 1} | {key: given[key] for key in given if key in known})
+
+
+def ours(
+    size: int,
+    batch: int,
+    seconds: float,
+    precision: str,
+    runs_per_gpu: int,
+    kind: str = "segmentation",
+    deterministic: bool = True,
+) -> dict:
     """The result of :func:`headstart.training.speed.measure`."""
     from headstart.networks.architectures import Architecture
     from headstart.training import speed
-    from headstart.training.settings import TrainingSettings
 
-    config = paper()
-    known = {field.name for field in dataclasses.fields(TrainingSettings)}
-    given = config["training"] | {"epochs": 1, "batch_size": batch, "precision": precision}
-    training = TrainingSettings(**{key: value for key, value in given.items() if key in known})
-    return speed.measure(Architecture.of(config["network"]), size, CLASSES, training, runs_per_gpu, seconds=seconds)
+    network = (Architecture.of(paper()["network"]), size, CLASSES)
+    given = settings(batch, precision, deterministic=deterministic)
+    return speed.measure(*network, given, runs_per_gpu, kind=kind, seconds=seconds)
 
 
 def planned_rows(on_gpu: bool, threads: int) -> list[dict]:
@@ -91,12 +110,17 @@ def planned_rows(on_gpu: bool, threads: int) -> list[dict]:
     return rows
 
 
+def command(row: dict, batch: int, seconds: float) -> list[str]:
+    """The command that measures one row and prints the result as JSON."""
+    return [sys.executable, __file__, "--row", json.dumps({**row, "batch": batch, "seconds": seconds})]
+
+
 def measure(row: dict, batch: int, seconds: float, threads: int, on_gpu: bool) -> dict:
     """Measure one row. Trainings share one process on a GPU; on a CPU each has its own and a share of the threads."""
     count = 1 if on_gpu else row.get("runs_per_gpu", 1)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads // count), "PYTHONPATH": str(ROOT / "workflow_scripts")}
-    command = [sys.executable, __file__, "--row", json.dumps({**row, "batch": batch, "seconds": seconds})]
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    own = {"OMP_NUM_THREADS": str(max(1, threads // count)), "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    started = command(row, batch, seconds)
+    running = [subprocess.Popen(started, env=os.environ | own, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
     whole = {key: sum(one[key] for one in found) for key in ("images_per_s", "host_mib") if key in found[0]}
     return {**found[0], **whole, **row}
