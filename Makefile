@@ -20,6 +20,7 @@
 # make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
 # make bench-folds   the same for cross-validation of few scans, beside a fixed test set
 # make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
+# make bench-strokes  the same for strokes painted into these scans; about an hour of two cores
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
 #                    examples go to results/bad-inputs
@@ -141,6 +142,10 @@ bench: setup
 
 bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-layout bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
+
+bench-strokes: setup
+	$(BIN)/python benchmarks/simulated_strokes.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"
+	$(SNAKEMAKE) --configfile benchmarks/simulated_strokes.yaml
 
 bench-first-gpu: setup
 	$(BIN)/python benchmarks/first_gpu.py
