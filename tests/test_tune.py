@@ -96,7 +96,8 @@ def test_tries_that_were_stopped_go_on_and_end_in_the_same_scores(scans, tmp_pat
         rates = {1e-3: [], 3e-3: []}
         for (rate, draws), train in itertools.product(rates.items(), ([0, 1], [0])):
             state = folder / f"{rate}_{len(train)}.state"
-            draws.append((finetune.resumable(TrainingSet(train, 1), {"rate": rate}, "code", state, 0), [2]))
+            about = {"rate": rate, "training": {"precision": "float32"}}
+            draws.append((finetune.resumable(TrainingSet(train, 1), about, "code", state, 0), [2]))
         return tune.tries(*scans, rates, SETTINGS, "miou", device="cpu")
 
     whole = list(rows(tmp_path / "whole"))
