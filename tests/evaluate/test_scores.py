@@ -66,7 +66,7 @@ def test_miou_summary_worked_by_hand(table):
     by_slice = [(2 / 3 + 1 / 2) / 2, 1, (1 / 2 + 0) / 2, (3 / 4 + 0) / 2]
     found = means(table, "miou")
     assert found["slice"] == pytest.approx(np.mean(by_slice))
-    assert found["volume"] == pytest.approx(overlap.mean_iou(PREDICTION, TRUTH, 2, "skip"))
+    assert found["volume"] == pytest.approx(overlap.volume_score(PREDICTION, TRUTH, 2, "miou", "skip"))
 
 
 def test_distances_of_volumes_and_of_empty_masks():
@@ -109,7 +109,7 @@ def test_slices_are_scored_independently():
     rng = np.random.default_rng(0)
     prediction, truth = rng.integers(0, 4, (2, 6, 3, 3)).astype(np.uint8)
     table = score_scan(prediction, truth, ["background", "a", "b", "c"], "s", 1, 1)
-    expected = np.mean([overlap.mean_iou(p, t, 4, "skip") for p, t in zip(prediction, truth, strict=True)])
+    expected = np.mean([overlap.volume_score(p, t, 4, "miou", "skip") for p, t in zip(prediction, truth, strict=True)])
     assert means(table, "miou")["slice"] == pytest.approx(expected)
     for row in rows(table, level="slice").itertuples():
         p, t = prediction[row.slice] == row.label, truth[row.slice] == row.label

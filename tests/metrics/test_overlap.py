@@ -32,8 +32,8 @@ def test_mean_iou_worked_by_hand():
     truth = np.array([0, 0, 0, 1, 1, 2])
     prediction = np.array([0, 0, 1, 1, 1, 1])
     # class 0: 2/3; class 1: 2/4; class 2: 0/1; class 3 occurs in neither
-    assert overlap.mean_iou(prediction, truth, 4, "skip") == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert overlap.mean_iou(prediction, truth, 4, "one") == pytest.approx((2 / 3 + 1 / 2 + 0 + 1) / 4)
+    assert overlap.volume_score(prediction, truth, 4, "miou", "skip") == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert overlap.volume_score(prediction, truth, 4, "miou", "one") == pytest.approx((2 / 3 + 1 / 2 + 0 + 1) / 4)
 
 
 @pytest.mark.parametrize("score", [overlap.dice, overlap.iou])
@@ -51,7 +51,9 @@ def test_an_unknown_policy_is_rejected():
         overlap.dice(TRUTH, TRUTH, empty="zero")
 
 
-@pytest.mark.parametrize("score", [overlap.dice, overlap.iou, lambda p, t, empty: overlap.mean_iou(p, t, 2, empty)])
+@pytest.mark.parametrize(
+    "score", [overlap.dice, overlap.iou, lambda p, t, empty: overlap.volume_score(p, t, 2, "miou", empty)]
+)
 def test_shapes_must_agree(score):
     with pytest.raises(ValueError, match="shape"):
         score(PREDICTION, TRUTH[:, :3], "skip")
@@ -120,7 +122,7 @@ def test_counts_agree_with_one_slice_and_class_at_a_time(pair):
 def test_mean_iou_is_the_mean_over_the_classes_present(pair):
     prediction, truth = pair
     scores = [overlap.iou(prediction == label, truth == label, "skip") for label in range(3)]
-    assert overlap.mean_iou(prediction, truth, 3, "skip") == pytest.approx(np.nanmean(scores))
+    assert overlap.volume_score(prediction, truth, 3, "miou", "skip") == pytest.approx(np.nanmean(scores))
 
 
 @given(pairs(classes=3))
@@ -128,7 +130,7 @@ def test_the_score_of_a_volume_is_that_of_its_slices_as_one(arrays):
     prediction, truth = arrays
     together = [each.reshape(1, -1) for each in arrays]
     found = overlap.volume_score(prediction, truth, 3, "miou", "one")
-    assert found == pytest.approx(overlap.mean_iou(*together, 3, "one"))
+    assert found == pytest.approx(overlap.volume_score(*together, 3, "miou", "one"))
     masks = [overlap.dice(prediction == label, truth == label, "one") for label in (1, 2)]
     assert overlap.volume_score(prediction, truth, 3, "dice", "one") == pytest.approx(sum(masks) / 2)
 

@@ -55,15 +55,6 @@ def iou(prediction: np.ndarray, truth: np.ndarray, empty: Empty) -> float:
     return float(_mask_counts(prediction, truth).iou(empty)[0, 1])
 
 
-def mean_iou(prediction: np.ndarray, truth: np.ndarray, classes: int, empty: Empty) -> float:
-    """IoU averaged over the classes 0 .. classes-1, background included, of two integer label arrays of the same shape.
-
-    With ``empty="skip"`` a class that occurs in neither array is excluded from the average; NaN if no class remains
-    (empty arrays).
-    """
-    return defined_mean(counts(prediction[np.newaxis], truth[np.newaxis], classes).iou(empty))
-
-
 def volume_score(prediction: np.ndarray, truth: np.ndarray, classes: int, metric: Metric, empty: Empty) -> float:
     """Score of all slices (N, H, W) together, integer labels 0 .. classes-1; NaN if no class remains.
 
