@@ -4,13 +4,12 @@
 
 Runs the tests that need a GPU; then trains the paper's network (ResNet-50) on noise of 256 pixels: speed of one
 training and of several that share the GPU, in each precision, with and without deterministic kernels, of auto-encoding
-with its discriminator, and of two jobs beside each other. At last it adds up which kernels a step spends its time in.
+with its discriminator, and of two processes at once. Finally it adds up in which kernels a step spends its time.
 Each row is measured in its own process. ``to_reach`` is what is aimed at, where a number is. Overwrites
 benchmarks/first_gpu.tsv. Without a GPU it takes the processor; ``--size 64 --seconds 1`` is a quick try.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -48,27 +47,18 @@ def tests() -> dict:
     return {"what": "tests that need a GPU", "reached": reached, "to_reach": "passed"}
 
 
-def speeds(size: int, batch: int, seconds: float, threads: int, on_gpu: bool) -> list[dict]:
-    """Images per second of each row; a processor has no trainings that share it."""
-    rows = []
+def speeds(size: int, batch: int, seconds: float, on_gpu: bool) -> list[dict]:
+    """Images per second of each row, and of two processes at once; a processor has no trainings that share it."""
+    given, threads, rows = {"loop": "headstart", "size": size}, os.cpu_count(), []
     for row, aim in ROWS:
         if row["runs_per_gpu"] > 1 and not on_gpu:
             continue
-        found = training.measure({"loop": "headstart", "size": size, **row}, batch, seconds, threads, on_gpu)
+        found = training.measure(given | row, batch, seconds, threads, on_gpu)
         rows.append({"what": ", ".join(map(str, row.values())), "reached": found["images_per_s"], "to_reach": aim})
         rows[-1] |= {key: found[key] for key in ("start_s", "device_mib", "host_mib", "device")}
         print(rows[-1], flush=True)
-    return rows
-
-
-def side_by_side(size: int, batch: int, seconds: float) -> dict:
-    """Images per second of two processes that train at once, one network each, on one GPU."""
-    row = {"loop": "headstart", "size": size, "precision": "auto", "runs_per_gpu": 1}
-    command = training.command(row, batch, seconds)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
-    return {"what": "two processes, one training each", "reached": sum(one["images_per_s"] for one in found)}
+    found = training.side_by_side(given | ROWS[0][0], batch, seconds, threads, 2)
+    return [*rows, {"what": "two processes, one training each", "reached": found["images_per_s"]}]
 
 
 def profile(size: int, batch: int) -> list[dict]:
@@ -119,8 +109,7 @@ def main() -> None:
     sizes = (options.size, options.batch)
     rows = [tests()]
     print(rows[0], flush=True)
-    rows += speeds(*sizes, options.seconds, os.cpu_count(), torch.cuda.is_available())
-    rows.append(side_by_side(*sizes, options.seconds))
+    rows += speeds(*sizes, options.seconds, torch.cuda.is_available())
     rows += profile(*sizes)
     keep(pd.DataFrame(rows).assign(size=options.size, batch=options.batch), __file__)
 

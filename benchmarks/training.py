@@ -110,16 +110,15 @@ def planned_rows(on_gpu: bool, threads: int) -> list[dict]:
     return rows
 
 
-def command(row: dict, batch: int, seconds: float) -> list[str]:
-    """The command that measures one row and prints the result as JSON."""
-    return [sys.executable, __file__, "--row", json.dumps({**row, "batch": batch, "seconds": seconds})]
-
-
 def measure(row: dict, batch: int, seconds: float, threads: int, on_gpu: bool) -> dict:
     """Measure one row. Trainings share one process on a GPU; on a CPU each has its own and a share of the threads."""
-    count = 1 if on_gpu else row.get("runs_per_gpu", 1)
+    return side_by_side(row, batch, seconds, threads, 1 if on_gpu else row.get("runs_per_gpu", 1))
+
+
+def side_by_side(row: dict, batch: int, seconds: float, threads: int, count: int) -> dict:
+    """Measure one row in ``count`` processes at once, each with a share of the threads, and add up their speeds."""
     own = {"OMP_NUM_THREADS": str(max(1, threads // count)), "PYTHONPATH": str(ROOT / "workflow_scripts")}
-    started = command(row, batch, seconds)
+    started = [sys.executable, __file__, "--row", json.dumps({**row, "batch": batch, "seconds": seconds})]
     running = [subprocess.Popen(started, env=os.environ | own, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
     whole = {key: sum(one[key] for one in found) for key in ("images_per_s", "host_mib") if key in found[0]}
