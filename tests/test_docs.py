@@ -73,7 +73,7 @@ def test_the_list_of_scripts_names_each_script_once():
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "provenance", "plan", "predict", "publish"])
+@pytest.mark.parametrize("stage", [*STAGES, "figures", "provenance", "plan", "predict", "publish"])
 def test_the_list_of_scripts_puts_each_script_under_the_stage_whose_rules_run_it(stage):
     run = re.findall(r'"\.\./workflow_scripts/(\w+)\.py"', (ROOT / f"rules/{stage}.smk").read_text())
     assert set(scripts_by_stage()[stage]) == set(run)

@@ -17,9 +17,9 @@ HEAD = """\
 
 datasets → register → label → slice → pretrain → finetune → evaluate → report
 
-Each stage is one file in `rules/`, one package or module in `workflow_scripts/headstart/`, and one target:
-`snakemake label` runs everything up to that stage. [workflow_scripts/README.md](../workflow_scripts/README.md) lists
-the script behind each rule.
+Each stage is one file in `rules/` (the report has its figures in `figures.smk`), one package or module in
+`workflow_scripts/headstart/`, and one target: `snakemake label` runs everything up to that stage.
+[workflow_scripts/README.md](../workflow_scripts/README.md) lists the script behind each rule.
 
 The graphs show the rules of `studies/tour.yaml`, which uses most of them. An arrow points from a rule to one that reads
 its output. Solid boxes are rules of the stage; dashed boxes are rules of earlier stages. The target rules, among them
@@ -104,7 +104,8 @@ def section(stage: str, drawn: set[str], edges: set[tuple[str, str]]) -> str:
 
 def rules(stage: str) -> list[str]:
     """Regular expressions for the names of a stage's rules; those made in a loop end in the name of a target."""
-    text = (ROOT / f"rules/{stage}.smk").read_text(encoding="utf-8")
+    files = ["figures", stage] if stage == "report" else [stage]
+    text = "\n".join((ROOT / f"rules/{name}.smk").read_text(encoding="utf-8") for name in files)
     named = re.findall(r'^rule (\w+):|^use rule \w+ as (\w+)|^ +f"(\w+_)\{name\}"(?: if .*)?$', text, re.M)
     return [plain or used or rf"{prefix}\w+" for plain, used, prefix in named]
 
