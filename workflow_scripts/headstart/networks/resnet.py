@@ -63,7 +63,7 @@ def layer(kind: str, inputs: int, outputs: int, count: int, stride: int) -> nn.S
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw the weights of all convolutions anew, in the order of the modules (He 2015, by the outputs, for a ReLU).
+    """Initialise the weights of all convolutions, in the order of the modules (He 2015, fan-out mode, for a ReLU).
 
     torch's own initialisation of the batch norms, weights of 1 and biases of 0, is theirs.
     """

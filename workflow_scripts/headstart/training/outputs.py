@@ -68,8 +68,8 @@ def validation(
 ) -> Callable[[nn.Module], float]:
     """A function that scores a model on slices, which ``seed`` corrupts in the same way each time.
 
-    The slices are read, corrupted, predicted and tallied chunk by chunk, each time anew: all of them, and what a
-    network makes of them, would take tens of GB for a source of large images.
+    Each call reads, corrupts, predicts and tallies the slices chunk by chunk: all of them at once, with what a network
+    makes of them, would take tens of GB for a source of large images.
 
     ``precision`` and ``device``: as in :func:`headstart.training.loop.predict`.
     """
