@@ -5,6 +5,7 @@ whole batch, and torch's DistributedDataParallel averages the gradients. In a si
 nothing.
 """
 
+import gc
 import json
 import logging
 import os
@@ -147,3 +148,6 @@ def work(run: Callable[[Mapping, str], None]) -> None:
         sys.exit(f"{_USER_ERROR}{error}" if rank() == 0 else 1)
     finally:
         distributed.destroy_process_group()
+        # The threads of the group end with its last reference, which cycles of the wrapped network still hold. Left to
+        # the end of the interpreter, such a thread sometimes aborts the process ("terminate called without ...").
+        gc.collect()
