@@ -119,7 +119,7 @@ def test_the_discriminators_learning_rate_follows_the_schedule():
     model = task.network(SMALL.make_encoder(1), SMALL, 32, 1)
     settings = small.training(2, batch_size=2, learning_rate=1e-3)
     train(model, small.resident(squares(4)[0]), task, settings, seed=1)
-    assert [group["lr"] for group in made[0].param_groups] == pytest.approx([1e-4])
+    assert made[0].rates == pytest.approx([1e-4])
 
 
 def test_classes_that_all_slices_show_are_not_scored():

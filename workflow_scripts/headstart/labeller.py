@@ -5,7 +5,7 @@ labels are as good as those that it was trained on, less the error measured on h
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from headstart.template.template import STRUCTURES, TISSUES
 from headstart.training import feed, loop, losses
 from headstart.training.checkpoint import Checkpoint
 from headstart.training.devices import choose_device
+from headstart.training.optimisers import Adam, MakeAdam
 from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import Task
 from headstart.version import __version__
@@ -73,9 +74,7 @@ class Labelling(Task):
         ]
 
     @override
-    def prepare(
-        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
-    ) -> list[torch.optim.Optimizer]:
+    def prepare(self, device: torch.device, precision: str, optimiser: MakeAdam) -> list[Adam]:
         self.weights = [weights.to(device) for weights in self.weights]
         return []
 

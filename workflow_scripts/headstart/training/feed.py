@@ -42,8 +42,10 @@ class Resident:
 
     def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
         """One batch for each tensor of slice numbers, in order."""
-        for batch in numbers:
-            index = batch.to(self.device, non_blocking=True)
+        numbers = list(numbers)
+        # One copy for all of them: each waits for the device.
+        order = torch.cat([torch.empty(0, dtype=torch.int64), *numbers]).to(self.device)
+        for index in order.split([len(batch) for batch in numbers]):
             yield as_input(self._images[index]), None if self._targets is None else self._targets[index]
 
 

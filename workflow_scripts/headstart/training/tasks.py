@@ -19,6 +19,7 @@ from headstart.networks.trunks import Trunk
 from headstart.seeds import seed_for
 from headstart.training import distributed, losses
 from headstart.training.devices import autocast
+from headstart.training.optimisers import Adam, MakeAdam
 
 # Images and targets of a batch after a change, drawn from a generator on the CPU.
 Change = Callable[[torch.Tensor, torch.Tensor | None, torch.Generator], tuple[torch.Tensor, torch.Tensor | None]]
@@ -44,9 +45,7 @@ class Task(ABC):
     def loss(self, output: torch.Tensor, images: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:
         """The loss of a step, a scalar; ``output`` is the network's output for ``images``."""
 
-    def prepare(
-        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
-    ) -> list[torch.optim.Optimizer]:
+    def prepare(self, device: torch.device, precision: str, optimiser: MakeAdam) -> list[Adam]:
         """Move to a device; returns the task's own optimisers, whose learning rates follow the training's.
 
         ``precision``: in which the task's own networks compute, see :func:`headstart.training.devices.autocast`.
@@ -118,9 +117,7 @@ class Segmentation(SourceTask):
         return Segmenter(encoder, architecture.make_decoder(len(self.weights), seed_for(seed, "decoder")))
 
     @override
-    def prepare(
-        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
-    ) -> list[torch.optim.Optimizer]:
+    def prepare(self, device: torch.device, precision: str, optimiser: MakeAdam) -> list[Adam]:
         self.weights = self.weights.to(device)
         return []
 
@@ -182,9 +179,7 @@ class AutoEncoding(ImageTask):
         self.discriminator = architecture.make_discriminator(seed_for(seed, "discriminator"))
 
     @override
-    def prepare(
-        self, device: torch.device, precision: str, optimiser: Callable[..., torch.optim.Optimizer]
-    ) -> list[torch.optim.Optimizer]:
+    def prepare(self, device: torch.device, precision: str, optimiser: MakeAdam) -> list[Adam]:
         self._compute = functools.partial(autocast, device, precision)
         self.discriminator.to(device, memory_format=torch.channels_last).train()
         self._wrapped = distributed.wrap_ddp(self.discriminator)
@@ -209,7 +204,7 @@ class AutoEncoding(ImageTask):
         with self._compute():
             real, generated = self._wrapped(torch.cat([images, images]), candidates).chunk(2)
         loss = (losses.adversarial(real, real=True) + losses.adversarial(generated, real=False)) / 2
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
         self._add(

@@ -1,8 +1,6 @@
 """The training of one network, step by step: the same for every network and task, and the same bytes for one seed."""
 
 import contextlib
-import copy
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -104,7 +102,7 @@ class Trainer:
         self._optimisers = [self._optimiser, *task.prepare(self._device, self._precision, adam)]
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._batches_done = 0  # of the current epoch
-        self._last_good: Mapping[str, torch.Tensor] = {}
+        self._last_good: dict[str, torch.Tensor] = {}
         graphed = on_gpu and distributed.world_size() == 1
         self._stream = torch.cuda.Stream(self._device) if graphed else None
         self._run_step = Graphs(self._step, self._state_tensors) if graphed else self._step
@@ -141,7 +139,8 @@ class Trainer:
         for number in left:
             with torch.cuda.stream(self._stream):
                 images, targets = next(fed)
-                optimisers.set_rate(self._optimisers, self._settings.rate(first + number, self._steps_per_epoch))
+                for optimiser in self._optimisers:
+                    optimiser.set_rate(self._settings.rate(first + number, self._steps_per_epoch))
                 self._run_step(images, targets, len(batches[number]))
                 self._batches_done = number + 1
                 if self._writes_state and self._checkpoint.due():
@@ -153,7 +152,10 @@ class Trainer:
     def _begin_epoch(self) -> None:
         self.model.train()
         if not self._batches_done:
-            self._last_good = copy.deepcopy(self.model.state_dict())
+            state = self.model.state_dict()
+            self._last_good = self._last_good or {name: torch.empty_like(tensor) for name, tensor in state.items()}
+            for name, tensor in state.items():
+                self._last_good[name].copy_(tensor)
             self._loss.zero_()
 
     def _shards(
@@ -183,7 +185,7 @@ class Trainer:
         with autocast(self._device, self._precision):
             output = self._network(images)
         loss = self._task.loss(output, images, targets)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
         self._task.after_step(output, images)
@@ -232,8 +234,8 @@ class Trainer:
         """All tensors that a step changes."""
         yield from self.model.state_dict().values()
         yield from self._task.state().values()
-        for state in itertools.chain.from_iterable(optimiser.state.values() for optimiser in self._optimisers):
-            yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+        for optimiser in self._optimisers:
+            yield from optimiser.state().values()
         yield self._loss
 
     def _state(self) -> dict:
@@ -242,7 +244,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "batches_done": self._batches_done,
             "last_good": self._last_good,
-            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+            "optimisers": [optimiser.state() for optimiser in self._optimisers],
             "task": self._task.state(),
             "loss": self._loss,
         }
@@ -254,10 +256,10 @@ class Trainer:
         logger.info("resuming after epoch %d of %d", len(self.history), self._epochs)
         if "batches_done" in kept:
             self._batches_done, self._last_good = kept["batches_done"], kept["last_good"]
-            for optimiser, state in zip(self._optimisers, kept["optimisers"], strict=True):
-                optimiser.load_state_dict(state)
-            for name, tensor in self._task.state().items():
-                tensor.copy_(kept["task"][name])
+            changed = [self._task.state(), *(optimiser.state() for optimiser in self._optimisers)]
+            for tensors, values in zip(changed, [kept["task"], *kept["optimisers"]], strict=True):
+                for name, tensor in tensors.items():
+                    tensor.copy_(values[name])
             self._loss.copy_(kept["loss"])
 
 
