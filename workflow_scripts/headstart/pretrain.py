@@ -129,6 +129,8 @@ def pretrain(
         return outputs.Slices(*store.join_files(files, image_paths, target_paths), made, seed_for(seed, "rendered"))
 
     images, targets = store.join_files(kept, image_paths, target_paths)
+    if made:
+        made.check(targets)
     task = spec.task(made.class_maps(targets) if made else targets, architecture, seed)
     drawn = seed_for(seed, "encoder")
     encoder = start.make_encoder(architecture, drawn) if start else architecture.make_encoder(drawn)

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.networks.architectures import Architecture
+from headstart.slices.store import SliceArray
 from headstart.training.losses import class_counts, median_frequency_weights
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
+from headstart.training.synthesis import ClassMaps
 from headstart.training.tasks import AutoEncoding, Classification, Segmentation, SourceTask
+
+Targets = np.ndarray | SliceArray | ClassMaps
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,13 @@ class SourceTaskSpec:
     hidden: float | None = None
     patch: int | None = None
 
-    def task(self, targets: np.ndarray | None, architecture: Architecture, seed: int) -> SourceTask:
+    def task(self, targets: Targets | None, architecture: Architecture, seed: int) -> SourceTask:
         """The task for these training targets (N, ...)."""
         return TASKS[self.kind](self, targets, architecture, seed)
 
 
 # Kinds of source tasks, and how each is made from its spec, the training targets, the architecture and the seed.
-TASKS: dict[str, Callable[[SourceTaskSpec, np.ndarray | None, Architecture, int], SourceTask]] = {
+TASKS: dict[str, Callable[[SourceTaskSpec, Targets | None, Architecture, int], SourceTask]] = {
     "segmentation": lambda spec, targets, architecture, seed: Segmentation(
         median_frequency_weights(class_counts(targets, len(spec.classes), spec.first)), spec.first
     ),

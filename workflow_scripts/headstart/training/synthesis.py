@@ -110,25 +110,22 @@ class Synthesis:
             pictures = pictures * _look_up(torch.where(stripped[:, None], kept, 1), labels)[:, None]
         return pictures, _look_up(kept * self._class_of_value(), labels).to(torch.uint8)
 
-    def class_maps(self, maps: np.ndarray | SliceArray) -> np.ndarray:
-        """The classes (N, H, W) uint8 near the centres of the pixels of images: what class weights are computed from.
-
-        ``maps``: label maps (N, fH, fW) uint8 as they are stored, read in chunks. Raises :class:`UserError` for a value
-        that no label has.
-        """
-        table = self._class_of_value().numpy().astype(np.uint8)
+    def check(self, maps: np.ndarray | SliceArray) -> None:
+        """Raise :class:`UserError` if label maps (N, fH, fW) uint8, read in chunks, have a value that no label has."""
         known = np.isin(np.arange(_VALUES), [AIR, *(label.value for label in self.labels)])
-        centres = slice(self.fineness // 2, None, self.fineness)
-        classes = []
         for start in range(0, len(maps), _CHUNK):
-            chunk = maps[start : start + _CHUNK]
-            counted = np.bincount(chunk.ravel(), minlength=_VALUES)
+            counted = np.bincount(maps[start : start + _CHUNK].ravel(), minlength=_VALUES)
             if strange := np.flatnonzero(~known & (counted > 0)).tolist():
                 raise UserError(
                     f"the label maps hold the value {strange[0]}, which the table of labels lacks; add it there."
                 )
-            classes.append(table[chunk[:, centres, centres]])
-        return np.concatenate(classes)
+
+    def class_maps(self, maps: np.ndarray | SliceArray) -> "ClassMaps":
+        """The classes near the centres of the pixels of images: what class weights are computed from.
+
+        ``maps``: label maps (N, fH, fW) uint8 as they are stored.
+        """
+        return ClassMaps(maps, self._class_of_value().numpy().astype(np.uint8), self.fineness)
 
     def render(
         self, maps: np.ndarray | SliceArray, seed: int, device: torch.device
@@ -170,6 +167,26 @@ class Synthesis:
         """Numbers for each label (B, L) -> for each value of a label map (B, 256), 0 for values without label."""
         values = torch.tensor([label.value for label in self.labels])
         return torch.zeros(len(by_label), _VALUES).index_copy(1, values, by_label)
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """Classes (N, H, W) uint8, made of label maps (N, fH, fW) when they are read, f being the ``fineness``.
+
+    ``classes``: of each value of a label map, (256,) uint8.
+    """
+
+    maps: np.ndarray | SliceArray
+    classes: np.ndarray
+    fineness: int
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """The class maps of these slices."""
+        centres = slice(self.fineness // 2, None, self.fineness)
+        return self.classes[self.maps[rows][:, centres, centres]]
 
 
 def synthesis(settings: Mapping) -> Synthesis:
