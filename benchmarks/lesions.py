@@ -1,16 +1,19 @@
 """Evaluate 104 synthetic predictions of the size of the paper's stroke test set: 160 slices of 233 x 197 at 1 mm.
 
-    python benchmarks/lesions.py
+    python benchmarks/lesions.py --processes 1 2
 
-Scores, 95 % Hausdorff distance, lesions of both connectivities, and their numbers at every cutoff of the default study,
-in one process. The ground truth is a stroke with satellites whose borders are roughened by smooth noise; the prediction
-is the same shifted and cut, with false positives all over the brain. The time to generate them is not included.
-Overwrites benchmarks/lesions.tsv.
+Scores, distances, lesions of both connectivities, and their numbers at every cutoff of the default study, in one
+process; then the whole evaluation of a model as a study does it, which reads predictions and ground truth from files,
+by several numbers of processes. The ground truth is a stroke with satellites whose borders are roughened by smooth
+noise; the prediction is the same shifted and cut, with false positives all over the brain. The time to generate them is
+not included. Overwrites benchmarks/lesions.tsv.
 """
 
 import argparse
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +26,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from headstart import job  # noqa: E402
+from headstart.evaluate import archive, run  # noqa: E402
 from headstart.evaluate.scores import score_scan  # noqa: E402
 from headstart.metrics import lesions  # noqa: E402
+from headstart.slices import store  # noqa: E402
 
 SHAPE = (160, 233, 197)
 VOXEL_MM = 1.0
@@ -77,7 +82,7 @@ def now() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
+def measure_steps(scans: int, cutoffs: dict) -> pd.DataFrame:
     """One row per step: wall-clock and processor time in seconds for all scans, and the numbers of lesions."""
     taken = {step: np.zeros(2) for step in ("scores and distances", "lesions", "cutoffs")}
     tables = []
@@ -104,10 +109,34 @@ def measure(scans: int, cutoffs: dict) -> pd.DataFrame:
     )
 
 
+def measure_evaluation(scans: int, processes: list[int]) -> Iterator[dict]:
+    """The whole evaluation of a model's predictions of these scans, for each number of processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = Path(folder) / "predictions.npz"
+        labels = {str(scan): Path(folder) / f"{scan}_dseg.npy" for scan in range(scans)}
+
+        def made() -> Iterator[tuple[str, np.ndarray]]:
+            for scan, path in labels.items():
+                prediction, truth = pair(int(scan))
+                store.write_labels(path, truth)
+                yield scan, prediction
+
+        archive.write(predictions, made())
+        scoring = run.Scoring(NAMES, VOXEL_MM, dict.fromkeys(labels, TOLERANCE_MM), lesions=True)
+        for count in processes:
+            started = time.perf_counter()
+            with run.processes(count) as apply:
+                run.score(predictions, labels, scoring, apply)
+            taken = time.perf_counter() - started
+            yield {"step": "evaluation of a model", "seconds": taken, "scans": scans, "processes": count}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=int, default=104)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8])
     asked = parser.parse_args()
     job.keep_freed_memory()
     cutoffs = yaml.safe_load((ROOT / "config.yaml").read_text())["evaluate"]["lesions"]
-    keep(measure(asked.scans, cutoffs), __file__)
+    evaluations = pd.DataFrame(measure_evaluation(asked.scans, asked.processes))
+    keep(pd.concat([measure_steps(asked.scans, cutoffs), evaluations], ignore_index=True), __file__)

@@ -1,4 +1,4 @@
-# Stage 7, evaluate: predictions and scores of each model on its test scans, then the tables of the study.
+# Stage 7, evaluate: predictions of each model on its test scans and their scores, then the tables of the study.
 
 
 METRICS = f"{RESULTS}/evaluate/{RUN}/metrics.parquet"
@@ -21,34 +21,31 @@ def scans_scored(wildcards):
     return list(dict.fromkeys(subject for subjects in subjects_drawn(wildcards, "test") for subject in subjects))
 
 
-# All models of a target and set size are evaluated in one job, because each takes less time than the start of a job.
-# Set size 0 has a rule of its own, since it has fewer sources and resamples; all others are like size 1.
+def scans_tested_by_run(wildcards):
+    """The test scans of each run of a target and set size, in the order of source_paths."""
+    return subjects_drawn(wildcards, "test") * len(sources_at(wildcards.target, int(wildcards.size)))
+
+
+# All models of a target and set size are in one job, because each takes less time than the start of a job. Predictions
+# and scores are two, so that no GPU waits while scores are computed. Set size 0 has rules of its own, since it has fewer
+# sources and resamples; all others are like size 1.
 for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PRETRAINED]:
 
     rule:
         name:
-            f"evaluate_{name}" if size else f"evaluate_{name}_as_pretrained"
+            f"segment_{name}" if size else f"segment_{name}_as_pretrained"
         input:
             models=source_paths(MODEL, name, size),
             metadata=source_paths(MODEL_METADATA, name, size),
             splits=resample_paths(SPLIT, name, size),
             index=drawn_slices(PART_INDEX, "test"),
             images=drawn_slices(SLICES["image"], "test"),
-            labels=drawn_slices(SLICES["target"], "test"),
-            registered=lambda wildcards: [
-                rules.register_scan.output.quality.format(
-                    dataset=TARGETS[wildcards.target]["dataset"], subject=subject
-                )
-                for subject in scans_scored(wildcards)
-            ],
         output:
-            metrics=source_paths(METRICS, name, size),
             predictions=source_paths(PREDICTIONS, name, size),
-            lesions=source_paths(LESIONS, name, size) if name in LESIONED else [],
         log:
-            f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
+            f"{RESULTS}/logs/segment/{{target}}/size-{{size}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate/{{target}}/size-{{size}}.tsv"
+            f"{RESULTS}/benchmarks/segment/{{target}}/size-{{size}}.tsv"
         wildcard_constraints:
             target=name,
             size=r"[1-9]\d*" if size else "0",
@@ -58,12 +55,46 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             mem_mb=per_attempt(4000),
             runtime=per_attempt(240),
         params:
-            code=code_of("evaluate_target"),
+            code=code_of("segment_target"),
             network=config["network"],
             torch_threads=config["training"]["threads"],
-            scans=lambda wildcards: subjects_drawn(wildcards, "test")
-            * len(sources_at(wildcards.target, int(wildcards.size))),
+            scans=scans_tested_by_run,
             precision=config["training"]["precision"],
+            classes=lambda wildcards: class_names(wildcards.target),
+        script:
+            "../workflow_scripts/segment_target.py"
+
+    rule:
+        name:
+            f"evaluate_{name}" if size else f"evaluate_{name}_as_pretrained"
+        input:
+            predictions=source_paths(PREDICTIONS, name, size),
+            splits=resample_paths(SPLIT, name, size),
+            index=drawn_slices(PART_INDEX, "test"),
+            labels=drawn_slices(SLICES["target"], "test"),
+            registered=lambda wildcards: [
+                rules.register_scan.output.quality.format(
+                    dataset=TARGETS[wildcards.target]["dataset"], subject=subject
+                )
+                for subject in scans_scored(wildcards)
+            ],
+        output:
+            metrics=source_paths(METRICS, name, size),
+            lesions=source_paths(LESIONS, name, size) if name in LESIONED else [],
+        log:
+            f"{RESULTS}/logs/evaluate/{{target}}/size-{{size}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/evaluate/{{target}}/size-{{size}}.tsv"
+        wildcard_constraints:
+            target=name,
+            size=r"[1-9]\d*" if size else "0",
+        threads: config["evaluate"]["threads"]
+        resources:
+            mem_mb=per_attempt(1000 + 1000 * config["evaluate"]["threads"]),
+            runtime=per_attempt(120),
+        params:
+            code=code_of("evaluate_target"),
+            scans=scans_tested_by_run,
             tested=scans_scored,
             tolerance_mm=config["evaluate"]["surface_tolerance_mm"],
             voxel_mm=config["template"]["voxel_mm"],

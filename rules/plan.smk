@@ -112,6 +112,7 @@ rule plan:
         classes=max(len(class_names(name)) for name in TARGETS),
         work=lambda wildcards: work_to_do(),
         voxel_mm=config["template"]["voxel_mm"],
+        score_processes=config["evaluate"]["threads"],
         designs=designs(),
     script:
         "../workflow_scripts/plan_study.py"

@@ -29,10 +29,10 @@ def real_scans() -> Path:
 
 @pytest.fixture
 def run_script(tmp_path):
-    """Run a rule's script as Snakemake does: ``run_script(rule, input, params, output)``."""
+    """Run a rule's script as Snakemake does: ``run_script(rule, input, params, output, threads=1)``."""
 
-    def run(rule: str, input: object, params: dict, output: object) -> None:
-        job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output, "threads": 1}
+    def run(rule: str, input: object, params: dict, output: object, threads: int = 1) -> None:
+        job = {"rule": rule, "log": [tmp_path / f"{rule}.log"], "input": input, "output": output, "threads": threads}
         debug.run_script(SCRIPTS / f"{rule}.py", SimpleNamespace(**job, params=SimpleNamespace(**params)))
 
     return run

@@ -1,6 +1,7 @@
 import pandas as pd
 
 from headstart import job
+from headstart.evaluate import archive
 from headstart.report import figures, scan_pictures
 from headstart.slices import store
 
@@ -9,7 +10,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     runs = list(zip(params.sources, files.metrics, files.predictions, strict=True))
     metrics = {source: pd.read_parquet(path) for source, path, _ in runs}
     chosen = figures.choose_examples(metrics, params.metric, params.empty)
-    predictions = {source: figures.predicted(path, chosen.values()) for source, _, path in runs}
+    predictions = {source: {scan: archive.read(path, scan) for scan in chosen.values()} for source, _, path in runs}
     images, labels = (
         {scan: store.read(found) for scan, found in zip(params.scans, stacks, strict=True)}
         for stacks in (store.find(files.index, paths, params.scans) for paths in (files.images, files.labels))

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import torch
@@ -21,7 +22,8 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     speeds = {"finetune": tuned, "pretrain": alone}
     if "autoencoding" in kinds:
         speeds["autoencoding"] = speed.measure(*network, training, 1, kind="autoencoding", seconds=10)
-    speeds["evaluate"] = evaluation.measure(*network, training.precision, params.voxel_mm)
+    processes = min(params.score_processes, os.cpu_count())
+    speeds["evaluate"] = evaluation.measure(*network, training.precision, params.voxel_mm, processes)
     log.info("measured: %s", speeds)
     table = speed.plan(params.work, speeds, tuned["start_s"]).to_string(index=False, na_rep="", float_format="%.2f")
     rates = ", ".join(f"{name} {speeds[name]['images_per_s']:.0f}" for name in speeds if name in kinds)

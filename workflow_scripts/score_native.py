@@ -4,7 +4,7 @@ import pandas as pd
 
 from headstart import images, job
 from headstart.datasets.intake import LabelFormat
-from headstart.evaluate import native
+from headstart.evaluate import archive, native
 from headstart.register.affine import target_labels
 from headstart.template import template
 
@@ -23,7 +23,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             for (source, resample, tests), path in zip(params.runs, files.predictions, strict=True)
             if scan in tests
         ]
-        predictions = (native.prediction(path, scan) for _, path in runs)
+        predictions = (archive.read(path, scan) for _, path in runs)
         scored = native.score(predictions, own, moved, place, len(params.classes) + 1)
         rows += [{**run, "scan": scan, **found} for (run, _), found in zip(runs, scored, strict=True)]
     job.write_table(snakemake.output[0], pd.DataFrame(rows).assign(**params.about))

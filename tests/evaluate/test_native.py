@@ -108,11 +108,6 @@ def test_a_scan_without_a_score_is_left_out():
     assert row["dice_native"] == pytest.approx(0.4)
 
 
-def test_the_prediction_of_one_scan_is_read(tmp_path):
-    np.savez_compressed(tmp_path / "predictions.npz", a=np.zeros((2, 4, 4), np.uint8), b=np.ones((1, 4, 4), np.uint8))
-    assert native.prediction(tmp_path / "predictions.npz", "b").tolist() == np.ones((1, 4, 4)).tolist()
-
-
 def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_path):
     """Scan a has two masks, b a label map, both on the study's grid; a run that tests b alone predicts it perfectly."""
     grid = template.grid(8)

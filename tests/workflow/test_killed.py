@@ -45,7 +45,7 @@ def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
     """A job killed (SIGKILL) in each stage, the first of each script below: tried again by itself, the same bytes."""
     scripts = {
         *("make_subject", "register_scan", "resample_target", "label_scan", "slice_scans", "pretrain_source"),
-        *("finetune_target", "evaluate_target", "tabulate_scores"),
+        *("finetune_target", "segment_target", "evaluate_target", "tabulate_scores"),
     }
     running = bare_project.begin("--retries", "2")
     left = set(scripts)

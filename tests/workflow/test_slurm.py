@@ -154,7 +154,7 @@ def test_jobs_are_not_forgotten_while_accounting_does_not_answer(project, submit
 def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
     copied, _, jobs = submitted
     for job in jobs:
-        trains = re.match("rule_(tune|finetune|evaluate)_stroke|rule_pretrain_source_wildcards_t1", job["Comment"])
+        trains = re.match("rule_(tune|finetune|segment)_stroke|rule_pretrain_source_wildcards_t1", job["Comment"])
         asked = job["Partition"], job.get("TresPerJob")
         assert asked == (("gpu", "gres:gpu:1") if trains else ("cpu", None)), job["Comment"]
     names = {job["Comment"].removeprefix("rule_").partition("_wildcards_")[0] for job in jobs}
@@ -163,6 +163,7 @@ def test_work_was_done_by_slurm_and_trainings_asked_for_a_gpu(submitted):
         "pretrain_source",
         "tune_stroke",
         "finetune_stroke",
+        "segment_stroke",
         "evaluate_stroke",
         "draw_scores",
     }

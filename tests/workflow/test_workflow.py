@@ -219,7 +219,7 @@ def test_what_is_deleted_is_made_again_with_what_depends_on_it(finished):
     again = finished.to_run()
     assert again["slice_images"] == 1
     trained = {"tune_stroke", "tabulate_tuning", "finetune_stroke"}
-    assert set(again) <= {"slice_images", *trained, "evaluate_stroke", *ANSWER}
+    assert set(again) <= {"slice_images", *trained, "segment_stroke", "evaluate_stroke", *ANSWER}
     done = finished.snakemake("--until", "slice_images")
     assert done.returncode == 0, done.stderr[-2000:]
     assert sliced.read_bytes() == kept

@@ -23,7 +23,8 @@ _TYPICAL = {
     "label_scan": 5,
     "pretrain_source": 139,
     "finetune": 144,
-    "evaluate": 27,
+    "segment": 14,
+    "evaluate": 14,
     "score_native": 38,
 }
 _TYPICAL_OTHER = 1.5

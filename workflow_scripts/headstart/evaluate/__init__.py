@@ -1,6 +1,7 @@
 """Stage 7, evaluate: scores of each model on its test scans, and the statistics of all of them.
 
-- ``model``: predictions of one model and their scores; ``speed``: how fast models are evaluated on this machine
+- ``model``: predictions of one model; ``archive``: the file that they are kept in; ``run``: their scores
+- ``speed``: how fast models are evaluated on this machine
 - ``scores``: scores of one scan, slice by slice and as a whole, and completeness of a run's table
 - ``anova``: variances of means and differences by two-way analysis of variance
 - ``bootstrap``: draws of mean scores by cluster bootstrap, and intervals of what is computed from them

@@ -1,6 +1,5 @@
 """Scores on the scans' own grids: predictions carried back, and what the study's grid lets any of them reach there."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -37,12 +36,6 @@ class Place:
         """
         in_template = cut.restore(slices, self.grid, self.discard_mm)
         return images.resample_labels(in_template, own, np.linalg.inv(self.transform)).data
-
-
-def prediction(path: str | os.PathLike, scan: str) -> np.ndarray:
-    """The prediction (N, size, size) of a scan, from a run's archive."""
-    with np.load(path, allow_pickle=False) as archive:
-        return archive[scan]
 
 
 def score(

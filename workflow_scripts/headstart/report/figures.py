@@ -1,8 +1,7 @@
 """The study's figures: learning curves, training, examples, and agreement with the ground truth of synthetic scans."""
 
-import os
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 
@@ -197,12 +196,6 @@ def examples_numbers(
 def shown_slice(truth: np.ndarray) -> int:
     """Index of the slice with the most labelled pixels in a label map (N, H, W)."""
     return int((truth > 0).sum(axis=(1, 2)).argmax())
-
-
-def predicted(path: str | os.PathLike, scans: Iterable[str]) -> dict[str, np.ndarray]:
-    """Predictions (N, H, W) of the given scans, from a run's archive."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {scan: archive[scan] for scan in scans}
 
 
 def examples(

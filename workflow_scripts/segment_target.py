@@ -1,0 +1,15 @@
+import torch
+
+from headstart import job
+from headstart.evaluate import archive
+from headstart.evaluate.model import predict_scans
+from headstart.networks.architectures import Architecture
+from headstart.slices import store
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    torch.set_num_threads(params.torch_threads)
+    architecture = Architecture.of(params.network)
+    for model, subjects, path in zip(files.models, params.scans, snakemake.output.predictions, strict=True):
+        scans = dict(zip(subjects, store.find(files.index, files.images, subjects), strict=True))
+        archive.write(path, predict_scans(model, architecture, params.classes, scans, precision=params.precision))
