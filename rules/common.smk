@@ -245,6 +245,12 @@ def expected_input():
     }
 
 
+# The network of models of targets, which see neighbours beside each slice; sources are pre-trained on single slices.
+TARGET_NETWORK = config["network"] | ({"neighbours": count} if (count := config["slice"]["neighbours"]) else {})
+# Distance of a slice's neighbours, in slices.
+NEIGHBOUR_STEP = round((config["slice"]["neighbour_mm"] or 0) / config["template"]["voxel_mm"]) or 1
+
+
 def per_attempt(base):
     """A resource that grows with each attempt of a job; small jobs have plain numbers, which are planned faster."""
     return lambda wildcards, attempt: base * attempt

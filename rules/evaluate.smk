@@ -56,7 +56,8 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             runtime=per_attempt(240),
         params:
             code=code_of("segment_target"),
-            network=config["network"],
+            network=TARGET_NETWORK,
+            neighbour_step=NEIGHBOUR_STEP,
             torch_threads=config["training"]["threads"],
             scans=scans_tested_by_run,
             precision=config["training"]["precision"],

@@ -94,10 +94,11 @@ for name in TUNING:
             runtime=per_attempt(240),
         params:
             code=code_of("tune_target"),
-            network=config["network"],
+            network=TARGET_NETWORK,
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
+            neighbour_step=NEIGHBOUR_STEP,
             augment=augmentation_of(name),
             training=finetuning_of(name),
             learning_rates=config["finetune"]["learning_rates"],
@@ -147,6 +148,7 @@ def about_model(wildcards):
         "target": wildcards.target,
         "register": REGISTER,
         "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
+        **({"neighbour_step": NEIGHBOUR_STEP} if config["slice"]["neighbours"] else {}),
     }
 
 
@@ -169,7 +171,7 @@ rule keep_pretrained:
         runtime=per_attempt(20),
     params:
         code=code_of("keep_pretrained"),
-        network=config["network"],
+        network=TARGET_NETWORK,
         classes=lambda wildcards: class_names(wildcards.target),
         expects=expected_input(),
         about=about_model,
@@ -211,10 +213,11 @@ for name in TARGETS:
             runtime=per_attempt(240),
         params:
             code=code_of("finetune_target"),
-            network=config["network"],
+            network=TARGET_NETWORK,
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
+            neighbour_step=NEIGHBOUR_STEP,
             augment=augmentation_of(name),
             minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [

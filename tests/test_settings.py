@@ -79,6 +79,14 @@ def test_datasets_targets_and_sources_of_a_study_replace_the_default_ones():
             "configuration key pretrain.sources.a.weights.sha256: 'abc' must be 64 hexadecimal digits.",
         ),
         ({"slice": {"size": 100}}, "slice.size is 100; the encoder halves it five times"),
+        (
+            {"slice": {"neighbours": 1, "neighbour_mm": 1.5}},
+            "slice.neighbour_mm is 1.5, but slices are 3.7 mm apart (template.voxel_mm); take 3.7 or more, or null",
+        ),
+        (
+            {"slice": {"neighbour_mm": 4}},
+            "slice.neighbour_mm is 4 and slice.neighbours is 0; set neighbours to 1, or more.",
+        ),
         ({"label": {"backend": "fls"}}, "configuration key label.backend is 'fls'; did you mean 'fsl'?"),
         ({"datasets": {"a": {}}}, "configuration key datasets.a lacks the key 'layout'"),
     ],

@@ -10,9 +10,11 @@ from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.networks.architectures import Segmenter
 from headstart.slices import store
+from headstart.slices.neighbours import Neighbours
 
 NAMES = ["background", "lesion"]
 SMALL = architecture()
+ALONE = {"neighbours": Neighbours(), "precision": "float32"}
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def trained(tmp_path):
 
 def test_a_saved_model_predicts_what_the_model_in_memory_does(trained):
     model, path, scans = trained
-    predictions = dict(predict_scans(path, SMALL, NAMES, scans, precision="float32"))
+    predictions = dict(predict_scans(path, SMALL, NAMES, scans, **ALONE))
     assert list(predictions) == list(scans)
     for scan, images in scans.items():
         assert np.array_equal(predictions[scan], predict(model, store.read(images), precision="float32"))
@@ -37,7 +39,7 @@ def test_a_saved_model_predicts_what_the_model_in_memory_does(trained):
 def test_a_model_of_other_classes_is_refused(trained):
     _, path, scans = trained
     with pytest.raises(UserError, match="classes is"):
-        list(predict_scans(path, SMALL, ["background", "tumour"], scans, precision="float32"))
+        list(predict_scans(path, SMALL, ["background", "tumour"], scans, **ALONE))
 
 
 def test_the_script_writes_the_predictions_of_each_models_own_scans(trained, tmp_path, run_script):
@@ -56,6 +58,7 @@ def test_the_script_writes_the_predictions_of_each_models_own_scans(trained, tmp
             | {"decoder_widths": list(SMALL.decoder_widths)},
             "classes": NAMES,
             "precision": "float32",
+            "neighbour_step": 1,
         },
         SimpleNamespace(predictions=written),
     )

@@ -46,6 +46,14 @@ def test_methods_follow_the_configuration():
         assert other not in text, other
 
 
+def test_methods_name_neighbouring_slices():
+    config = configured(template={"voxel_mm": 2.5}, slice={"neighbours": 2, "neighbour_mm": 6})
+    said = "as further channels, 2 neighbouring slices on either side of the slice that it segmented, 5 mm apart."
+    assert said in text_of(of_sources(config, "scratch"))
+    assert "1 neighbouring slice on" in text_of(of_sources(configured(slice={"neighbours": 1}), "scratch"))
+    assert "neighbouring slice" not in text_of(of_sources(configured(), "scratch"))
+
+
 def test_methods_leave_out_what_the_sources_do_not_use():
     config = configured()
     without = text_of(of_sources(config, "scratch"))

@@ -117,18 +117,18 @@ def test_an_array_of_no_scan_is_refused():
 
 
 def test_pairs_are_aligned(scan):
-    images, labels = store.gather_pairs([scan("a"), scan("b")], [scan("c", labels=True), scan("d", labels=True)])
+    images, labels = store.join_pairs([scan("a"), scan("b")], [scan("c", labels=True), scan("d", labels=True)])
     assert images.shape == labels.shape == (6, 4, 4)
     assert (images.dtype, labels.dtype) == (np.uint16, np.uint8)
 
 
 def test_pairs_that_differ_are_named(scan):
     with pytest.raises(UserError, match=r"b\.npy has shape \(3, 4, 4\) but its labels .*d\.npy \(2, 4, 4\)"):
-        store.gather_pairs([scan("a"), scan("b")], [scan("c", labels=True), scan("d", slices=2, labels=True)])
+        store.join_pairs([scan("a"), scan("b")], [scan("c", labels=True), scan("d", slices=2, labels=True)])
     with pytest.raises(UserError, match="swapped"):
-        store.gather_pairs([scan("e", labels=True)], [scan("f")])
+        store.join_pairs([scan("e", labels=True)], [scan("f")])
     with pytest.raises(UserError, match="2 image files .* 1 label"):
-        store.gather_pairs([scan("a"), scan("b")], [scan("c", labels=True)])
+        store.join_pairs([scan("a"), scan("b")], [scan("c", labels=True)])
 
 
 def test_scans_are_found_in_files_of_several(tmp_path):

@@ -151,6 +151,16 @@ def test_labels_of_scans_move_with_their_image(kind):
     assert (moved != labels).float().mean() > 1 - agree.float().mean()
 
 
+def test_the_channels_of_a_slice_change_together():
+    images, labels = heads(8, 48)
+    change = only(*(kind for kind in KINDS if kind != "noise"), mirror=True)
+    alone, moved = change(images, labels, seeded())
+    beside, same = change(images.repeat(1, 3, 1, 1), labels, seeded())
+    assert torch.equal(same, moved)
+    for channel in range(3):
+        torch.testing.assert_close(beside[:, channel], alone[:, 0])
+
+
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_threads():
     images, labels = heads(17, 97)
     images = images * torch.rand(images.shape, generator=seeded())

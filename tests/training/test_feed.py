@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from headstart.slices import store
+from headstart.slices.neighbours import Neighbours
 from headstart.training import feed
 
 CPU = torch.device("cpu")
@@ -42,6 +43,19 @@ def test_streamed_and_resident_slices_are_the_same(slices, batches):
     for resident, streamed, batch in zip(*found, batches, strict=True):
         assert all(map(torch.equal, resident, streamed))
         assert np.array_equal(resident[1].numpy(), slices[1][np.array(batch)])
+
+
+def test_slices_are_fed_with_their_neighbours(slices):
+    images, labels = slices
+    seen = Neighbours(1, 2).rows(images.lengths)
+    batches = [torch.tensor([0, 8, 3]), torch.tensor([5])]
+    for limit, kind in ((None, feed.Resident), (0, feed.Streamed)):
+        fed = feed.load(images, labels, CPU, limit, seen=seen)
+        assert isinstance(fed, kind)
+        for (found, targets), batch in zip(fed.batches(batches), batches, strict=True):
+            expected = np.stack([images[seen[number]] for number in batch.numpy()])
+            assert np.array_equal(found.numpy(), expected.astype(np.float32) / np.float32(65535))
+            assert np.array_equal(targets.numpy(), labels[batch.numpy()])
 
 
 def test_slices_without_targets_give_none(slices):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from headstart import without_labels
@@ -48,8 +47,9 @@ def make(
     order = without_labels.places(given, classes)
     others = [place for place in range(len(given)) if place not in order]
     model = architecture.make_segmenter(len(classes), seed=0, others=len(others))
-    model_files.load_state(model.encoder, encoder_path, {**architecture.encoder_metadata, **expects})
-    model_files.load_state(model.decoder, decoder_path, {})
+    inputs = architecture.inputs
+    model_files.load_state(model.encoder, encoder_path, {**architecture.encoder_metadata, **expects}, inputs=inputs)
+    model_files.load_state(model.decoder, decoder_path, {}, inputs=inputs)
     scores = model.decoder.get_submodule(model.decoder.layer_names[-1])
     scores.load_state_dict({name: tensor[[*order, *others]] for name, tensor in scores.state_dict().items()})
     return model, {
@@ -57,7 +57,7 @@ def make(
         "labelled_scans": 0,
         "classes": list(classes),
         "counted_as_background": [given[place] for place in others],
-        "network": asdict(architecture),
+        "network": architecture.metadata,
         "start_sha256": model_files.hashes(encoder_path, decoder_path),
         **{key: source[key] for key in _OF_TRAINING},
         **expects,

@@ -81,8 +81,23 @@ def check(config: Mapping) -> None:
             f"network.encoder is {network['encoder']}, and the paper's decoder follows a ResNet; set network.decoder "
             "to unet."
         )
-    if config["slice"]["size"] % 32:
-        raise UserError(f"slice.size is {config['slice']['size']}; the encoder halves it five times: take 32, 64, ...")
+    check_slices(config["slice"], config["template"]["voxel_mm"])
+
+
+def check_slices(section: Mapping, voxel_mm: float) -> None:
+    """Raise :class:`UserError` for slices that a network cannot take, or neighbours that cannot be meant."""
+    size, count, distance = section["size"], section["neighbours"], section["neighbour_mm"]
+    if size % 32:
+        raise UserError(f"slice.size is {size}; the encoder halves it five times: take 32, 64, ...")
+    if distance is None:
+        return
+    if not count:
+        raise UserError(f"slice.neighbour_mm is {distance:g} and slice.neighbours is 0; set neighbours to 1, or more.")
+    if not round(distance / voxel_mm):
+        raise UserError(
+            f"slice.neighbour_mm is {distance:g}, but slices are {voxel_mm:g} mm apart (template.voxel_mm); take "
+            f"{voxel_mm:g} or more, or null for the next slices."
+        )
 
 
 def check_classes(place: str, classes: Mapping[str, list[int | str]]) -> None:

@@ -11,6 +11,7 @@ from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.start import Start
 from headstart.seeds import seed_for
 from headstart.slices import store
+from headstart.slices.neighbours import Neighbours
 from headstart.training import feed
 from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
@@ -43,7 +44,8 @@ class FinetuneSettings:
 
     ``classes``: names in the order of their values, the background (0) first; ``expects``: what ``model.json`` says of
     the slices (template, voxel size, size); ``augment``: None for none; ``runs_per_gpu``: trainings that run at once on
-    a GPU; ``resident_gb``: see :func:`headstart.training.feed.load`.
+    a GPU; ``resident_gb``: see :func:`headstart.training.feed.load`; ``neighbour_step``: distance, in slices, of the
+    neighbours that the architecture has.
     """
 
     architecture: Architecture
@@ -53,6 +55,12 @@ class FinetuneSettings:
     augment: Augmentation | None
     runs_per_gpu: int
     resident_gb: float | None
+    neighbour_step: int = 1
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """The slices beside each slice."""
+        return Neighbours(self.architecture.neighbours, self.neighbour_step)
 
     @classmethod
     def of(cls, params: object) -> "FinetuneSettings":
@@ -65,6 +73,7 @@ class FinetuneSettings:
             augment=augmentation(params.augment) if params.augment else None,
             runs_per_gpu=params.runs_per_gpu,
             resident_gb=params.resident_gb,
+            neighbour_step=params.neighbour_step,
         )
 
 
@@ -110,7 +119,8 @@ def finetune(
     architecture = settings.architecture
     images, labels = store.join_pairs(image_paths, label_paths)
     chosen = choose_device(device)
-    slices = feed.load(images, labels, chosen, settings.resident_gb)
+    seen = settings.neighbours.rows(images.lengths)
+    slices = feed.load(images, labels, chosen, settings.resident_gb, seen=seen)
     counts = [class_counts(store.read(path), len(settings.classes)) for path in label_paths]
 
     def trainer_of(training_set: TrainingSet, start: Start) -> Trainer:
@@ -118,7 +128,7 @@ def finetune(
         rows = np.concatenate([images.rows(position) for position in training_set.scans])
         task = Segmentation(median_frequency_weights(sum(counts[position] for position in training_set.scans)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
-        start.load_decoder(model, settings.classes)
+        start.load_decoder(model, settings.classes, architecture.inputs)
         seed = seed_for(training_set.seed, "train")
         options = {"rows": rows, "augment": settings.augment, "checkpoint": training_set.checkpoint}
         return Trainer(model, slices, task, settings.training, seed, **options)
@@ -160,7 +170,7 @@ def metadata(
         "classes": list(settings.classes),
         "training": asdict(settings.training),
         "augment": settings.augment and asdict(settings.augment),
-        "network": asdict(settings.architecture),
+        "network": settings.architecture.metadata,
         "seed": training_set.seed,
         "start_sha256": dict(start),
         "data_sha256": store.fingerprint(data),

@@ -9,6 +9,7 @@ import torch
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
+from headstart.slices.neighbours import Neighbours
 from headstart.training.loop import predict
 
 
@@ -18,6 +19,7 @@ def predict_scans(
     class_names: Sequence[str],
     scans: Mapping[str, store.Slices],
     *,
+    neighbours: Neighbours,
     precision: str,
     device: str = "auto",
 ) -> Iterator[tuple[str, np.ndarray]]:
@@ -33,6 +35,8 @@ def predict_scans(
         Names of the classes, the background (0) first.
     scans
         Location of the slices of each scan.
+    neighbours
+        The slices that the network sees beside each slice.
     precision, device
         See :func:`headstart.training.loop.predict`.
 
@@ -44,4 +48,5 @@ def predict_scans(
     model = model_files.load_segmenter(model_path, architecture, {"classes": list(class_names)})
     model.to(memory_format=torch.channels_last)
     for scan, slices in scans.items():
-        yield scan, predict(model, store.read(slices), precision=precision, device=device)
+        images = store.read(slices)
+        yield scan, predict(model, images, seen=neighbours.rows([len(images)]), precision=precision, device=device)

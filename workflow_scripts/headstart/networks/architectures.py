@@ -6,7 +6,7 @@ maps.
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ class Segmenter(nn.Module):
         self.others = others
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Class scores before the softmax, or an image: (B, 1, H, W) -> (B, C, H, W)."""
+        """Class scores before the softmax, or an image: (B, I, H, W) -> (B, C, H, W)."""
         scores = self.decoder(self.encoder(images))
         if not self.others:
             return scores
@@ -62,7 +62,8 @@ class Architecture:
     :class:`headstart.networks.backbones.Backbone`, which needs the decoder "unet". ``decoder``: "paper" for the paper's
     latent map and decoder, to which ``latent_channels``, ``decoder_widths`` and ``normalisation`` belong
     (:class:`headstart.networks.decoders.Decoder`), or "unet" for one with ``unet_widths``
-    (:class:`headstart.networks.decoders.UNetDecoder`).
+    (:class:`headstart.networks.decoders.UNetDecoder`). ``neighbours``: slices on each side of a slice that the network
+    sees as further channels (:mod:`headstart.slices.neighbours`).
     """
 
     encoder: str
@@ -71,12 +72,23 @@ class Architecture:
     decoder_widths: tuple[int, ...]
     normalisation: str
     unet_widths: tuple[int, ...]
+    neighbours: int = 0
 
     @classmethod
     def of(cls, network: Mapping) -> "Architecture":
         """The architecture for a study's ``network`` settings; older models have the paper's decoder."""
         network = {"decoder": "paper", "unet_widths": (), **network}
         return cls(**{**network, **{key: tuple(network[key]) for key in ("decoder_widths", "unet_widths")}})
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the images."""
+        return 1 + 2 * self.neighbours
+
+    @property
+    def metadata(self) -> dict:
+        """What ``model.json`` says of a network of this architecture, from which :meth:`of` makes it."""
+        return {key: value for key, value in asdict(self).items() if key != "neighbours" or value}
 
     @property
     def encoder_metadata(self) -> dict:
@@ -87,7 +99,9 @@ class Architecture:
     def make_encoder(self, seed: int) -> Trunk | Backbone:
         """A new encoder whose weights depend on ``seed`` alone; torch's global generator is not changed."""
         with _seeded(seed):
-            return Encoder(self.encoder, self.latent_channels) if self.decoder == "paper" else _trunk(self.encoder)
+            if self.decoder == "paper":
+                return Encoder(self.encoder, self.latent_channels, self.inputs)
+            return _trunk(self.encoder, self.inputs)
 
     def make_decoder(self, classes: int, seed: int, *, skips: bool = True) -> Decoder | UNetDecoder:
         """A new decoder, initialised likewise; one that outputs an image has one class.
@@ -97,7 +111,8 @@ class Architecture:
         with _seeded(seed):
             if self.decoder == "paper":
                 return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
-            return UNetDecoder(_channels(self.encoder), self.unet_widths, classes, skips=skips)
+            channels = _channels(self.encoder, self.inputs)
+            return UNetDecoder(channels, self.unet_widths, classes, skips=skips, inputs=self.inputs)
 
     def make_segmenter(self, classes: int, seed: int, *, others: int = 0) -> "Segmenter":
         """An encoder and a decoder with skip connections, both initialised from this seed.
@@ -127,12 +142,12 @@ class Architecture:
             return PooledHead(classes, _channels(self.encoder)[-1])
 
 
-def _trunk(name: str) -> Trunk | Backbone:
-    return Backbone(name) if "/" in name else Trunk(name)
+def _trunk(name: str, inputs: int = 1) -> Trunk | Backbone:
+    return Backbone(name, inputs) if "/" in name else Trunk(name, inputs)
 
 
-def _channels(name: str) -> tuple[int, ...]:
-    return channels_of(name) if "/" in name else stage_channels(name)
+def _channels(name: str, inputs: int = 1) -> tuple[int, ...]:
+    return channels_of(name, inputs) if "/" in name else stage_channels(name)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -22,22 +22,22 @@ _TRIED = 64
 
 
 class Backbone(nn.Module):
-    """A backbone of another library for one input channel, with what a decoder asks of a trunk.
+    """A backbone of another library for I = ``inputs`` channels, with what a decoder asks of a trunk.
 
     ``net``: the library's network, whose tensors keep its names. It has neither dropout nor stochastic depth, which
     would draw random numbers that a training does not resume. ``channels``: those of its maps, largest map first. If
-    its first map is at 1/4, the map at 1/2 is the slice itself, averaged over 2 x 2 pixels: one channel.
+    its first map is at 1/4, the map at 1/2 is the slice itself, averaged over 2 x 2 pixels: I channels.
 
     Raises :class:`UserError` for a name that the library does not know, for a library that is not installed, and for a
     network without these maps, or for images of one size.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, inputs: int = 1) -> None:
         super().__init__()
         library, _, model = name.partition("/")
-        self.net, channels = {"monai": _of_monai, "timm": _of_timm}[library](model)
-        self._averaged = len(channels) < len(REDUCTIONS)
-        self.channels = (1, *channels) if self._averaged else tuple(channels)
+        self.net, channels = {"monai": _of_monai, "timm": _of_timm}[library](model, inputs)
+        self._inputs, self._averaged = inputs, len(channels) < len(REDUCTIONS)
+        self.channels = (inputs, *channels) if self._averaged else tuple(channels)
         for module in self.net.modules():
             if isinstance(module, nn.Dropout | nn.Dropout2d):
                 module.p = 0.0
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         hooks += [norm.register_forward_pre_hook(note) for norm in norms]
         training = self.training
         with torch.inference_mode():
-            self.eval().maps(torch.zeros(1, 1, _TRIED, _TRIED))
+            self.eval().maps(torch.zeros(1, self._inputs, _TRIED, _TRIED))
         self.train(training)
         for hook in hooks:
             hook.remove()
@@ -80,7 +80,7 @@ class Backbone(nn.Module):
         )
 
     def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The maps of its stages: (B, 1, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
+        """The maps of its stages: (B, I, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
         averaged = [functional.avg_pool2d(images, 2)] if self._averaged else []
         return [*averaged, *self.net(images)[-len(self.channels) + len(averaged) :]]
 
@@ -90,12 +90,12 @@ class Backbone(nn.Module):
 
 
 @cache
-def channels_of(name: str) -> tuple[int, ...]:
+def channels_of(name: str, inputs: int = 1) -> tuple[int, ...]:
     """Channels of a backbone's maps, largest map first, without its weights; raises :class:`UserError` as it does."""
     with torch.device("meta"):
-        trunk = Backbone(name)
+        trunk = Backbone(name, inputs)
         try:
-            found = [tuple(each.shape) for each in trunk.eval().maps(torch.zeros(1, 1, _TRIED, _TRIED))]
+            found = [tuple(each.shape) for each in trunk.eval().maps(torch.zeros(1, inputs, _TRIED, _TRIED))]
         except (AssertionError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"network.encoder {name} takes no slices of {_TRIED} x {_TRIED} pixels ({error}); take a network for "
@@ -108,7 +108,7 @@ def channels_of(name: str) -> tuple[int, ...]:
     return trunk.channels
 
 
-def _of_monai(model: str) -> tuple[nn.Module, Sequence[int]]:
+def _of_monai(model: str, inputs: int) -> tuple[nn.Module, Sequence[int]]:
     """A backbone of MONAI's FlexibleUNet, and the channels of its maps."""
     from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 
@@ -116,14 +116,14 @@ def _of_monai(model: str) -> tuple[nn.Module, Sequence[int]]:
     if model not in known:
         raise UserError(f"network.encoder is monai/{model}, which MONAI lacks; name one of {', '.join(known)}.")
     row = known[model]
-    net = row["type"](**{**row["parameter"], "pretrained": False, "spatial_dims": 2, "in_channels": 1})
+    net = row["type"](**{**row["parameter"], "pretrained": False, "spatial_dims": 2, "in_channels": inputs})
     for unused in ("_conv_head", "_bn1", "_fc"):  # of EfficientNet's classifier
         if hasattr(net, unused):
             setattr(net, unused, nn.Identity())
     return net, row["feature_channel"]
 
 
-def _of_timm(model: str) -> tuple[nn.Module, Sequence[int]]:
+def _of_timm(model: str, inputs: int) -> tuple[nn.Module, Sequence[int]]:
     """A backbone of timm's, and the channels of its maps at 1/2 or 1/4 to 1/32."""
     try:
         import timm
@@ -139,7 +139,7 @@ def _of_timm(model: str) -> tuple[nn.Module, Sequence[int]]:
         ) from None
     try:
         # The getter keeps the names of the network's tensors, and channels first.
-        net = timm.create_model(model, pretrained=False, in_chans=1, features_only=True, feature_cls="getter")
+        net = timm.create_model(model, pretrained=False, in_chans=inputs, features_only=True, feature_cls="getter")
     except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
         raise UserError(
             f"network.encoder is timm/{model}, which timm does not make as a backbone ({error}); name one of "

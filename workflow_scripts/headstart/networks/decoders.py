@@ -61,13 +61,15 @@ class UNetDecoder(nn.Module):
     (finally the image itself), and convolves twice, with batch norm and leaky ReLU. ``channels``: those of the trunk's
     maps, largest map first; ``widths``: those on the way up, from H/16 to H. ``skips``: False leaves out the maps but
     the last, so that an auto-encoder cannot copy its image; such a network has the same layers, of which those after a
-    skip connection have other shapes.
+    skip connection have other shapes. ``inputs``: channels of the image.
     """
 
-    def __init__(self, channels: Sequence[int], widths: Sequence[int], classes: int, *, skips: bool = True) -> None:
+    def __init__(
+        self, channels: Sequence[int], widths: Sequence[int], classes: int, *, skips: bool = True, inputs: int = 1
+    ) -> None:
         super().__init__()
         self.skips = skips
-        beside = [*reversed(channels[:-1]), 1] if skips else [0] * len(widths)
+        beside = [*reversed(channels[:-1]), inputs] if skips else [0] * len(widths)
         inputs = [channels[-1], *widths]
         self.ups = nn.ModuleList(_Up(*step) for step in zip(inputs, beside, widths, strict=False))
         self.scores = nn.Conv2d(widths[-1], classes, 1)
@@ -79,7 +81,7 @@ class UNetDecoder(nn.Module):
         return [*(f"ups.{step}.{part}" for step in range(len(self.ups)) for part in parts), "scores"]
 
     def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Class scores before the softmax: image (B, 1, H, W) and maps of a trunk -> (B, C, H, W)."""
+        """Class scores before the softmax: image (B, I, H, W) and maps of a trunk -> (B, C, H, W)."""
         *beside, current = maps
         for up, skip in zip(self.ups, reversed(beside), strict=True):
             current = up(current, skip if self.skips else None)

@@ -50,15 +50,18 @@ def library_of(encoder: str) -> str:
     return encoder.rpartition("/")[0] or "torchvision"
 
 
-def in_library(encoder: str) -> list[str]:
-    """A block of code that loads ``encoder.safetensors`` into the network of :func:`library_of`."""
+def in_library(encoder: str, inputs: int = 1) -> list[str]:
+    """A block of code that loads ``encoder.safetensors`` into the network of :func:`library_of`.
+
+    ``inputs``: channels of its images.
+    """
     model = encoder.rpartition("/")[2]
     lines = {
         "torchvision": [
             "import torch, torchvision",
             "",
             f"network = torchvision.models.{model}()",
-            "network.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)",
+            f"network.conv1 = torch.nn.Conv2d({inputs}, 64, 7, stride=2, padding=3, bias=False)",
             'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
             "network.load_state_dict(weights, strict=False)  # all but fc",
         ],
@@ -66,7 +69,7 @@ def in_library(encoder: str) -> list[str]:
             "from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE",
             "",
             f'row = FLEXUNET_BACKBONE.register_dict["{model}"]',
-            'options = {**row["parameter"], "pretrained": False, "spatial_dims": 2, "in_channels": 1}',
+            f'options = {{**row["parameter"], "pretrained": False, "spatial_dims": 2, "in_channels": {inputs}}}',
             'network = row["type"](**options)',
             'weights = {k.removeprefix("net."): v for k, v in load_file("encoder.safetensors").items()}',
             "network.load_state_dict(weights, strict=False)  # all but the classifier",
@@ -74,7 +77,7 @@ def in_library(encoder: str) -> list[str]:
         "timm": [
             "import timm",
             "",
-            f'network = timm.create_model("{model}", in_chans=1, features_only=True, feature_cls="getter")',
+            f'network = timm.create_model("{model}", in_chans={inputs}, features_only=True, feature_cls="getter")',
             'weights = {k.removeprefix("net."): v for k, v in load_file("encoder.safetensors").items()}',
             "network.load_state_dict(weights)",
         ],

@@ -33,17 +33,17 @@ class Start:
         """
         encoder = architecture.make_encoder(seed)
         required = {**architecture.encoder_metadata, **self.expects}
-        model_files.load_state(encoder, self.encoder, required, trained_only=True)
+        model_files.load_state(encoder, self.encoder, required, trained_only=True, inputs=architecture.inputs)
         return encoder
 
-    def load_decoder(self, model: nn.Module, classes: Sequence[str]) -> None:
+    def load_decoder(self, model: nn.Module, classes: Sequence[str], inputs: int = 1) -> None:
         """Load what fits of the decoder into a network with these classes (:func:`model_files.load_layers`).
 
-        Nothing fits a classification head.
+        ``inputs``: channels of its images. Nothing fits a classification head.
         """
         if self.decoder is None or not isinstance(model, Segmenter):
             return
-        loaded = model_files.load_layers(model.decoder, self.decoder, classes)
+        loaded = model_files.load_layers(model.decoder, self.decoder, classes, inputs)
         logger.info("%d of %d layers of the decoder are pre-trained", len(loaded), len(model.decoder.layer_names))
 
     def hashes(self) -> dict[str, str]:

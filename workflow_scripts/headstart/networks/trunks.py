@@ -1,8 +1,8 @@
 """Encoders: a ResNet with the maps of its stages, and the paper's encoder to a small latent map (section 3.3.1).
 
 Every trunk has ``channels`` and ``maps``, which is all that a decoder asks of it; those of other libraries are in
-:mod:`headstart.networks.backbones`. Shapes are (B, C, H, W), float32. Slices have one channel; H and W are multiples of
-32.
+:mod:`headstart.networks.backbones`. Shapes are (B, C, H, W), float32; H and W are multiples of 32. Slices (B, I, H, W)
+have one channel, or one for each of their neighbours too.
 """
 
 import torch
@@ -29,18 +29,18 @@ def stage_channels(name: str) -> tuple[int, ...]:
 
 
 class Trunk(nn.Module):
-    """A ResNet without its fully connected layer, for one input channel; parameters are named as in torchvision.
+    """A ResNet without its fully connected layer, for I = ``inputs`` channels; parameters are named as in torchvision.
 
-    At 256 x 256: image (B, 1, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
+    At 256 x 256: image (B, I, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
     (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), where e is 4 for resnet50 and resnet101, 1
     for resnet18 and resnet34. ``channels``: those of stem and layers, stem first.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, inputs: int = 1) -> None:
         super().__init__()
         kind, counts, _ = RESNETS[name]
         self.channels = stage_channels(name)
-        self.conv1 = nn.Conv2d(1, self.channels[0], 7, stride=2, padding=3, bias=False)
+        self.conv1 = nn.Conv2d(inputs, self.channels[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(self.channels[0])
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         steps = zip(self.channels[:-1], self.channels[1:], counts, (1, 2, 2, 2), strict=True)
@@ -48,7 +48,7 @@ class Trunk(nn.Module):
         resnet.initialise(self)
 
     def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The maps of stem and layers: (B, 1, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
+        """The maps of stem and layers: (B, I, H, W) -> five, from (B, C, H/2, W/2) to (B, C, H/32, W/32)."""
         if images.shape[-2] % STRIDE or images.shape[-1] % STRIDE:
             raise ValueError(f"slices of {tuple(images.shape[-2:])} are not multiples of {STRIDE}: pad them")
         found = [functional.relu(self.bn1(self.conv1(images)), inplace=True)]
@@ -70,8 +70,8 @@ class Encoder(Trunk):
     ResNet. As in Taskonomy's encoder, batch norm and ReLU follow: (B, latent_channels, 16, 16) at 256 x 256.
     """
 
-    def __init__(self, name: str, latent_channels: int) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, latent_channels: int, inputs: int = 1) -> None:
+        super().__init__(name, inputs)
         self.compress = nn.Sequential(
             nn.ConvTranspose2d(
                 self.channels[-1], latent_channels, 3, stride=2, padding=1, output_padding=1, bias=False
@@ -81,9 +81,9 @@ class Encoder(Trunk):
         )
 
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
-        """The trunk's last map: (B, 1, H, W) -> (B, 2048 or 512, H/32, W/32)."""
+        """The trunk's last map: (B, I, H, W) -> (B, 2048 or 512, H/32, W/32)."""
         return self.maps(images)[-1]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The latent map: (B, 1, H, W) -> (B, latent_channels, H/16, W/16)."""
+        """The latent map: (B, I, H, W) -> (B, latent_channels, H/16, W/16)."""
         return self.compress(self.forward_features(images))

@@ -24,6 +24,7 @@ from headstart.register import quality, quality_table
 from headstart.register.affine import RegisteredScan, RegistrationSettings, register
 from headstart.report import scan_pictures
 from headstart.slices import cut, store
+from headstart.slices.neighbours import Neighbours
 from headstart.template import template
 from headstart.training import loop
 from headstart.version import __version__
@@ -117,7 +118,8 @@ def segment_registered(t1: Volume, model: Segmenter, metadata: Mapping) -> Volum
     """The classes of a registered scan, uint8 on its grid; 0 in slices that training discarded."""
     slices = store.to_uint16(cut.cut(t1, metadata["size"][0], metadata["discard_mm"]))
     model.to(memory_format=torch.channels_last)  # the quicker one for many slices at once
-    predictions = loop.predict(model, slices, precision=metadata["training"]["precision"], device="cpu")
+    seen = Neighbours.of(metadata).rows([len(slices)])
+    predictions = loop.predict(model, slices, seen=seen, precision=metadata["training"]["precision"], device="cpu")
     return cut.restore(predictions, t1.grid, metadata["discard_mm"])
 
 

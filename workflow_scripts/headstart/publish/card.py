@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from headstart.networks import model_card
+from headstart.networks.architectures import Architecture
 from headstart.networks.trunks import RESNETS
 from headstart.publish.choice import Choice
+from headstart.slices.neighbours import Neighbours
 from headstart.sources import BASELINE
 from headstart.version import __version__
 
@@ -118,6 +120,7 @@ def _limits(metadata: Mapping) -> list[str]:
         f"{metadata['voxel_mm']:g} mm;",
         f"- axial slices of {height} x {width} pixels, rows from posterior to anterior, columns from left to right, "
         "padded with 0 on all sides;",
+        *_neighbours(metadata),
         f"- intensities clipped at percentiles {low:g} and {high:g} of the head's voxels and scaled to [0, 1], 0 being "
         "black;",
         f"- slices of the top {discarded['top']:g} mm and the bottom {discarded['bottom']:g} mm of the template's "
@@ -125,10 +128,23 @@ def _limits(metadata: Mapping) -> list[str]:
     ]
 
 
+def _neighbours(metadata: Mapping) -> list[str]:
+    """What the channels of a slice are, if the network sees its neighbours."""
+    beside = Neighbours.of(metadata)
+    if not beside.count:
+        return []
+    distance = beside.step * metadata["voxel_mm"]
+    return [
+        f"- {2 * beside.count + 1} channels from bottom to top, {distance:g} mm apart: the slice itself in the middle, "
+        f"{beside.count} on each side of it, and beyond the ends of a scan its last slice again;"
+    ]
+
+
 def _loading(metadata: Mapping) -> list[str]:
     """Blocks of code that load the files in another project, each on its own, from the folder of the card."""
     height, width = metadata["size"]
-    encoder = metadata["network"]["encoder"]
+    encoder, inputs = metadata["network"]["encoder"], Architecture.of(metadata["network"]).inputs
+    channels = "one channel" if inputs == 1 else f"{inputs} channels"
     classes = ", ".join(f"{k} {name}" for k, name in enumerate(metadata["classes"]))
     return [
         "**With headstart**, which prepares the scans, too: `snakemake predict --cores 4 --config "
@@ -142,18 +158,18 @@ def _loading(metadata: Mapping) -> list[str]:
         "import torch",
         "",
         'network = torch.export.load("network.pt2").module()',
-        f"slices = torch.zeros(3, 1, {height}, {width})  # any number of slices",
+        f"slices = torch.zeros(3, {inputs}, {height}, {width})  # any number of slices",
         f"labels = network(slices).argmax(1)  # {classes}",
         "```",
         "",
-        f"**Its encoder in {model_card.library_of(encoder)}**, a {encoder} for one channel, which can be trained:",
+        f"**Its encoder in {model_card.library_of(encoder)}**, a {encoder} for {channels}, which can be trained:",
         "",
-        *model_card.in_library(encoder),
-        *(_resnet_elsewhere(encoder) if encoder in RESNETS else []),
+        *model_card.in_library(encoder, inputs),
+        *(_resnet_elsewhere(encoder, inputs) if encoder in RESNETS else []),
     ]
 
 
-def _resnet_elsewhere(encoder: str) -> list[str]:
+def _resnet_elsewhere(encoder: str, inputs: int) -> list[str]:
     """Blocks of code that load a ResNet in libraries other than torchvision."""
     return [
         "",
@@ -163,7 +179,7 @@ def _resnet_elsewhere(encoder: str) -> list[str]:
         "import timm",
         "from safetensors.torch import load_file",
         "",
-        f'network = timm.create_model("{encoder}", in_chans=1, features_only=True)',
+        f'network = timm.create_model("{encoder}", in_chans={inputs}, features_only=True)',
         'network.load_state_dict(load_file("encoder.safetensors"))',
         "```",
         "",
@@ -174,7 +190,7 @@ def _resnet_elsewhere(encoder: str) -> list[str]:
         "from safetensors.torch import load_file",
         "",
         'options = {"conv1_t_stride": 2, "bias_downsample": False, "feed_forward": False}',
-        f"network = {encoder}(spatial_dims=2, n_input_channels=1, **options)",
+        f"network = {encoder}(spatial_dims=2, n_input_channels={inputs}, **options)",
         'network.load_state_dict(load_file("encoder.safetensors"))',
         "```",
     ]

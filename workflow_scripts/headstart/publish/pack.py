@@ -19,7 +19,7 @@ import torch
 
 from headstart.job import atomic, read_json, read_table, sha256, write_bytes, write_json, write_text
 from headstart.networks import fine_tuned, model_files
-from headstart.networks.architectures import Segmenter
+from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.backbones import Backbone
 from headstart.networks.trunks import Trunk
 from headstart.publish import card
@@ -38,9 +38,10 @@ def pack(folder: str | os.PathLike, choice: Choice, study: card.Study) -> None:
     folder, weights = Path(folder), Path(choice.model, WEIGHTS)
     model = fine_tuned.load(weights, choice.metadata)
     write_bytes(folder / WEIGHTS, weights.read_bytes())
-    model_files.save_weights(trunk(model, choice.metadata["network"]["encoder"]), folder / ENCODER)
+    architecture = Architecture.of(choice.metadata["network"])
+    model_files.save_weights(trunk(model, architecture), folder / ENCODER)
     with atomic(folder / NETWORK) as partial, open(partial, "wb") as file:
-        torch.export.save(exported(model, choice.metadata["size"]), file)
+        torch.export.save(exported(model, architecture.inputs, choice.metadata["size"]), file)
     hashes = {name: sha256(folder / name) for name in (WEIGHTS, ENCODER, NETWORK)}
     told = {"study": study.name, "size": choice.size, "resample": choice.resample, "reason": choice.reason}
     scores = [{name: _json(value) for name, value in row.items()} for row in choice.scores]
@@ -51,24 +52,24 @@ def pack(folder: str | os.PathLike, choice: Choice, study: card.Study) -> None:
     write_text(folder / CARD, card.text(choice, study, pretraining))
 
 
-def trunk(model: Segmenter, name: str) -> Trunk | Backbone:
+def trunk(model: Segmenter, architecture: Architecture) -> Trunk | Backbone:
     """The trunk of a network, without the layer to the paper's latent map."""
     if isinstance(model.encoder, Backbone):
         return model.encoder
     state = model.encoder.state_dict()
-    own = Trunk(name)
+    own = Trunk(architecture.encoder, architecture.inputs)
     own.load_state_dict({key: tensor for key, tensor in state.items() if not key.startswith("compress.")})
     return own
 
 
-def exported(model: Segmenter, size: Sequence[int]) -> torch.export.ExportedProgram:
-    """A network as a program that needs torch alone: (B, 1, H, W) -> (B, C, H, W), for any B and ``size`` (H, W).
+def exported(model: Segmenter, inputs: int, size: Sequence[int]) -> torch.export.ExportedProgram:
+    """A network as a program that needs torch alone: (B, I, H, W) -> (B, C, H, W), for any B and ``size`` (H, W).
 
     It computes exactly what the network computes, in evaluation mode, in float32.
     """
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
-        program = torch.export.export(model, (torch.zeros(2, 1, *size),), dynamic_shapes=({0: batch},))
+        program = torch.export.export(model, (torch.zeros(2, inputs, *size),), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
         for trace in _TRACES:
             node.meta.pop(trace, None)

@@ -126,6 +126,8 @@ def _preparation(config: Mapping) -> dict:
     return {
         "voxel_mm": config["template"]["voxel_mm"],
         "size": config["slice"]["size"],
+        "neighbours": config["slice"]["neighbours"],
+        "neighbour_mm": _neighbour_mm(config),
         "presence_voxels": config["slice"]["presence_voxels"],
         "register": config["register"],
         "bounds": bounds,
@@ -136,6 +138,12 @@ def _preparation(config: Mapping) -> dict:
         **_encoder(config["network"]["encoder"]),
         "training": config["training"],
     }
+
+
+def _neighbour_mm(config: Mapping) -> float:
+    """The distance between a slice and its neighbours, a multiple of the voxel size."""
+    voxel_mm = config["template"]["voxel_mm"]
+    return voxel_mm * (round((config["slice"]["neighbour_mm"] or 0) / voxel_mm) or 1)
 
 
 def _encoder(name: str) -> dict:

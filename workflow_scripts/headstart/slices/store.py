@@ -128,7 +128,8 @@ class SliceArray:
                     f"{_file(path)} holds {scan.dtype} slices of {scan.shape[1:]}, but {_file(paths[0])} {first.dtype} "
                     f"of {first.shape[1:]}; make both with the same settings."
                 )
-        self._ends = np.cumsum([len(scan) for scan in self._scans])
+        self.lengths = [len(scan) for scan in self._scans]
+        self._ends = np.cumsum(self.lengths)
         self.dtype = first.dtype
         self.shape = (int(self._ends[-1]), *first.shape[1:])
         self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
@@ -175,12 +176,6 @@ def join_files(
     if images and labels:
         return join_pairs(images, labels)
     return SliceArray(images) if images else None, SliceArray(labels) if labels else None
-
-
-def gather_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[np.ndarray, np.ndarray]:
-    """Like :func:`join_pairs`, but read into memory."""
-    images, labels = join_pairs(image_paths, label_paths)
-    return images[:], labels[:]
 
 
 def fingerprint(paths: Sequence[Slices]) -> str:

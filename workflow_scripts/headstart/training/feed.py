@@ -1,8 +1,9 @@
 """Slices on their way into a network: resident in the device's memory, or streamed from disk batch by batch.
 
-A training asks for batches by slice numbers and gets, on its device, images (B, 1, H, W) float32 in [0, 1] and targets
+A training asks for batches by slice numbers and gets, on its device, images (B, I, H, W) float32 in [0, 1] and targets
 (B, ...) uint8 or None. Both ways give the same values. ``pixels``: those of an image as a network sees it, on which its
-layout depends (:func:`headstart.training.devices.memory_format`).
+layout depends (:func:`headstart.training.devices.memory_format`). ``seen``: the numbers of the slices that are the
+channels of each image, (N, I); None for the slice alone, I = 1.
 """
 
 import math
@@ -32,8 +33,16 @@ _TRAINING_BYTES = 12e9
 class Resident:
     """Slices in the device's memory."""
 
-    def __init__(self, images: Array, targets: Array | None, device: torch.device, pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Array,
+        targets: Array | None,
+        device: torch.device,
+        pixels: int | None = None,
+        seen: np.ndarray | None = None,
+    ) -> None:
         self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
+        self._seen = None if seen is None else torch.from_numpy(seen).to(device)
         self._images = to_device(images, device)
         self._targets = None if targets is None else to_device(targets, device)
 
@@ -46,15 +55,23 @@ class Resident:
         # One copy for all of them: each waits for the device.
         order = torch.cat([torch.empty(0, dtype=torch.int64), *numbers]).to(self.device)
         for index in order.split([len(batch) for batch in numbers]):
-            yield as_input(self._images[index]), None if self._targets is None else self._targets[index]
+            shown = index if self._seen is None else self._seen[index]
+            yield as_input(self._images[shown]), None if self._targets is None else self._targets[index]
 
 
 class Streamed:
     """Slices that threads read from disk, a few batches ahead, and copy to the device through pinned memory."""
 
-    def __init__(self, images: Array, targets: Array | None, device: torch.device, pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Array,
+        targets: Array | None,
+        device: torch.device,
+        pixels: int | None = None,
+        seen: np.ndarray | None = None,
+    ) -> None:
         self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
-        self._images, self._targets = images, targets
+        self._images, self._targets, self._seen = images, targets, seen
 
     def __len__(self) -> int:
         return len(self._images)
@@ -72,7 +89,8 @@ class Streamed:
 
     def _read(self, numbers: np.ndarray) -> Batch:
         targets = None if self._targets is None else self._pin(self._targets[numbers])
-        return self._pin(self._images[numbers]), targets
+        images = self._images[numbers] if self._seen is None else gather(self._images, self._seen[numbers])
+        return self._pin(images), targets
 
     def _pin(self, array: np.ndarray) -> torch.Tensor:
         # torch reuses pinned memory only after the copy from it has finished.
@@ -88,12 +106,17 @@ Feed = Resident | Streamed
 
 
 def load(
-    images: Array, targets: Array | None, device: torch.device, resident_gb: float | None, pixels: int | None = None
+    images: Array,
+    targets: Array | None,
+    device: torch.device,
+    resident_gb: float | None,
+    pixels: int | None = None,
+    seen: np.ndarray | None = None,
 ) -> Feed:
     """Slices for a training on ``device``: resident, or streamed if they take more than ``resident_gb``.
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them.
-    ``pixels``: of an image as a network sees it; None: those of the images.
+    ``pixels``: of an image as a network sees it; None: those of the images. ``seen``: see the module.
     ``resident_gb`` None stands for a GPU's free memory but 12 GB, which a training takes at most, or half of it if that
     is more; on the CPU for 4 GB, where streaming reads from the disk's cache at little cost. Raises ValueError if there
     are not as many targets as images.
@@ -103,9 +126,9 @@ def load(
     size = images.nbytes + (0 if targets is None else targets.nbytes)
     limit = _default_bytes(device) if resident_gb is None else resident_gb * 1e9
     if size <= limit:
-        return Resident(images, targets, device, pixels)
+        return Resident(images, targets, device, pixels, seen)
     logger.info("streaming %.1f GB of slices: the limit on the %s is %.1f GB", size / 1e9, device.type, limit / 1e9)
-    return Streamed(images, targets, device, pixels)
+    return Streamed(images, targets, device, pixels, seen)
 
 
 def load_labels(labels: Array, pixels: int, device: torch.device, resident_gb: float | None) -> Feed:
@@ -125,9 +148,15 @@ def to_device(array: Array, device: torch.device) -> torch.Tensor:
     return kept
 
 
+def gather(images: Array, seen: np.ndarray) -> np.ndarray:
+    """Slices of an array (N, H, W) by their numbers (B, I): (B, I, H, W)."""
+    return images[seen.ravel()].reshape(*seen.shape, *images.shape[1:])
+
+
 def as_input(images: torch.Tensor) -> torch.Tensor:
-    """(B, H, W) int16, the bits of uint16 -> (B, 1, H, W) float32 in [0, 1]."""
-    return (images.to(torch.int32) & SCALE).to(torch.float32).div_(SCALE).unsqueeze(1)
+    """(B, H, W) or (B, I, H, W) int16, the bits of uint16 -> (B, 1, H, W) or (B, I, H, W) float32 in [0, 1]."""
+    images = images.unsqueeze(1) if images.ndim == 3 else images
+    return (images.to(torch.int32) & SCALE).to(torch.float32).div_(SCALE)
 
 
 def _as_tensor(array: np.ndarray) -> torch.Tensor:

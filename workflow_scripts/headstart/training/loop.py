@@ -72,6 +72,7 @@ def predict(
     postprocess: Callable[[torch.Tensor], torch.Tensor] | None = None,
     *,
     precision: str,
+    seen: np.ndarray | None = None,
     batch_size: int = 64,
     device: str = "auto",
 ) -> np.ndarray:
@@ -82,12 +83,14 @@ def predict(
     model
         Put in evaluation mode for the call, and back into its mode afterwards. Its layout is kept.
     images
-        (N, H, W) uint16.
+        (N, H, W) uint16; an array, or one of :class:`headstart.slices.store.SliceArray`.
     postprocess
         Turns outputs (B, ...) on the device into predictions, see :meth:`headstart.training.tasks.Task.postprocess`.
         Without it a prediction is the most likely class of each pixel, the smaller one in case of a tie.
     precision
         See :class:`headstart.training.settings.TrainingSettings`.
+    seen
+        Numbers of the slices that are the channels of each input, (N, I); None for the slice alone.
     batch_size
         Slices at once.
     device
@@ -107,7 +110,8 @@ def predict(
     parts = []
     with deterministic_mode(chosen, precision, True), torch.inference_mode(), autocast(chosen, precision):
         for start in range(0, len(images), batch_size):
-            chunk = feed.to_device(images[start : start + batch_size], chosen)
+            rows = slice(start, start + batch_size)
+            chunk = feed.to_device(images[rows] if seen is None else feed.gather(images, seen[rows]), chosen)
             parts.append(postprocess(model(feed.as_input(chunk))).cpu().numpy())
     model.train(training)
     return np.concatenate(parts)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from headstart.slices.neighbours import Neighbours
+
+
+def test_each_slice_is_seen_with_those_around_it_within_its_own_scan():
+    expected = [[0, 0, 1], [0, 1, 2], [1, 2, 2], [3, 3, 4], [3, 4, 4]]
+    assert Neighbours(1).rows([3, 2]).tolist() == expected
+
+
+def test_neighbours_further_away_stop_at_the_ends_of_the_scan():
+    found = Neighbours(2, 3).rows([8, 1])
+    assert found[0].tolist() == [0, 0, 0, 3, 6]
+    assert found[4].tolist() == [0, 1, 4, 7, 7]
+    assert found[8].tolist() == [8] * 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_the_middle_is_the_slice_and_all_are_of_its_scan(count, step):
+    lengths = [4, 1, 9]
+    found = Neighbours(count, step).rows(lengths)
+    assert found.shape == (14, 2 * count + 1)
+    assert found[:, count].tolist() == list(range(14))
+    scans = np.repeat([0, 1, 2], lengths)
+    assert (scans[found] == scans[:, np.newaxis]).all()
+    assert (np.diff(found, axis=1) >= 0).all()
+    assert (np.diff(found, axis=1) <= step).all()
+
+
+def test_slices_alone_need_no_table():
+    assert Neighbours().rows([3]) is None
+
+
+def test_models_say_which_they_were_trained_with():
+    assert Neighbours.of({"network": {}}) == Neighbours(0, 1)
+    assert Neighbours.of({"network": {"neighbours": 2}, "neighbour_step": 3}) == Neighbours(2, 3)
