@@ -19,7 +19,7 @@ from headstart.datasets import folds, layouts, natural, participants, splits, sy
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
 from headstart.provenance import clock, fingerprint, record
-from headstart.slices import cut
+from headstart.slices import cut, neighbours
 from headstart.template import template
 
 # Each job reads the rules again; what there is to say about the data is said once.
@@ -248,7 +248,7 @@ def expected_input():
 # The network of models of targets, which see neighbours beside each slice; sources are pre-trained on single slices.
 TARGET_NETWORK = config["network"] | ({"neighbours": count} if (count := config["slice"]["neighbours"]) else {})
 # Distance of a slice's neighbours, in slices.
-NEIGHBOUR_STEP = round((config["slice"]["neighbour_mm"] or 0) / config["template"]["voxel_mm"]) or 1
+NEIGHBOUR_STEP = neighbours.step_of(config["slice"]["neighbour_mm"], config["template"]["voxel_mm"])
 
 
 def per_attempt(base):

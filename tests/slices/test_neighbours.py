@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.neighbours import Neighbours, step_of
 
 
 def test_each_slice_is_seen_with_those_around_it_within_its_own_scan():
@@ -36,3 +36,8 @@ def test_slices_alone_need_no_table():
 def test_models_say_which_they_were_trained_with():
     assert Neighbours.of({"network": {}}) == Neighbours(0, 1)
     assert Neighbours.of({"network": {"neighbours": 2}, "neighbour_step": 3}) == Neighbours(2, 3)
+
+
+def test_distances_are_rounded_to_whole_slices():
+    assert step_of(None, 3.7) == 1
+    assert [step_of(distance, 2.5) for distance in (1, 2, 2.5, 6, 7.4)] == [0, 1, 1, 2, 3]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from headstart.datasets import folds, synthetic
 from headstart.datasets.natural import is_natural
 from headstart.job import UserError
+from headstart.slices import neighbours
 
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
 _SIDES = re.compile(r"left.*|right.*|[lr][ht]?|.{3,}(left|right)", re.IGNORECASE)
@@ -93,7 +94,7 @@ def check_slices(section: Mapping, voxel_mm: float) -> None:
         return
     if not count:
         raise UserError(f"slice.neighbour_mm is {distance:g} and slice.neighbours is 0; set neighbours to 1, or more.")
-    if not round(distance / voxel_mm):
+    if not neighbours.step_of(distance, voxel_mm):
         raise UserError(
             f"slice.neighbour_mm is {distance:g}, but slices are {voxel_mm:g} mm apart (template.voxel_mm); take "
             f"{voxel_mm:g} or more, or null for the next slices."

@@ -70,8 +70,8 @@ class UNetDecoder(nn.Module):
         super().__init__()
         self.skips = skips
         beside = [*reversed(channels[:-1]), inputs] if skips else [0] * len(widths)
-        inputs = [channels[-1], *widths]
-        self.ups = nn.ModuleList(_Up(*step) for step in zip(inputs, beside, widths, strict=False))
+        below = [channels[-1], *widths]
+        self.ups = nn.ModuleList(_Up(*step) for step in zip(below, beside, widths, strict=False))
         self.scores = nn.Conv2d(widths[-1], classes, 1)
 
     @property

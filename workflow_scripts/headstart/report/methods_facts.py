@@ -12,7 +12,7 @@ from headstart.evaluate.significance import ALPHA
 from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
 from headstart.report.wording import count, either, emphasised, number
-from headstart.slices import cut
+from headstart.slices import cut, neighbours
 from headstart.template import template
 
 _ATLASES = {
@@ -117,17 +117,17 @@ def _discarded(config: Mapping, names: Sequence[str]) -> list[str]:
 
 def _preparation(config: Mapping) -> dict:
     """Registration, labels made for sources, and the networks."""
-    label = config["label"]
+    label, voxel_mm = config["label"], config["template"]["voxel_mm"]
     bounds = []
     for name, (low, high) in config["quality"]["stop"].items():
         measure, unit, highest = _BOUNDS[name]
         limits = f"of at least {number(low)}" if high >= highest else f"between {number(low)} and {number(high)}"
         bounds.append(f"{measure} {limits}{unit}")
     return {
-        "voxel_mm": config["template"]["voxel_mm"],
+        "voxel_mm": voxel_mm,
         "size": config["slice"]["size"],
         "neighbours": config["slice"]["neighbours"],
-        "neighbour_mm": _neighbour_mm(config),
+        "neighbour_mm": voxel_mm * neighbours.step_of(config["slice"]["neighbour_mm"], voxel_mm),
         "presence_voxels": config["slice"]["presence_voxels"],
         "register": config["register"],
         "bounds": bounds,
@@ -138,12 +138,6 @@ def _preparation(config: Mapping) -> dict:
         **_encoder(config["network"]["encoder"]),
         "training": config["training"],
     }
-
-
-def _neighbour_mm(config: Mapping) -> float:
-    """The distance between a slice and its neighbours, a multiple of the voxel size."""
-    voxel_mm = config["template"]["voxel_mm"]
-    return voxel_mm * (round((config["slice"]["neighbour_mm"] or 0) / voxel_mm) or 1)
 
 
 def _encoder(name: str) -> dict:

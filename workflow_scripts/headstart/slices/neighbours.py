@@ -6,6 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def step_of(distance_mm: float | None, voxel_mm: float) -> int:
+    """The distance of neighbours in whole slices: 1 for None, 0 for less than half a slice."""
+    return 1 if distance_mm is None else round(distance_mm / voxel_mm)
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """``count``: slices on each side of a slice; ``step``: their distance, in slices."""
