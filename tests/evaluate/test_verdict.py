@@ -38,9 +38,11 @@ def test_a_planted_head_start_is_found_with_its_number_of_scans():
     assert abs(found["saved"] - 15) < 3
     assert 0 < found["saved_low"] < 15 < found["saved_high"]
     assert found["gains"].startswith("10: +0.")
+    assert found["head_start_up_to"] == "good: 40"
     assert found["probability_highest"].startswith("good: 1.00; ")
     assert found["sentence"].startswith("simulated: good is significantly better than scratch: mean gain +0.")
     assert "averaged over 10, 20 and 40 labelled scans (adjusted p" in found["sentence"]
+    assert "), and at each set size by itself; trained on" in found["sentence"]
     assert "trained on 10 labelled scans it saves 1" in found["sentence"]
     assert "it is significantly different (adjusted p < 0.05) from all others; " in found["sentence"]
     assert found["sentence"].endswith("; equivalent to scratch (95 % CI within ±0.02): useless.")
@@ -124,6 +126,32 @@ def test_harm_by_another_source_than_the_highest_is_said():
         "[95 % CI -0.050, +0.450], averaged over 2 and 4 labelled scans (adjusted p = 0.2); significantly worse than "
         "scratch (adjusted p < 0.05): b; undecided: a, where a gain of 0.400 would have been found with a probability "
         "of 80 %; more resamples narrow the intervals first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reach", "said"),
+    [
+        ("a: 4; b: 2", "(adjusted p = 0.01), and at each set size by itself; "),
+        ("a: 2", "(adjusted p = 0.01), by itself with up to 2 labelled scans; "),
+        ("", "(adjusted p = 0.01), at no set size by itself; "),
+    ],
+)
+def test_up_to_which_set_size_a_source_is_better_is_said(reach, said):
+    saved = {"saved": 4.0, "saved_low": 4.0, "saved_high": 4.0} | dict.fromkeys(
+        ("saved_is", "saved_low_is", "saved_high_is"), ">"
+    )
+    row = hand_made(significantly_better="a", p_adjusted=0.01, head_start_up_to=reach, low=0.1, **saved)
+    assert said in verdict.sentence(row)
+    assert ("; a head start, set size by set size: b with up to 2 labelled scans" in verdict.sentence(row)) == (
+        "b" in reach
+    )
+
+
+def test_a_head_start_with_one_scan_is_said_where_the_mean_over_sizes_decides_nothing():
+    row = hand_made(undecided="a, b", sizes="1, 2, 4", head_start_up_to="a: 1")
+    assert "; a head start, set size by set size: a with up to 1 labelled scan; undecided: a, b" in verdict.sentence(
+        row
     )
 
 

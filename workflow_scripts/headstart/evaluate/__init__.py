@@ -8,7 +8,7 @@
 - ``tables``: scores and summary of a study
 - ``significance``: the one criterion of statistical significance, and the words for a difference
 - ``simultaneous``: p-values and confidence intervals that hold for a family of comparisons at once
-- ``comparisons``: every pair of sources, and gains over the baseline
+- ``comparisons``: every pair of sources, and gains over the baseline; ``size_by_size``: up to which set size they hold
 - ``design``: the smallest gain that a study will find, before anything is trained
 - ``learning_curves``: score against set size, and the labelled scans that a source saves
 - ``forecast``: learning curves beyond the measured set sizes, by a mixture of laws

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.evaluate import comparisons as pairs_of
+from headstart.evaluate import size_by_size
 from headstart.evaluate import verdict_words as words
 from headstart.evaluate.learning_curves import SAVED
 from headstart.evaluate.significance import (
@@ -25,8 +26,8 @@ WORDS = {BETTER: "significantly_better", WORSE: "significantly_worse", EQUIVALEN
 _NUMBERS = ["gain", "low", "high", "p_adjusted", "detectable"]
 _SAVED = ["saved", "saved_is", "saved_low", "saved_low_is", "saved_high", "saved_high_is"]
 COLUMNS = ["target", "metric", "level", "sizes", "pool", "training_scans", "resamples", "scans", "sources", "highest",
-           "baseline", *_NUMBERS[:-1], *WORDS.values(), "margin", "detectable", "narrows_first", "gains", "size",
-           *_SAVED, "not_different_from", "probability_highest", "sentence"]  # fmt: skip
+           "baseline", *_NUMBERS[:-1], *WORDS.values(), "margin", "detectable", "narrows_first", "gains",
+           "head_start_up_to", "size", *_SAVED, "not_different_from", "probability_highest", "sentence"]  # fmt: skip
 
 
 def verdict(
@@ -62,9 +63,11 @@ def verdict(
         (:func:`headstart.evaluate.significance.judge`), none of which is said without a test. ``detectable``: the gain
         that would be significant with a probability of 80 % for every undecided source, or for every source where none
         is; ``narrows_first``: whether intervals depend more on the number of resamples or of test scans. ``gains``: the
-        gain of that source at each set size, as text; ``saved``: the labelled scans that it saves at the smallest set
-        size, ``size``, as in that table; ``not_different_from``: the other sources from which it is not significantly
-        different; ``probability_highest``: the probability that each source has the highest mean, as text;
+        gain of that source at each set size, as text; ``head_start_up_to``: the largest set size up to which each
+        source is a head start (:func:`headstart.evaluate.size_by_size.up_to`), as text; ``saved``: the labelled scans
+        that it saves at the smallest set size, ``size``, as in that table; ``not_different_from``: the other sources
+        from which it is not significantly different; ``probability_highest``: the probability that each source has the
+        highest mean, as text;
         ``sentence``: the verdict in words.
     """
     chances, rows = pairs_of.highest(cells), []
@@ -102,6 +105,9 @@ def _row(cell: Cell, sizes: Sequence[int], pairs: pd.DataFrame, saved: pd.DataFr
     own = pairs[(pairs["against"] == BASELINE) & (pairs["source"] == row["highest"])].set_index("size")
     row |= {"baseline": BASELINE, "gain": gains["difference"][row["highest"]], "gains": _at_each_size(own, sizes)}
     row |= gains.loc[row["highest"], ["low", "high", "p_adjusted"]].to_dict()
+    if len(sizes) > 1:
+        reach = size_by_size.up_to(pairs[(pairs["against"] == BASELINE) & pairs["size"].isin(map(str, sizes))])
+        row["head_start_up_to"] = "; ".join(f"{source}: {size}" for source, size in reach.items())
     tested = gains[gains["p_adjusted"].notna()]
     named = _by_word(tested, asked["margin"])
     row |= {column: ", ".join(named[word]) for word, column in WORDS.items()}
@@ -183,7 +189,7 @@ def _first(row: Mapping, gain: str) -> list[str]:
     highest, better = row["highest"], words.names(row["significantly_better"])
     of_highest = f"the highest mean gain is {highest}'s, {gain}"
     if highest in better:
-        parts = [f"{highest} is significantly better than {BASELINE}: mean gain {gain}"]
+        parts = [f"{highest} is significantly better than {BASELINE}: mean gain {gain}{words.size_by_size(row)}"]
         if ", " in row["sizes"]:
             parts.append(f"trained on {words.scans(row['sizes'].split(', ')[0])} it saves {words.saved(row)}")
         parts += [_versus(row)] * (row["sources"] > 2)
@@ -197,10 +203,14 @@ def _first(row: Mapping, gain: str) -> list[str]:
 
 
 def _rest(row: Mapping) -> list[str]:
-    """What is said of sources that are worse, equivalent or undecided."""
-    parts = []
+    """What is said of sources that are better with few scans alone, and of those worse, equivalent or undecided."""
+    parts, better = [], words.names(row["significantly_better"])
     if row["significantly_worse"]:
         parts.append(f"significantly worse than {BASELINE} ({CRITERION}): {row['significantly_worse']}")
+    reach = {name: scans for name, scans in words.head_starts(row).items() if name not in better}
+    if reach:
+        named = ", ".join(f"{name} with up to {words.scans(scans)}" for name, scans in reach.items())
+        parts.append(f"a head start, set size by set size: {named}")
     if row["equivalent"]:
         parts.append(f"equivalent to {BASELINE} (95 % CI within ±{row['margin']:g}): {row['equivalent']}")
     if row["undecided"]:

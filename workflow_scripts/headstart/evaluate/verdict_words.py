@@ -45,6 +45,23 @@ def names(listed: str | None) -> list[str]:
     return [] if pd.isna(listed) or not listed else listed.split(", ")
 
 
+def head_starts(row: Mapping) -> dict[str, str]:
+    """The largest set size up to which each source is a head start."""
+    listed = row["head_start_up_to"]
+    return {} if pd.isna(listed) or not listed else dict(part.split(": ") for part in listed.split("; "))
+
+
+def size_by_size(row: Mapping) -> str:
+    """Up to which set size the source with the highest mean is a head start, for the end of a sentence on its gain."""
+    *first, last = str(row["sizes"]).split(", ")
+    reach = head_starts(row).get(row["highest"])
+    if not first:
+        return ""
+    if reach is None:
+        return ", at no set size by itself"
+    return ", and at each set size by itself" if reach == last else f", by itself with up to {scans(reach)}"
+
+
 def saved(row: Mapping) -> str:
     """Labelled scans saved with their 95 % confidence interval, marked where they lie beyond the measured sizes."""
     found, low, high = (
