@@ -1,8 +1,13 @@
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from headstart import job
@@ -58,6 +63,41 @@ def test_several_processes_find_the_same_and_are_several(predicted):
 
 def _process(_):
     return os.getpid()
+
+
+def test_no_process_outlives_the_one_that_started_it():
+    code = """
+import os, time
+from headstart.evaluate import run
+
+def process(_):
+    return os.getpid()
+
+with run.processes(3) as apply:
+    print(*set(apply(process, range(50))), flush=True)
+    time.sleep(60)
+"""
+    begun = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(run.__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    started = [int(word) for word in begun.stdout.readline().split()]
+    assert started
+    begun.kill()
+    begun.wait()
+    last = time.monotonic() + 60
+    while any(map(_runs, started)) and time.monotonic() < last:
+        time.sleep(0.1)
+    assert not any(map(_runs, started))
+
+
+def _runs(process):
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -3,6 +3,7 @@
 import functools
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def processes(count: int) -> Iterator[Callable[..., Iterable]]:
         yield map
         return
     # A process that is not forked would run the main script again: Snakemake's have no main block.
-    with ProcessPoolExecutor(count, multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _end_with_parent) as pool:
         yield pool.map
 
 
@@ -81,6 +82,16 @@ def write(table: pd.DataFrame, path: PathLike) -> None:
     """Write a table as Parquet."""
     with atomic(path) as partial:
         table.to_parquet(partial, index=False)
+
+
+def _end_with_parent() -> None:
+    """Have this process end when the one that started it was killed: it would wait for ever for the next scan."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _score_scan(
