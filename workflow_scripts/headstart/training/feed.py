@@ -30,37 +30,8 @@ _CPU_BYTES = 4e9
 _TRAINING_BYTES = 12e9
 
 
-class Resident:
-    """Slices in the device's memory."""
-
-    def __init__(
-        self,
-        images: Array,
-        targets: Array | None,
-        device: torch.device,
-        pixels: int | None = None,
-        seen: np.ndarray | None = None,
-    ) -> None:
-        self.device, self.pixels = device, pixels or math.prod(images.shape[1:])
-        self._seen = None if seen is None else torch.from_numpy(seen).to(device)
-        self._images = to_device(images, device)
-        self._targets = None if targets is None else to_device(targets, device)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
-        """One batch for each tensor of slice numbers, in order."""
-        numbers = list(numbers)
-        # One copy for all of them: each waits for the device.
-        order = torch.cat([torch.empty(0, dtype=torch.int64), *numbers]).to(self.device)
-        for index in order.split([len(batch) for batch in numbers]):
-            shown = index if self._seen is None else self._seen[index]
-            yield as_input(self._images[shown]), None if self._targets is None else self._targets[index]
-
-
-class Streamed:
-    """Slices that threads read from disk, a few batches ahead, and copy to the device through pinned memory."""
+class _Slices:
+    """Images and targets with what is known of them; ``pixels`` and ``seen``: see the module."""
 
     def __init__(
         self,
@@ -75,6 +46,29 @@ class Streamed:
 
     def __len__(self) -> int:
         return len(self._images)
+
+
+class Resident(_Slices):
+    """Slices in the device's memory."""
+
+    def __init__(self, images: Array, targets: Array | None, device: torch.device, **known: object) -> None:
+        super().__init__(images, targets, device, **known)
+        self._images = to_device(images, device)
+        self._targets = None if targets is None else to_device(targets, device)
+        self._seen = None if self._seen is None else torch.from_numpy(self._seen).to(device)
+
+    def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
+        """One batch for each tensor of slice numbers, in order."""
+        numbers = list(numbers)
+        # One copy for all of them: each waits for the device.
+        order = torch.cat([torch.empty(0, dtype=torch.int64), *numbers]).to(self.device)
+        for index in order.split([len(batch) for batch in numbers]):
+            shown = index if self._seen is None else self._seen[index]
+            yield as_input(self._images[shown]), None if self._targets is None else self._targets[index]
+
+
+class Streamed(_Slices):
+    """Slices that threads read from disk, a few batches ahead, and copy to the device through pinned memory."""
 
     def batches(self, numbers: Iterable[torch.Tensor]) -> Iterator[Batch]:
         """One batch for each tensor of slice numbers, in order."""
@@ -126,9 +120,9 @@ def load(
     size = images.nbytes + (0 if targets is None else targets.nbytes)
     limit = _default_bytes(device) if resident_gb is None else resident_gb * 1e9
     if size <= limit:
-        return Resident(images, targets, device, pixels, seen)
+        return Resident(images, targets, device, pixels=pixels, seen=seen)
     logger.info("streaming %.1f GB of slices: the limit on the %s is %.1f GB", size / 1e9, device.type, limit / 1e9)
-    return Streamed(images, targets, device, pixels, seen)
+    return Streamed(images, targets, device, pixels=pixels, seen=seen)
 
 
 def load_labels(labels: Array, pixels: int, device: torch.device, resident_gb: float | None) -> Feed:
