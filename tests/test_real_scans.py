@@ -89,7 +89,7 @@ def test_a_mask_has_the_same_overlap_on_the_scans_grid(registered, real_scans, r
     metadata = {
         "classes": ["background", *classes], "voxel_mm": 1, "size": [256, 256],
         "percentiles": REGISTRATION.percentiles, "register": dataclasses.asdict(REGISTRATION),
-        "discard_mm": {"top": 0, "bottom": 0}, "training": {"precision": "float32"},
+        "discard_mm": {"top": 0, "bottom": 0}, "training": {"precision": "float32"}, "network": {},
     }  # fmt: skip
     maps = {name: getattr(reference, name) for name in ("t1", "brain", "csf", "gm", "wm")}
     monkeypatch.setattr(segment, "register", lambda *args, **kwargs: found)
