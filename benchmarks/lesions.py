@@ -139,4 +139,5 @@ if __name__ == "__main__":
     job.keep_freed_memory()
     cutoffs = yaml.safe_load((ROOT / "config.yaml").read_text())["evaluate"]["lesions"]
     evaluations = pd.DataFrame(measure_evaluation(asked.scans, asked.processes))
-    keep(pd.concat([measure_steps(asked.scans, cutoffs), evaluations], ignore_index=True), __file__)
+    steps = measure_steps(asked.scans, cutoffs).convert_dtypes()  # numbers of lesions stay whole beside n/a
+    keep(pd.concat([steps, evaluations], ignore_index=True), __file__)

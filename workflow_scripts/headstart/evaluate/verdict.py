@@ -19,7 +19,7 @@ from headstart.evaluate.significance import (
     WORSE,
     judge,
 )
-from headstart.evaluate.tables import BASELINE, LEVEL, Cell, by_target, over_sizes
+from headstart.evaluate.tables import ALL_SIZES, BASELINE, LEVEL, Cell, by_target, over_sizes
 
 # Column of the sources of each word.
 WORDS = {BETTER: "significantly_better", WORSE: "significantly_worse", EQUIVALENT: "equivalent", UNDECIDED: "undecided"}
@@ -106,7 +106,7 @@ def _row(cell: Cell, sizes: Sequence[int], pairs: pd.DataFrame, saved: pd.DataFr
     row |= {"baseline": BASELINE, "gain": gains["difference"][row["highest"]], "gains": _at_each_size(own, sizes)}
     row |= gains.loc[row["highest"], ["low", "high", "p_adjusted"]].to_dict()
     if len(sizes) > 1:
-        reach = size_by_size.up_to(pairs[(pairs["against"] == BASELINE) & pairs["size"].isin(map(str, sizes))])
+        reach = size_by_size.up_to(pairs[(pairs["against"] == BASELINE) & (pairs["size"] != ALL_SIZES)])
         row["head_start_up_to"] = "; ".join(f"{source}: {size}" for source, size in reach.items())
     tested = gains[gains["p_adjusted"].notna()]
     named = _by_word(tested, asked["margin"])

@@ -139,8 +139,9 @@ class Trainer:
         for number in left:
             with torch.cuda.stream(self._stream):
                 images, targets = next(fed)
+                rate = self._settings.rate(first + number, self._steps_per_epoch)
                 for optimiser in self._optimisers:
-                    optimiser.set_rate(self._settings.rate(first + number, self._steps_per_epoch))
+                    optimiser.set_rate(rate)
                 self._run_step(images, targets, len(batches[number]))
                 self._batches_done = number + 1
                 if self._writes_state and self._checkpoint.due():
