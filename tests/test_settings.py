@@ -322,9 +322,9 @@ def test_defaults_of_the_schema_are_filled_in_where_the_layout_reads_them():
     }
     found = resolve({"datasets": {**resolve()["datasets"], **entries}})["datasets"]
     shared = {"exclude": [], "mask_lesions": False, "discard_mm": {"top": 0, "bottom": 0}}
-    phantom = {"lesions": "none", "voxel_mm": [0.9, 1.1]}
+    phantom = {"images": ["T1w"], "lesions": "none", "voxel_mm": [0.9, 1.1]}
     assert found["synthetic"] == {**shared, **phantom, **entries["synthetic"]}
-    assert found["flat"] == {**shared, "masks": False, **entries["flat"]}
+    assert found["flat"] == {**shared, "images": ["T1w"], "missing": "error", "masks": False, **entries["flat"]}
     assert found["oasis"] == {**shared, "image": "subject", **entries["oasis"]}
     assert resolve()["targets"]["anatomy"]["split"] == "fixed"
     assert resolve()["targets"]["anatomy"]["paper"] is None

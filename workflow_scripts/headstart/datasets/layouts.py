@@ -13,12 +13,15 @@ from headstart.datasets import bids, derivatives, flat, natural, participants, p
 from headstart.datasets.scan import Layout, Scan, check_file, some_file
 from headstart.job import UserError, logger
 
+# Keys of several layouts of scans.
+_OF_A_FOLDER, _OF_IMAGES = frozenset({"folder", "set"}), frozenset({"images", "missing"})
+
 LAYOUTS = {
-    "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm"})),
+    "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm", "images"})),
     "bids": Layout(
         bids.scans,
         "sub-*/anat/*_T1w.nii.gz",
-        frozenset({"folder", "set", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}),
+        _OF_A_FOLDER | _OF_IMAGES | {"labels", "labels_suffix", "acquisition", "entities", "several", "participants"},
         bids.PARTICIPANTS,
         bids.unread,
         "people or sessions without a T1 that is read",
@@ -27,7 +30,7 @@ LAYOUTS = {
     "flat": Layout(
         flat.scans,
         "files that match its pattern",
-        frozenset({"folder", "set", "pattern", "labels", "labels_pattern", "masks", "participants"}),
+        _OF_A_FOLDER | _OF_IMAGES | {"pattern", "patterns", "labels", "labels_pattern", "masks", "participants"},
         {"subject": "participant_id"},
         flat.unread,
         "images that match no pattern and are not read",
@@ -35,27 +38,27 @@ LAYOUTS = {
     "atlas-r1": Layout(
         released.atlas_r1,
         "*_t1w*.nii.gz",
-        frozenset({"folder", "set"}),
+        _OF_A_FOLDER,
         unread=released.atlas_r1_unread,
         unread_are="images that are neither a T1 nor its lesions by their names and are not read",
     ),
     "lesjak": Layout(
         released.lesjak,
         "patient01/*T1W.nii.gz",
-        frozenset({"folder", "set", "participants"}),
+        _OF_A_FOLDER | _OF_IMAGES | {"participants"},
         released.LESJAK_TABLE,
         released.lesjak_unread,
     ),
     "miccai2012": Layout(
         released.miccai2012,
         "1000_SS.nii.gz or 1000_3.nii.gz",
-        frozenset({"folder", "set"}),
+        _OF_A_FOLDER,
         unread=released.miccai2012_unread,
     ),
     "oasis1": Layout(
         released.oasis1,
         "OAS1_0001_MR1/",
-        frozenset({"folder", "set", "image", "participants"}),
+        _OF_A_FOLDER | {"image", "participants"},
         released.OASIS1_TABLE,
         released.oasis1_unread,
         "visits without the image asked for",

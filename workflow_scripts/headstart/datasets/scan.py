@@ -26,6 +26,7 @@ class Scan:
     t1w: its file.
     target: its manual labels, one label map or any number of masks (``masks`` says which), which are united.
     ground_truth: exact labels by name, of synthetic subjects only.
+    others: further images of the person by name, such as FLAIR, in the order of ``images`` of the dataset's entry.
     age: in years; sex: F, M or O.
     listed_as: its participant's name as files have it, by which tables of participants are searched.
     """
@@ -36,6 +37,7 @@ class Scan:
     t1w: Path
     target: tuple[Path, ...] = ()
     ground_truth: Mapping[str, Path] = field(default_factory=dict)
+    others: Mapping[str, Path] = field(default_factory=dict)
     masks: bool = False
     session: str | None = None
     age: float | None = None
@@ -78,6 +80,11 @@ class Layout:
             f"datasets.{name}: {folder} {problem} {self.example} (layout {entry['layout']}); check folder and layout"
             f"{held}{', or use the layout flat, which reads any names' if flat else ''}."
         )
+
+
+def image_names(entry: Mapping) -> list[str]:
+    """The images of each person of a dataset, from its entry; layouts without the key ``images`` have a T1 alone."""
+    return entry.get("images", ["T1w"])
 
 
 def alphanumeric(name: str) -> str:
