@@ -169,7 +169,7 @@ onstart:
         job.check_writable(PREDICT_HOME)
         clock.set_back(RESULTS)
         clock.check(
-            path for scans in SCANS.values() for scan in scans.values() for path in (scan.t1w, *scan.target)
+            path for scans in SCANS.values() for scan in scans.values() for path in scan.files
         )
     except job.UserError as error:
         sys.exit(f"headstart: {error}")

@@ -16,9 +16,10 @@ from headstart.datasets.scan import (
     alphanumeric,
     find_files,
     find_folders,
+    image_names,
     is_image,
     list_folder,
-    only_t1,
+    only_image,
     some_file,
     subject_label,
 )
@@ -46,14 +47,15 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
         for place in find_folders(subject, "anat|ses-.+"):
             session = None if place.name.casefold() == "anat" else place.name[len("ses-") :]
             anat = [place] if session is None else find_folders(place, "anat")
-            if not (paths := [path for inner in anat for path in _t1s(inner, wanted)]):
+            if not (paths := [path for inner in anat for path in _images(inner, wanted)]):
                 continue
             label = subject_label(person, session)
             # An excluded scan is only listed; nothing has to be chosen for it.
             excluded = label in entry["exclude"]
-            t1w = _chosen(name, paths, first=excluded or entry.get("several") == "first")
-            if not excluded:
-                _check_place(t1w, person, session)
+            t1w = _chosen(paths, f"datasets.{name}.entities", first=excluded or entry.get("several") == "first")
+            others = {} if excluded else _others(name, entry, anat)
+            for path in () if excluded else (t1w, *others.values()):
+                _check_place(path, person, session)
             target = () if excluded else labels.of(t1w)
             found.append(
                 Scan(
@@ -62,6 +64,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     str(subject.resolve()),
                     t1w,
                     target,
+                    others=others,
                     masks=bool(target) and all(map(bids_labels.is_mask, target)),
                     session=session,
                     site=None if subject.parent == folder else subject.parent.name,
@@ -120,18 +123,18 @@ def _has_anatomy(session: Path) -> bool:
     return any(entry.name.casefold() == "anat" or is_image(Path(entry)) for entry in list_folder(session))
 
 
-def _check_place(t1w: Path, person: str, session: str | None) -> None:
-    """Raise :class:`UserError` if the name of a T1 is that of another person or session than its folder."""
-    named = entities(t1w)
+def _check_place(path: Path, person: str, session: str | None) -> None:
+    """Raise :class:`UserError` if the name of an image is that of another person or session than its folder."""
+    named = entities(path)
     for key, value in (("sub", person), ("ses", session)):
-        if value is None or key not in named or f"{key}-{value}_".casefold() in t1w.name.casefold():
+        if value is None or key not in named or f"{key}-{value}_".casefold() in path.name.casefold():
             continue
         # Zeros before a number do not make another person.
         one, other = (alphanumeric(text).casefold().lstrip("0") for text in (value, named[key]))
         if one != other:
             raise UserError(
-                f"{t1w} is in the folder of {key}-{value}, but its name says {key}-{named[key]}; rename or move it, or "
-                "exclude the scan."
+                f"{path} is in the folder of {key}-{value}, but its name says {key}-{named[key]}; rename or move it, "
+                "or exclude the scan."
             )
 
 
@@ -148,14 +151,30 @@ def _in_sites(folder: Path) -> list[Path]:
 
 def _wanted(entry: Mapping) -> dict[str, str | None]:
     """The values of entities that a T1's name must have, None for an entity that it must not have; and its suffix."""
-    wanted = {key: None if value is None else str(value) for key, value in entry.get("entities", {}).items()}
+    wanted = _as_text(entry.get("entities", {}))
     if "acquisition" in entry:
         wanted["acq"] = entry["acquisition"]
     return {**wanted, "suffix": wanted.get("suffix") or "T1w"}
 
 
-def _t1s(anat: Path, wanted: Mapping[str, str | None]) -> list[Path]:
-    """The images of a session that can be its T1: with the wanted entities, and no phase images unless asked for."""
+def _as_text(given: Mapping) -> dict[str, str | None]:
+    """Values of entities, of which YAML takes some for numbers."""
+    return {key: None if value is None else str(value) for key, value in given.items()}
+
+
+def _others(name: str, entry: Mapping, anats: Sequence[Path]) -> dict[str, Path]:
+    """The further images of a session that the entry names, by name; ``anats``: the session's folders of anatomy."""
+    found = {}
+    for image in image_names(entry)[1:]:
+        wanted = _as_text(entry.get("image_entities", {}).get(image, {})) | {"suffix": image}
+        if paths := [path for anat in anats for path in _images(anat, wanted)]:
+            key = f"datasets.{name}.image_entities.{image}"
+            found[image] = _chosen(paths, key, first=entry.get("several") == "first", image=image)
+    return found
+
+
+def _images(anat: Path, wanted: Mapping[str, str | None]) -> list[Path]:
+    """The images of a session with the wanted entities and suffix, and no phase images unless asked for."""
     found = []
     for path, _ in find_files(anat, rf".+_{re.escape(wanted['suffix'])}\.nii(\.gz)?"):
         named = entities(path)
@@ -165,8 +184,11 @@ def _t1s(anat: Path, wanted: Mapping[str, str | None]) -> list[Path]:
     return found
 
 
-def _chosen(name: str, paths: list[Path], first: bool) -> Path:
-    """The T1 among those of a session; raises :class:`UserError` with a key that chooses unless the first will do."""
+def _chosen(paths: list[Path], key: str, *, first: bool, image: str = "T1") -> Path:
+    """The image of a session among several; raises :class:`UserError` unless the first will do.
+
+    ``key``: what chooses by entities, and ``image``: what the paths are, for the message.
+    """
     if first:
         return min(paths, key=_natural_order)
     if len(paths) == 1:
@@ -174,9 +196,9 @@ def _chosen(name: str, paths: list[Path], first: bool) -> Path:
     one, two = (entities(path) for path in paths[:2])
     differ = [key for key in {**one, **two} if not agree(key, one.get(key), two.get(key))]
     if not differ:
-        return only_t1(paths, "keep one")
+        return only_image(paths, "keep one", image)
     either = " or ".join(f"{{{differ[0]}: {_in_yaml(named.get(differ[0]))}}}" for named in (one, two))
-    return only_t1(paths, f"choose with datasets.{name}.entities, {either}, or take the first with several: first")
+    return only_image(paths, f"choose with {key}, {either}, or take the first with several: first", image)
 
 
 def _in_yaml(value: str | None) -> str:

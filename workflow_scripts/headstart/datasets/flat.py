@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from headstart.datasets.scan import Scan, is_image, labels_folder, subject_label, walk_files
+from headstart.datasets.scan import Scan, image_names, is_image, labels_folder, subject_label, walk_files
 from headstart.job import UserError
 
 # The ending of a file's name, with that of its packing.
@@ -19,8 +19,9 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """One scan per file whose whole path within the folder ``pattern`` of the entry matches."""
     if "pattern" not in entry:
         raise UserError(f"datasets.{name} has the layout flat but no pattern; say how its images are named.")
-    pattern = _compiled(name, "pattern", entry)
+    pattern = _compiled(f"datasets.{name}.pattern", entry["pattern"])
     labels, label_keys = _labels(name, folder, entry)
+    further = _further(name, folder, entry)
     masks = entry["masks"]
     found = []
     for path in walk_files(folder):
@@ -39,6 +40,11 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     str(folder.resolve() / groups["subject"]),
                     path,
                     target,
+                    others={
+                        image: _only_one(f"datasets.{name}.patterns.{image}", image, path, paths)
+                        for image, (files, keys) in further.items()
+                        if (paths := files.get(tuple(groups[key] for key in keys)))
+                    },
                     masks=masks,
                     session=groups["session"],
                     site=groups["site"],
@@ -51,8 +57,8 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
 
 def unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
-    """The images in the folder that are neither a scan nor its labels."""
-    read = {path for scan in found for path in (scan.t1w, *scan.target)}
+    """The images in the folder that belong to no scan."""
+    read = {path for scan in found for path in (scan.t1w, *scan.target, *scan.others.values())}
     return [path for path in walk_files(folder) if is_image(path) and path not in read]
 
 
@@ -61,13 +67,44 @@ def _labels(name: str, folder: Path, entry: Mapping) -> tuple[dict[tuple, list[P
     within = labels_folder(name, folder, entry, "labels_pattern") or folder
     if "labels_pattern" not in entry:
         return {}, []
-    pattern = _compiled(name, "labels_pattern", entry)
+    return _by_scan(_compiled(f"datasets.{name}.labels_pattern", entry["labels_pattern"]), within)
+
+
+def _further(name: str, folder: Path, entry: Mapping) -> dict[str, tuple[dict[tuple, list[Path]], list[str]]]:
+    """The files of each further image by subject and session, and which of these are the keys, by its name."""
+    wanted, patterns = image_names(entry)[1:], entry.get("patterns", {})
+    for image in wanted:
+        if image not in patterns:
+            raise UserError(
+                f"datasets.{name}.images names {image}, but datasets.{name}.patterns does not; say there how its files "
+                "are named."
+            )
+    for image in patterns:
+        if image not in wanted:
+            raise UserError(
+                f"datasets.{name}.patterns names {image}, which is no further image of datasets.{name}.images; add it "
+                "there after the first, or remove it here."
+            )
+    return {
+        image: _by_scan(_compiled(f"datasets.{name}.patterns.{image}", patterns[image]), folder) for image in wanted
+    }
+
+
+def _only_one(key: str, image: str, t1w: Path, paths: list[Path]) -> Path:
+    """The file of a further image of the scan ``t1w``; raises :class:`UserError` with the ``key`` if there are more."""
+    if len(paths) > 1:
+        raise UserError(f"{paths[0]} and {paths[1].name} are both the {image} of {t1w}; narrow {key}.")
+    return paths[0]
+
+
+def _by_scan(pattern: re.Pattern, folder: Path) -> tuple[dict[tuple, list[Path]], list[str]]:
+    """The files that a pattern matches, by subject and by session if it has one; and which of these are the keys."""
     keys = [key for key in ("subject", "session") if key in pattern.groupindex]
-    labels = defaultdict(list)
-    for path in walk_files(within):
-        if match := _match(pattern, path, within):
-            labels[tuple(match[key] for key in keys)].append(path)
-    return labels, keys
+    found = defaultdict(list)
+    for path in walk_files(folder):
+        if match := _match(pattern, path, folder):
+            found[tuple(match[key] for key in keys)].append(path)
+    return found, keys
 
 
 def _match(pattern: re.Pattern, path: Path, folder: Path) -> re.Match | None:
@@ -78,13 +115,12 @@ def _match(pattern: re.Pattern, path: Path, folder: Path) -> re.Match | None:
     return pattern.fullmatch(_ENDING.sub(lambda end: end[0].lower(), within))
 
 
-def _compiled(name: str, key: str, entry: Mapping) -> re.Pattern:
+def _compiled(key: str, written: str) -> re.Pattern:
+    """The regular expression of a key of the configuration."""
     try:
-        pattern = re.compile(entry[key])
+        pattern = re.compile(written)
     except re.error as error:
-        raise UserError(f"datasets.{name}.{key} is not a regular expression ({error}); correct it.") from None
+        raise UserError(f"{key} is not a regular expression ({error}); correct it.") from None
     if "subject" not in pattern.groupindex:
-        raise UserError(
-            f"datasets.{name}.{key} has no group (?P<subject>...); put it around the part that names the subject."
-        )
+        raise UserError(f"{key} has no group (?P<subject>...); put it around the part that names the subject.")
     return pattern

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from headstart import job
 from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released, synthetic
-from headstart.datasets.scan import Layout, Scan, check_file, some_file
+from headstart.datasets.scan import Layout, Scan, check_file, image_names, some_file
 from headstart.job import UserError, logger
 
 # Keys of several layouts of scans.
 _OF_A_FOLDER, _OF_IMAGES = frozenset({"folder", "set"}), frozenset({"images", "missing"})
+_OF_BIDS = frozenset(
+    {"image_entities", "labels", "labels_suffix", "acquisition", "entities", "several", "participants"}
+)
 
 LAYOUTS = {
     "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm", "images"})),
     "bids": Layout(
         bids.scans,
         "sub-*/anat/*_T1w.nii.gz",
-        _OF_A_FOLDER | _OF_IMAGES | {"labels", "labels_suffix", "acquisition", "entities", "several", "participants"},
+        _OF_A_FOLDER | _OF_IMAGES | _OF_BIDS,
         bids.PARTICIPANTS,
         bids.unread,
         "people or sessions without a T1 that is read",
@@ -82,10 +85,10 @@ def scans(
     """The scans of a dataset, ordered by subject.
 
     ``entry``: the dataset's part of the configuration; ``phantoms``: folder in which synthetic datasets are generated;
-    ``data``: folder of the real ones; ``say`` is called with a sentence about people and images that are not read, and
-    one about each thing in the table of participants that is not clear. Raises :class:`UserError` if a folder is
-    missing, nothing is found, two scans have the same name, or a file cannot be read; files of scans that the entry
-    excludes are not examined.
+    ``data``: folder of the real ones; ``say`` is called with a sentence about people and images that are not read or
+    scans that are left out, and one about each thing in the table of participants that is not clear. Raises
+    :class:`UserError` if a folder is missing, nothing is found, two scans have the same name, a scan lacks one of the
+    entry's images, or a file cannot be read; files of scans that the entry excludes are not examined.
     """
     _check_keys(name, entry)
     layout = LAYOUTS[entry["layout"]]
@@ -98,7 +101,7 @@ def scans(
         say(
             f"datasets.{name}: {layout.unread_are}: {_named(folder, unread)}; docs/data.md has the names that are read."
         )
-    kept = _select(name, entry, found)
+    kept = _with_images(name, entry, _select(name, entry, found), say)
     if layout.session_tables:
         table.add_sessions(*participants.read_sessions(layout.session_tables(kept), entry))
     if table is not None:
@@ -110,7 +113,7 @@ def scans(
     if real:
         for scan in kept:
             derivatives.check_subject(scan, phantoms)
-            for path in (scan.t1w, *scan.target):
+            for path in scan.files:
                 check_file(path)
     # Persons identified by their folder are named relative to the data folder, so that a study is the same anywhere.
     if not data:
@@ -144,6 +147,8 @@ def heads(name: str, entry: Mapping) -> list[str]:
 def _check_keys(name: str, entry: Mapping) -> None:
     """Raise :class:`UserError` for a key that the entry's layout does not use."""
     layout = LAYOUTS[entry["layout"]]
+    if (first := image_names(entry)[0]) != "T1w":
+        raise UserError(f"datasets.{name}.images begins with {first}; the first image is the T1 scan, T1w.")
     for key in entry:
         if key in _LAYOUT_KEYS - layout.keys:
             takers = [other for other, candidate in LAYOUTS.items() if key in candidate.keys]
@@ -231,3 +236,23 @@ def _select(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
     if not kept:
         raise UserError(f"datasets.{name} has no scans; check its folder, include and exclude.")
     return sorted(kept, key=lambda scan: scan.subject)
+
+
+def _with_images(name: str, entry: Mapping, kept: list[Scan], say: Callable[[str], None]) -> list[Scan]:
+    """The scans that have all images of the entry; raises :class:`UserError` unless the others may be left out."""
+    lacking = {}
+    for scan in kept:
+        if missing := [image for image in image_names(entry) if image not in scan.images]:
+            lacking[scan.subject] = missing[0]
+    if not lacking:
+        return kept
+    shown = ", ".join(f"{subject} ({image})" for subject, image in list(lacking.items())[:_NAMED])
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    some = f"{len(lacking)} of {len(kept)} scans lack an image: {shown}{more}"
+    if entry.get("missing") != "drop" or len(lacking) == len(kept):
+        raise UserError(
+            f"datasets.{name}: {some}; check the names of the files against datasets.{name}.images, add them, or leave "
+            "such scans out with missing: drop."
+        )
+    say(f"datasets.{name}: {some}; left out (missing: drop).")
+    return [scan for scan in kept if scan.subject not in lacking]

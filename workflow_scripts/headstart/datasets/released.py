@@ -10,9 +10,10 @@ from headstart.datasets.scan import (
     alphanumeric,
     find_files,
     find_folders,
+    image_names,
     is_image,
+    only_image,
     only_labels,
-    only_t1,
     walk_files,
 )
 from headstart.job import UserError
@@ -56,7 +57,7 @@ def atlas_r1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
             lesions[path.parent, match[1], bool(match[3])][match[2].capitalize()].append(path)
     found = []
     for (place, case), paths in images.items():
-        t1w = only_t1([path for path, _ in paths], "keep native and standard space in separate folders")
+        t1w = only_image([path for path, _ in paths], "keep native and standard space in separate folders")
         kinds = lesions[place, case, paths[0][1]]
         person, session = _ATLAS_CASE.fullmatch(case).groups()
         session = session or (place.name if re.fullmatch(r"t\d+", place.name) else None)
@@ -80,31 +81,38 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """3D-MR-MS, multiple sclerosis (Lesjak 2018, doi 10.1007/s12021-017-9348-7).
 
     ``patient01/patient01_T1W.nii.gz`` and ``patient01_consensus_gt.nii.gz``, or the same without the patient's name,
-    as github.com/muschellij2/open_ms_data has them; patients may be one folder deeper (``patient01-05/``). The
-    longitudinal set, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, is of other patients and has no lesion mask: its
-    ``gt.nii.gz`` holds what changed between the two.
+    as github.com/muschellij2/open_ms_data has them; patients may be one folder deeper (``patient01-05/``). Further
+    ``images`` of the entry are named likewise, such as ``patient01_FLAIR.nii.gz``, in capitals or not. The longitudinal
+    set, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, is of other patients and has no lesion mask: its ``gt.nii.gz``
+    holds what changed between the two.
     """
     found = []
     for patient in _nested(folder, _LESJAK_PATIENT):
-        start = rf"(?:{patient.name}_)?"
-        by_study = defaultdict(list)
-        for path, match in find_files(patient, rf"{start}(?:study(\d)_)?T1W{_NII}"):
-            by_study[match[1]].append(path)
-        masks = only_labels([path for path, _ in find_files(patient, rf"{start}consensus_gt{_NII}")])
-        for study, paths in by_study.items():
+        further = {image: _by_study(patient, image) for image in image_names(entry)[1:]}
+        masks = only_labels([path for path, _ in find_files(patient, rf"(?:{patient.name}_)?consensus_gt{_NII}")])
+        for study, t1w in _by_study(patient, "T1W").items():
             found.append(
                 Scan(
                     name,
                     patient.name + (f"study{study}" if study else ""),
                     f"lesjak-{'longitudinal-' if study else ''}{patient.name}",
-                    only_t1(paths, "keep one"),
+                    t1w,
                     () if study else masks,
+                    others={image: paths[study] for image, paths in further.items() if study in paths},
                     masks=True,
                     session=study,
                     listed_as=patient.name[len("patient") :],
                 )
             )
     return found
+
+
+def _by_study(patient: Path, image: str) -> dict[str | None, Path]:
+    """A patient's images of one kind, by the number of their study; None: of a patient who has one."""
+    found = defaultdict(list)
+    for path, match in find_files(patient, rf"(?:{patient.name}_)?(?:study(\d)_)?{re.escape(image)}{_NII}"):
+        found[match[1]].append(path)
+    return {study: only_image(paths, "keep one", image) for study, paths in found.items()}
 
 
 def atlas_r1_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
@@ -139,7 +147,7 @@ def miccai2012(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                 {"_ss": stripped, "_glm": labels, "": heads}[kind][match[1]].append(path)
     found = []
     for subject in sorted({**stripped, **heads}):
-        t1w = only_t1(stripped[subject] or heads[subject], "keep one")
+        t1w = only_image(stripped[subject] or heads[subject], "keep one")
         person = _SECOND_SCANS.get(subject, subject)
         found.append(Scan(name, subject, f"oasis-{person}", t1w, only_labels(labels[subject])))
     return found
@@ -165,7 +173,7 @@ def oasis1(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     for visit in _nested(folder, _OASIS1_VISIT):
         person, session = re.fullmatch(_OASIS1_VISIT, visit.name, re.IGNORECASE).groups()
         if paths := [path for path, _ in find_files(visit / place, pattern)]:
-            t1w = only_t1(paths, "keep one")
+            t1w = only_image(paths, "keep one")
             if not find_files(t1w.parent, rf"{re.escape(t1w.stem)}\.hdr"):
                 raise UserError(f"{t1w} lacks its header {t1w.stem}.hdr; unpack the visit again.")
             found.append(

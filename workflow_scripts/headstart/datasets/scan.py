@@ -45,6 +45,16 @@ class Scan:
     site: str | None = None
     listed_as: str | None = None
 
+    @property
+    def images(self) -> dict[str, Path]:
+        """The files of all images by name, the T1 first."""
+        return {"T1w": self.t1w, **self.others}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the images and of the labels."""
+        return (self.t1w, *self.target, *self.others.values())
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -198,10 +208,13 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path} may not be read; give yourself permission (chmod u+r), or exclude the scan.")
 
 
-def only_t1(paths: list[Path], remedy: str) -> Path:
-    """The only path in a list; raises :class:`UserError`, which names two of them and the remedy, if there are more."""
+def only_image(paths: list[Path], remedy: str, image: str = "T1") -> Path:
+    """The only path in a list; raises :class:`UserError`, which names two of them and the remedy, if there are more.
+
+    ``image``: what the paths are of one scan.
+    """
     if len(paths) > 1:
-        raise UserError(f"{paths[0]} and {paths[1].name} are both the T1 of one scan; {remedy}.")
+        raise UserError(f"{paths[0]} and {paths[1].name} are both the {image} of one scan; {remedy}.")
     return paths[0]
 
 

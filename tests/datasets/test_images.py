@@ -1,0 +1,100 @@
+"""Several images of a person: which files each layout reads, and what is done where one is missing."""
+
+import pytest
+
+from headstart.job import UserError
+
+BOTH = {"images": ["T1w", "FLAIR"]}
+IXI = r"(?P<subject>p\d)_(?:s(?P<session>\d)_)?T1\.nii"
+
+
+def anat(subject: str, *names: str) -> list[str]:
+    return [f"sub-{subject}/anat/sub-{subject}_{name}.nii.gz" for name in names]
+
+
+def test_bids_has_further_images_beside_the_t1(folder):
+    folder.touch(*anat("01", "T1w", "acq-3d_FLAIR", "part-phase_FLAIR", "T2w"), *anat("02", "T1w", "FLAIR"))
+    (first,) = folder.scans("bids", images=["T1w", "FLAIR", "T2w"], exclude=["02"])
+    assert list(first.images) == ["T1w", "FLAIR", "T2w"]
+    assert folder.within(*first.files) == anat("01", "T1w", "acq-3d_FLAIR", "T2w")
+    _, second = folder.scans("bids", **BOTH)
+    assert folder.within(second.others["FLAIR"]) == anat("02", "FLAIR")
+    assert not folder.scans("bids")[0].others
+
+
+def test_each_session_of_bids_has_its_own_images(folder):
+    for session in ("1", "2"):
+        folder.touch(*(f"sub-1/ses-{session}/anat/sub-1_ses-{session}_{name}.nii.gz" for name in BOTH["images"]))
+    one, two = folder.scans("bids", **BOTH)
+    assert folder.within(one.others["FLAIR"]) == ["sub-1/ses-1/anat/sub-1_ses-1_FLAIR.nii.gz"]
+    assert folder.within(two.others["FLAIR"]) == ["sub-1/ses-2/anat/sub-1_ses-2_FLAIR.nii.gz"]
+
+
+def test_one_of_several_further_images_is_chosen_by_its_entities(folder):
+    folder.touch(*anat("01", "T1w", "run-1_FLAIR", "run-2_FLAIR"))
+    with pytest.raises(UserError, match=r"both the FLAIR of one scan; choose with datasets.d.image_entities.FLAIR, "):
+        folder.scans("bids", **BOTH)
+    (chosen,) = folder.scans("bids", **BOTH, image_entities={"FLAIR": {"run": 2}})
+    assert folder.within(chosen.others["FLAIR"]) == anat("01", "run-2_FLAIR")
+    (chosen,) = folder.scans("bids", **BOTH, several="first")
+    assert folder.within(chosen.others["FLAIR"]) == anat("01", "run-1_FLAIR")
+
+
+def test_a_further_image_in_the_folder_of_another_is_refused(folder):
+    folder.touch(*anat("01", "T1w"), "sub-01/anat/sub-02_FLAIR.nii.gz")
+    with pytest.raises(UserError, match="sub-02_FLAIR.nii.gz is in the folder of sub-01"):
+        folder.scans("bids", **BOTH)
+
+
+def test_flat_has_a_pattern_for_each_further_image(folder, caplog):
+    folder.touch("p1_T1.nii", "p1_F.nii", "p2_s1_T1.nii", "p2_s1_F.nii", "p2_s2_T1.nii", "p2_s2_F.nii")
+    patterns = {"FLAIR": r"(?P<subject>p\d)_(?:s(?P<session>\d)_)?F\.nii"}
+    found = folder.scans("flat", pattern=IXI, **BOTH, patterns=patterns)
+    assert {scan.subject: scan.others["FLAIR"].name for scan in found} == {
+        "p1": "p1_F.nii",
+        "p2ses1": "p2_s1_F.nii",
+        "p2ses2": "p2_s2_F.nii",
+    }
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (BOTH, "images names FLAIR, but datasets.d.patterns does not; say there how its files are named"),
+        ({"patterns": {"FLAIR": "(?P<subject>p)"}}, "patterns names FLAIR, which is no further image"),
+        ({**BOTH, "patterns": {"FLAIR": "p"}}, r"datasets.d.patterns.FLAIR has no group \(\?P<subject>"),
+        ({**BOTH, "patterns": {"FLAIR": r"(?P<subject>p\d).*F.*"}}, "p1_F.nii and p1_F2.nii are both the FLAIR of "),
+        ({"images": ["FLAIR"]}, "images begins with FLAIR; the first image is the T1 scan, T1w"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder, entry, sentence):
+    folder.touch("p1_T1.nii", "p1_F.nii", "p1_F2.nii")
+    with pytest.raises(UserError, match=sentence):
+        folder.scans("flat", pattern=IXI, **entry)
+
+
+@pytest.mark.parametrize("start", ["", "patient01_", "study1_"])
+def test_lesjak_has_further_images_by_their_names(folder, start):
+    folder.touch(*(f"patient01/{start}{name}.nii.gz" for name in ("T1W", "T1WKS", "FLAIR", "T2W")))
+    (scan,) = folder.scans("lesjak", images=["T1w", "FLAIR", "T2w"])
+    assert folder.within(*scan.images.values()) == [
+        f"patient01/{start}{name}.nii.gz" for name in ("T1W", "FLAIR", "T2W")
+    ]
+
+
+def test_a_scan_without_one_of_its_images_is_an_error_or_left_out(folder, caplog):
+    folder.touch(*anat("01", "T1w", "FLAIR"), *anat("02", "T1w"), *anat("03", "T1w"))
+    with pytest.raises(UserError, match=r"d: 2 of 3 scans lack an image: 02 \(FLAIR\), 03 \(FLAIR\).*missing: drop"):
+        folder.scans("bids", **BOTH)
+    assert [scan.subject for scan in folder.scans("bids", **BOTH, missing="drop")] == ["01"]
+    assert "2 of 3 scans lack an image: 02 (FLAIR), 03 (FLAIR); left out" in caplog.text
+    with pytest.raises(UserError, match="2 of 2 scans lack an image"):
+        folder.scans("bids", **BOTH, missing="drop", exclude=["01"])
+
+
+def test_a_further_image_that_cannot_be_read_is_named(folder):
+    folder.touch(*anat("01", "T1w"))
+    (folder.path / anat("01", "FLAIR")[0]).symlink_to("nowhere")
+    with pytest.raises(UserError, match="FLAIR.nii.gz is missing, or a link to a missing file"):
+        folder.scans("bids", **BOTH)
