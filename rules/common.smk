@@ -16,10 +16,11 @@ sys.path.insert(0, str(SCRIPTS))
 
 from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
+from headstart.datasets.scan import image_names
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
 from headstart.provenance import clock, fingerprint, record
-from headstart.slices import cut, neighbours
+from headstart.slices import channels, cut
 from headstart.template import template
 
 # Each job reads the rules again; what there is to say about the data is said once.
@@ -124,6 +125,8 @@ MAPPED = {
 }
 # Synthetic heads, drawn or of scans, by dataset.
 HEADS = DRAWN_HEADS | MAPPED
+# Images of each scan beside its T1, by dataset.
+FURTHER = {name: images for name in SCANS if (images := image_names(config["datasets"][name])[1:])}
 # What slices are made of, by dataset: the subjects of scans, and synthetic heads.
 SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
@@ -155,6 +158,8 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     subject="[A-Za-z0-9]+",
     part=r"\d+",
+    # Of the images of a scan, all but its T1.
+    image="|".join(sorted(set().union(*FURTHER.values()))) or "(?!)",
     source="|".join(SOURCES),
     target="|".join(TARGETS),
     size=r"\d+",
@@ -168,9 +173,7 @@ onstart:
         # The results of a prediction may belong to another study.
         job.check_writable(PREDICT_HOME)
         clock.set_back(RESULTS)
-        clock.check(
-            path for scans in SCANS.values() for scan in scans.values() for path in scan.files
-        )
+        clock.check(path for scans in SCANS.values() for scan in scans.values() for path in scan.files)
     except job.UserError as error:
         sys.exit(f"headstart: {error}")
 
@@ -245,10 +248,19 @@ def expected_input():
     }
 
 
-# The network of models of targets, which see neighbours beside each slice; sources are pre-trained on single slices.
-TARGET_NETWORK = config["network"] | ({"neighbours": count} if (count := config["slice"]["neighbours"]) else {})
+def images_of(target):
+    """The images of each scan that the models of a target see, in the order of their channels."""
+    return TARGETS[target].get("images") or image_names(config["datasets"][TARGETS[target]["dataset"]])
+
+
+def network_of(target):
+    """The network of a target's models, which see neighbours and further images; sources see single slices of T1."""
+    seen = {"neighbours": config["slice"]["neighbours"], "images": len(images_of(target))}
+    return config["network"] | {key: count for key, count in seen.items() if count != {"images": 1}.get(key, 0)}
+
+
 # Distance of a slice's neighbours, in slices.
-NEIGHBOUR_STEP = neighbours.step_of(config["slice"]["neighbour_mm"], config["template"]["voxel_mm"])
+NEIGHBOUR_STEP = channels.step_of(config["slice"]["neighbour_mm"], config["template"]["voxel_mm"])
 
 
 def per_attempt(base):

@@ -39,7 +39,7 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             metadata=source_paths(MODEL_METADATA, name, size),
             splits=resample_paths(SPLIT, name, size),
             index=drawn_slices(PART_INDEX, "test"),
-            images=drawn_slices(SLICES["image"], "test"),
+            images=drawn_images("test"),
         output:
             predictions=source_paths(PREDICTIONS, name, size),
         log:
@@ -56,7 +56,7 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             runtime=per_attempt(240),
         params:
             code=code_of("segment_target"),
-            network=TARGET_NETWORK,
+            network=network_of(name),
             neighbour_step=NEIGHBOUR_STEP,
             torch_threads=config["training"]["threads"],
             scans=scans_tested_by_run,

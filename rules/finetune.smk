@@ -77,7 +77,7 @@ for name in TUNING:
             decoder=taken_first("decoder.safetensors"),
             model=taken_first("model.json"),
             index=tuning_slices(PART_INDEX, name),
-            images=tuning_slices(SLICES["image"], name),
+            images=[path for image in images_of(name) for path in tuning_slices(image_slices(image), name)],
             labels=tuning_slices(SLICES["target"], name),
         output:
             TRIES,
@@ -94,7 +94,7 @@ for name in TUNING:
             runtime=per_attempt(240),
         params:
             code=code_of("tune_target"),
-            network=TARGET_NETWORK,
+            network=network_of(name),
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],
@@ -149,6 +149,7 @@ def about_model(wildcards):
         "register": REGISTER,
         "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
         **({"neighbour_step": NEIGHBOUR_STEP} if config["slice"]["neighbours"] else {}),
+        **({"images": names} if (names := images_of(wildcards.target)) != ["T1w"] else {}),
     }
 
 
@@ -171,7 +172,7 @@ rule keep_pretrained:
         runtime=per_attempt(20),
     params:
         code=code_of("keep_pretrained"),
-        network=TARGET_NETWORK,
+        network=lambda wildcards: network_of(wildcards.target),
         classes=lambda wildcards: class_names(wildcards.target),
         expects=expected_input(),
         about=about_model,
@@ -193,7 +194,7 @@ for name in TARGETS:
             tuning=[TRIES] if name in TUNING else [],
             splits=resample_paths(SPLIT, name, 1),
             index=drawn_slices(PART_INDEX, "train"),
-            images=drawn_slices(SLICES["image"], "train"),
+            images=drawn_images("train"),
             labels=drawn_slices(SLICES["target"], "train"),
         output:
             models=resample_paths(MODEL, name, 1),
@@ -213,7 +214,7 @@ for name in TARGETS:
             runtime=per_attempt(240),
         params:
             code=code_of("finetune_target"),
-            network=TARGET_NETWORK,
+            network=network_of(name),
             torch_threads=config["training"]["threads"],
             runs_per_gpu=config["training"]["runs_per_gpu"],
             resident_gb=config["training"]["resident_gb"],

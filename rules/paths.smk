@@ -31,7 +31,7 @@ def subjects_of_part(wildcards, stage):
 def paths_of_part(pattern, stage):
     """Input function: a pattern filled in for each scan of a part."""
     return lambda wildcards: [
-        str(pattern).format(dataset=scan.dataset, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
+        str(pattern).format(**wildcards, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
     ]
 
 
@@ -141,6 +141,18 @@ def subjects_drawn(wildcards, role):
     """The training or test scans of each resample of the target and size that the wildcards name."""
     target, size = wildcards.target, int(wildcards.size)
     return [list(getattr(SPLITS[target, size, number], role)) for number in resamples_of(target, size)]
+
+
+def image_slices(image):
+    """Pattern of the files with the slices of an image, such as T1w."""
+    return f"{PART}_{image}.npy"
+
+
+def drawn_images(role):
+    """Input function: as drawn_slices, of each image that the target's models see."""
+    return lambda wildcards: [
+        path for image in images_of(wildcards.target) for path in drawn_slices(image_slices(image), role)(wildcards)
+    ]
 
 
 def drawn_slices(pattern, role):

@@ -22,7 +22,7 @@ def requested():
 
 rule predict_scan:
     input:
-        t1w=lambda wildcards: requested().scans[wildcards.subject].t1w,
+        lambda wildcards: list(requested().scans[wildcards.subject].images.values()),
     output:
         # A folder, since a scan that failed gets a record and no mask.
         directory(f"{PREDICTED}/sub-{{subject}}"),
@@ -36,6 +36,7 @@ rule predict_scan:
         code=code_of("predict_scan"),
         model=lambda wildcards: str(requested().weights),
         metadata=lambda wildcards: requested().metadata,
+        images=lambda wildcards: list(requested().scans[wildcards.subject].images),
         stop=config["quality"]["stop"],
     script:
         "../workflow_scripts/predict_scan.py"

@@ -2,7 +2,7 @@
 # need, each kind by a rule of its own.
 
 SLICES = {
-    "image": f"{PART}_T1w.npy",
+    "image": image_slices("T1w"),
     "tissue": f"{PART}_desc-tissue_dseg.npy",
     "presence": f"{PART}_desc-presence.npy",
     "target": f"{PART}_desc-target_dseg.npy",
@@ -53,6 +53,17 @@ rule slice_images:
         subjects=lambda wildcards: subjects_of_part(wildcards, "slice"),
     script:
         "../workflow_scripts/slice_scans.py"
+
+
+use rule slice_images as slice_further_images with:
+    input:
+        image=paths_of_part(f"{IN_SPACE}_desc-preproc_{{image}}.nii.gz", "slice"),
+    output:
+        image=image_slices("{image}"),
+    log:
+        f"{RESULTS}/logs/slice_images/{{dataset}}/part-{{part}}_{{image}}.log",
+    wildcard_constraints:
+        dataset="|".join(name for name in FURTHER if name in SLICED) or "(?!)",
 
 
 use rule slice_images as slice_tissues with:
@@ -223,6 +234,13 @@ rule tabulate_labels:
 rule slice:
     input:
         part_paths(SLICES["image"], "slice", *SLICED),
+        [
+            path
+            for name in FURTHER
+            if name in SLICED
+            for image in FURTHER[name]
+            for path in part_paths(image_slices(image), "slice", name)
+        ],
         [part_paths(SLICES[kind], "slice", *LABELS_MADE) for kind in ("tissue", "presence")],
         part_paths(SLICES["target"], "slice", *LABELLED),
         part_paths(HEAD_MAPS, "slice", *HEADS),

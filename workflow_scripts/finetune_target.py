@@ -12,7 +12,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     if files.tuning:
         settings = tune.at_rate(settings, tune.chosen(files.tuning[0]))
     scans = sorted(set().union(*params.scans))
-    images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
+    images, labels = (store.find_images(files.index, paths, scans) for paths in (files.images, files.labels))
     decoders = files.decoders or [None] * len(files.encoders)
     repeats = [Start(*each, params.expects) for each in zip(files.encoders, decoders, strict=True)]
     hashes = [repeat.hashes() for repeat in repeats]

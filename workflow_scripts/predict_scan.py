@@ -10,6 +10,7 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     torch.set_num_threads(snakemake.threads)
     maps = atlases.tissue_maps()
     model = fine_tuned.load(params.model, params.metadata)
-    made = segment.segment(snakemake.input.t1w, model, params.metadata, maps, params.stop, snakemake.threads)
+    paths = dict(zip(params.images, snakemake.input, strict=True))
+    made = segment.segment(paths, model, params.metadata, maps, params.stop, snakemake.threads)
     log.info("result: %s", made.record)
     segment.write(made, snakemake.output[0], snakemake.wildcards.subject, params.model, params.metadata, maps["brain"])

@@ -7,7 +7,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
     files, written, params = snakemake.input, snakemake.output, snakemake.params
     if files.get("image"):
         image_slices = [cut.cut(images.read(path), params.size, params.discard_mm) for path in files.image]
-        store.write_index(written.index, params.subjects, [len(slices) for slices in image_slices])
+        if index := written.get("index"):
+            store.write_index(index, params.subjects, [len(slices) for slices in image_slices])
         store.write_image(written.image, np.concatenate(image_slices))
     if files.get("labels"):
         label_slices = [cut.cut(images.read(path, np.uint8), params.size, params.discard_mm) for path in files.labels]

@@ -12,7 +12,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     torch.set_num_threads(params.torch_threads)
     settings = finetune.FinetuneSettings.of(params)
     scans = sorted(set().union(*params.train, *params.held_out))
-    images, labels = (store.find(files.index, paths, scans) for paths in (files.images, files.labels))
+    images, labels = (store.find_images(files.index, paths, scans) for paths in (files.images, files.labels))
     start = Start(files.encoder[0], files.decoder[0] if files.decoder else None, params.expects)
     hashes = start.hashes()
 

@@ -10,11 +10,11 @@ from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.networks.architectures import Segmenter
 from headstart.slices import store
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 
 NAMES = ["background", "lesion"]
 SMALL = architecture()
-ALONE = {"neighbours": Neighbours(), "precision": "float32"}
+ALONE = {"channels": Channels(), "precision": "float32"}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def trained(tmp_path):
 
 def test_a_saved_model_predicts_what_the_model_in_memory_does(trained):
     model, path, scans = trained
-    predictions = dict(predict_scans(path, SMALL, NAMES, scans, **ALONE))
+    predictions = dict(predict_scans(path, SMALL, NAMES, {scan: [file] for scan, file in scans.items()}, **ALONE))
     assert list(predictions) == list(scans)
     for scan, images in scans.items():
         assert np.array_equal(predictions[scan], predict(model, store.read(images), precision="float32"))

@@ -121,7 +121,7 @@ def transferred(folder, source, classes, target):
     path = folder / "encoder.safetensors"
     model_files.save(network(), path, {"classes": classes}, beside={"decoder.safetensors": source})
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
-    layers = model_files.load_layers(target, folder / "decoder.safetensors", CLASSES)
+    layers = model_files.load_layers(target, folder / "decoder.safetensors", CLASSES, small.architecture())
     given = source.state_dict()
     for name, tensor in target.state_dict().items():
         taken = any(name.startswith(f"{layer}.") for layer in layers)
@@ -163,4 +163,4 @@ def test_a_decoder_of_another_training_is_refused(tmp_path):
     other = small.architecture(decoder="unet").make_decoder(3, 2)
     model_files.save_weights(other, tmp_path / "decoder.safetensors")
     with pytest.raises(UserError, match=r"decoder.safetensors is not the file that .*model.json describes; make or"):
-        model_files.load_layers(decoder, tmp_path / "decoder.safetensors", CLASSES)
+        model_files.load_layers(decoder, tmp_path / "decoder.safetensors", CLASSES, small.architecture())

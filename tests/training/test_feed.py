@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from headstart.slices import store
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 from headstart.training import feed
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def test_streamed_and_resident_slices_are_the_same(slices, batches):
 
 def test_slices_are_fed_with_their_neighbours(slices):
     images, labels = slices
-    seen = Neighbours(1, 2).rows(images.lengths)
+    seen = Channels(1, 1, 2).rows(images.lengths)
     batches = [torch.tensor([0, 8, 3]), torch.tensor([5])]
     for limit, kind in ((None, feed.Resident), (0, feed.Streamed)):
         fed = feed.load(images, labels, CPU, limit, seen=seen)
@@ -56,6 +56,21 @@ def test_slices_are_fed_with_their_neighbours(slices):
             expected = np.stack([images[seen[number]] for number in batch.numpy()])
             assert np.array_equal(found.numpy(), expected.astype(np.float32) / np.float32(65535))
             assert np.array_equal(targets.numpy(), labels[batch.numpy()])
+
+
+def test_several_images_of_a_scan_are_fed_as_channels_of_one_target(slices):
+    images, labels = slices
+    both, seen = np.concatenate([images[:], 65535 - images[:]]), Channels(2).rows(images.lengths)
+    for limit, kind in ((None, feed.Resident), (0, feed.Streamed)):
+        fed = feed.load(both, labels, CPU, limit, seen=seen)
+        assert isinstance(fed, kind)
+        assert len(fed) == len(labels)
+        ((found, targets),) = fed.batches([torch.tensor([7, 0])])
+        assert found.shape == (2, 2, 8, 8)
+        assert torch.allclose(found.sum(1), torch.ones(2, 8, 8))
+        assert np.array_equal(targets.numpy(), labels[np.array([7, 0])])
+    with pytest.raises(ValueError, match="there are 9 images, but targets for 8"):
+        feed.load(both, labels[:8], CPU, None, seen=seen)
 
 
 def test_slices_without_targets_give_none(slices):

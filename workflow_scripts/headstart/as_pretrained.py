@@ -47,9 +47,9 @@ def make(
     order = without_labels.places(given, classes)
     others = [place for place in range(len(given)) if place not in order]
     model = architecture.make_segmenter(len(classes), seed=0, others=len(others))
-    inputs = architecture.inputs
-    model_files.load_state(model.encoder, encoder_path, {**architecture.encoder_metadata, **expects}, inputs=inputs)
-    model_files.load_state(model.decoder, decoder_path, {}, inputs=inputs)
+    expected = {**architecture.encoder_metadata, **expects}
+    model_files.load_state(model.encoder, encoder_path, expected, architecture=architecture)
+    model_files.load_state(model.decoder, decoder_path, {}, architecture=architecture)
     scores = model.decoder.get_submodule(model.decoder.layer_names[-1])
     scores.load_state_dict({name: tensor[[*order, *others]] for name, tensor in scores.state_dict().items()})
     return model, {

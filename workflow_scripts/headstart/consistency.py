@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from headstart.datasets import folds, synthetic
 from headstart.datasets.natural import is_natural
+from headstart.datasets.scan import image_names
 from headstart.job import UserError
-from headstart.slices import neighbours
+from headstart.slices import channels
 
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
 _SIDES = re.compile(r"left.*|right.*|[lr][ht]?|.{3,}(left|right)", re.IGNORECASE)
@@ -60,10 +61,17 @@ def check(config: Mapping) -> None:
             raise UserError(f"targets.{name}.dataset is {dataset!r}, which holds {holds}; name a dataset of scans.")
     owners: dict[str, str] = {}
     for name, target in config["targets"].items():
-        if owners.setdefault(target["dataset"], name) != name:
+        owner = owners.setdefault(target["dataset"], name)
+        if config["targets"][owner]["classes"] != target["classes"]:
             raise UserError(
-                f"targets.{name} and targets.{owners[target['dataset']]} share the dataset {target['dataset']!r}; "
-                "give each a dataset entry of its own (both may name the same folder)."
+                f"targets.{name} and targets.{owner} have different classes but share the dataset "
+                f"{target['dataset']!r}; give each a dataset entry of its own (both may name the same folder)."
+            )
+        images = image_names(datasets[target["dataset"]])
+        if unknown := [image for image in target.get("images", ()) if image not in images]:
+            raise UserError(
+                f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images "
+                f"{', '.join(images)}; add it there, or remove it."
             )
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
@@ -94,7 +102,7 @@ def check_slices(section: Mapping, voxel_mm: float) -> None:
         return
     if not count:
         raise UserError(f"slice.neighbour_mm is {distance:g} and slice.neighbours is 0; set neighbours to 1, or more.")
-    if not neighbours.step_of(distance, voxel_mm):
+    if not channels.step_of(distance, voxel_mm):
         raise UserError(
             f"slice.neighbour_mm is {distance:g}, but slices are {voxel_mm:g} mm apart (template.voxel_mm); take "
             f"{voxel_mm:g} or more, or null for the next slices."

@@ -11,7 +11,7 @@ from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.start import Start
 from headstart.seeds import seed_for
 from headstart.slices import store
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 from headstart.training import feed
 from headstart.training.augment import Augmentation, augmentation
 from headstart.training.checkpoint import Checkpoint, identity_of
@@ -58,9 +58,9 @@ class FinetuneSettings:
     neighbour_step: int = 1
 
     @property
-    def neighbours(self) -> Neighbours:
-        """The slices beside each slice."""
-        return Neighbours(self.architecture.neighbours, self.neighbour_step)
+    def channels(self) -> Channels:
+        """What the network sees of each slice."""
+        return Channels(self.architecture.images, self.architecture.neighbours, self.neighbour_step)
 
     @classmethod
     def of(cls, params: object) -> "FinetuneSettings":
@@ -97,7 +97,8 @@ def finetune(
         the training set: ``scratch`` has a random start of its own each time.
     image_paths, label_paths
         Slices and labels of all scans that occur in a training set, in the same order
-        (:mod:`headstart.slices.store`); they are loaded once.
+        (:mod:`headstart.slices.store`), and of several images of a scan one after the other
+        (:class:`headstart.slices.channels.Channels`); they are loaded once.
     training_sets
         The training sets.
     settings
@@ -117,18 +118,18 @@ def finetune(
         If the encoder was not made for this study.
     """
     architecture = settings.architecture
-    images, labels = store.join_pairs(image_paths, label_paths)
+    images, labels = store.join_pairs(image_paths, label_paths, architecture.images)
     chosen = choose_device(device)
-    seen = settings.neighbours.rows(images.lengths)
+    seen = settings.channels.rows(labels.lengths)
     slices = feed.load(images, labels, chosen, settings.resident_gb, seen=seen)
     counts = [class_counts(store.read(path), len(settings.classes)) for path in label_paths]
 
     def trainer_of(training_set: TrainingSet, start: Start) -> Trainer:
         encoder = start.make_encoder(architecture, seed_for(training_set.seed, "encoder"))
-        rows = np.concatenate([images.rows(position) for position in training_set.scans])
+        rows = np.concatenate([labels.rows(position) for position in training_set.scans])
         task = Segmentation(median_frequency_weights(sum(counts[position] for position in training_set.scans)))
         model = task.network(encoder, architecture, images.shape[1], training_set.seed)
-        start.load_decoder(model, settings.classes, architecture.inputs)
+        start.load_decoder(model, settings.classes, architecture)
         seed = seed_for(training_set.seed, "train")
         options = {"rows": rows, "augment": settings.augment, "checkpoint": training_set.checkpoint}
         return Trainer(model, slices, task, settings.training, seed, **options)
@@ -164,7 +165,11 @@ def metadata(
     :meth:`headstart.networks.start.Start.hashes`; ``about``: further entries, such as the names of source and target,
     and the preparation of the scans, which a prediction repeats.
     """
-    data = [paths[position] for paths in (image_paths, label_paths) for position in training_set.scans]
+    data = [
+        path
+        for paths in (image_paths, label_paths)
+        for path in store.of_scans(paths, training_set.scans, len(label_paths))
+    ]
     return {
         "kind": "segmentation",
         "classes": list(settings.classes),

@@ -137,7 +137,7 @@ def pretrain(
     size = targets.shape[1] // made.fineness if made else images.shape[1]
     model = task.network(encoder, architecture, size, seed)
     if start:
-        start.load_decoder(model, spec.classes)
+        start.load_decoder(model, spec.classes, architecture)
     unseen = slices_of(held_out) if held_out else None
     chosen = choose_device(device)
     place = (chosen, settings.resident_gb)

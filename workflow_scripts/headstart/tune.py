@@ -72,8 +72,11 @@ def tries(
                 logger.warning("learning rate %g, draw %d: %s", rate, number, error)
                 yield {"learning_rate": rate, "draw": number, "score": float("nan")}
                 break
-            images, truth = store.join_pairs(*([paths[i] for i in held_out] for paths in (image_paths, label_paths)))
-            seen = settings.neighbours.rows(images.lengths)
+            images, truth = store.join_pairs(
+                *(store.of_scans(paths, held_out, len(label_paths)) for paths in (image_paths, label_paths)),
+                settings.architecture.images,
+            )
+            seen = settings.channels.rows(truth.lengths)
             found = predict(model, images, seen=seen, precision=settings.training.precision, device=device)
             # A rate that rightly finds nothing must not lose to one that finds something.
             score = volume_score(found, truth[:], len(settings.classes), metric, "one")

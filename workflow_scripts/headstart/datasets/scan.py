@@ -97,6 +97,11 @@ def image_names(entry: Mapping) -> list[str]:
     return entry.get("images", ["T1w"])
 
 
+def image_title(name: str) -> str:
+    """An image's name as text has it before the word image or scan."""
+    return {"T1w": "T1-weighted", "T2w": "T2-weighted", "PDw": "proton-density-weighted"}.get(name, name)
+
+
 def alphanumeric(name: str) -> str:
     """A name without all but the letters A to Z and digits, as BIDS demands of the value of an entity."""
     return re.sub(r"[^A-Za-z0-9]", "", name)

@@ -9,7 +9,7 @@ import torch
 from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 from headstart.training.loop import predict
 
 
@@ -17,9 +17,9 @@ def predict_scans(
     model_path: str | os.PathLike,
     architecture: Architecture,
     class_names: Sequence[str],
-    scans: Mapping[str, store.Slices],
+    scans: Mapping[str, Sequence[store.Slices]],
     *,
-    neighbours: Neighbours,
+    channels: Channels,
     precision: str,
     device: str = "auto",
 ) -> Iterator[tuple[str, np.ndarray]]:
@@ -34,9 +34,9 @@ def predict_scans(
     class_names
         Names of the classes, the background (0) first.
     scans
-        Location of the slices of each scan.
-    neighbours
-        The slices that the network sees beside each slice.
+        Location of the slices of each scan, image by image.
+    channels
+        What the network sees of each slice.
     precision, device
         See :func:`headstart.training.loop.predict`.
 
@@ -47,6 +47,6 @@ def predict_scans(
     """
     model = model_files.load_segmenter(model_path, architecture, {"classes": list(class_names)})
     model.to(memory_format=torch.channels_last)
-    for scan, slices in scans.items():
-        images = store.read(slices)
-        yield scan, predict(model, images, seen=neighbours.rows([len(images)]), precision=precision, device=device)
+    for scan, paths in scans.items():
+        images = store.SliceArray(paths)
+        yield scan, predict(model, images, seen=channels.rows(images.lengths[:1]), precision=precision, device=device)

@@ -63,7 +63,7 @@ class Architecture:
     latent map and decoder, to which ``latent_channels``, ``decoder_widths`` and ``normalisation`` belong
     (:class:`headstart.networks.decoders.Decoder`), or "unet" for one with ``unet_widths``
     (:class:`headstart.networks.decoders.UNetDecoder`). ``neighbours``: slices on each side of a slice that the network
-    sees as further channels (:mod:`headstart.slices.neighbours`).
+    sees as further channels, and ``images``: images of each scan (:mod:`headstart.slices.channels`).
     """
 
     encoder: str
@@ -73,6 +73,7 @@ class Architecture:
     normalisation: str
     unet_widths: tuple[int, ...]
     neighbours: int = 0
+    images: int = 1
 
     @classmethod
     def of(cls, network: Mapping) -> "Architecture":
@@ -83,12 +84,13 @@ class Architecture:
     @property
     def inputs(self) -> int:
         """Channels of the images."""
-        return 1 + 2 * self.neighbours
+        return self.images * (1 + 2 * self.neighbours)
 
     @property
     def metadata(self) -> dict:
         """What ``model.json`` says of a network of this architecture, from which :meth:`of` makes it."""
-        return {key: value for key, value in asdict(self).items() if key != "neighbours" or value}
+        plain = {"neighbours": 0, "images": 1}
+        return {key: value for key, value in asdict(self).items() if value != plain.get(key)}
 
     @property
     def encoder_metadata(self) -> dict:

@@ -69,13 +69,14 @@ def load_state(
     expect: Mapping | None = None,
     *,
     trained_only: bool = False,
-    inputs: int = 1,
+    architecture: Architecture | None = None,
 ) -> LoadReport:
     """Load all weights by name into ``model``.
 
     ``expect``: values that keys of ``model.json`` must have for this study (template, voxel size, size, encoder); with
     None there need be no ``model.json``. ``trained_only``: leave the tensors as they are that ``model.json`` lists as
-    ``untrained``. ``inputs``: channels of the model's images, if the weights may be for one (:func:`widened`).
+    ``untrained``. ``architecture``: that of the model, if the weights may be for images of one channel
+    (:func:`widened`).
 
     Raises :class:`UserError`, before anything is loaded, naming the key and both values where one differs or is
     missing, for a file other than the one that ``model.json`` describes, and for weights that do not fit the network.
@@ -86,7 +87,8 @@ def load_state(
     if trained_only:
         own = model.state_dict()
         state |= {name: own[name].clone() for name in read_json(Path(path).with_name("model.json"))["untrained"]}
-    state = widened(state, model.state_dict(), inputs)
+    if architecture is not None:
+        state = widened(state, model.state_dict(), architecture)
     report = _compare(model.state_dict(), state)
     for what in ("mismatched", "unexpected", "missing"):
         names = getattr(report, what)
@@ -100,17 +102,17 @@ def load_state(
 
 
 def load_layers(
-    decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes: Sequence[str], inputs: int = 1
+    decoder: Decoder | UNetDecoder, path: str | os.PathLike, classes: Sequence[str], architecture: Architecture
 ) -> list[str]:
     """Load the layers of a pre-trained decoder that fit, each as a whole; returns their names.
 
     The last layer is loaded only if the ``model.json`` beside the file names the same ``classes`` in the same order:
-    scores of others mean nothing here, though their number may be the same. ``inputs``: see :func:`load_state`. Raises
-    :class:`UserError` for a file other than the one that ``model.json`` describes.
+    scores of others mean nothing here, though their number may be the same. ``architecture``: that of the network.
+    Raises :class:`UserError` for a file other than the one that ``model.json`` describes.
     """
     metadata = _check_metadata(Path(path), {})
     own = decoder.state_dict()
-    given = widened(read_state(path), own, inputs)
+    given = widened(read_state(path), own, architecture)
     *inner, scores = decoder.layer_names
     state: dict[str, torch.Tensor] = {}
     loaded = []
@@ -123,20 +125,22 @@ def load_layers(
     return loaded
 
 
-def widened(given: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], inputs: int) -> dict[str, torch.Tensor]:
-    """Weights for images of one channel as weights for a slice with its neighbours, ``inputs`` channels.
+def widened(
+    given: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], architecture: Architecture
+) -> dict[str, torch.Tensor]:
+    """Weights for images of one channel as weights for all channels of an architecture.
 
-    Kernels that take the image, as the first of their channels, get zeros for the neighbours: the network computes what
-    it did, of the slice in the middle, until it is trained. ``own``: the tensors of the network, whose kernels are
-    wider by the neighbours then; all others stay as they are.
+    Kernels that take the image, as the first of their channels, get zeros for all but the slice itself in the scan's
+    first image: until it is trained, the network computes what it did. ``own``: the tensors of the network, whose
+    kernels are wider by the other channels then; all others stay as they are.
     """
-    found = dict(given)
-    for name in given.keys() & own.keys() if inputs > 1 else ():
+    found, others = dict(given), architecture.inputs - 1
+    for name in given.keys() & own.keys() if others else ():
         kernel, wanted = given[name], own[name].shape
-        if kernel.ndim == 4 and wanted == (kernel.shape[0], kernel.shape[1] + inputs - 1, *kernel.shape[2:]):
+        if kernel.ndim == 4 and wanted == (kernel.shape[0], kernel.shape[1] + others, *kernel.shape[2:]):
             found[name] = kernel.new_zeros(wanted)
-            found[name][:, inputs // 2] = kernel[:, 0]
-            found[name][:, inputs:] = kernel[:, 1:]
+            found[name][:, architecture.neighbours] = kernel[:, 0]
+            found[name][:, 1 + others :] = kernel[:, 1:]
     return found
 
 

@@ -33,17 +33,17 @@ class Start:
         """
         encoder = architecture.make_encoder(seed)
         required = {**architecture.encoder_metadata, **self.expects}
-        model_files.load_state(encoder, self.encoder, required, trained_only=True, inputs=architecture.inputs)
+        model_files.load_state(encoder, self.encoder, required, trained_only=True, architecture=architecture)
         return encoder
 
-    def load_decoder(self, model: nn.Module, classes: Sequence[str], inputs: int = 1) -> None:
-        """Load what fits of the decoder into a network with these classes (:func:`model_files.load_layers`).
+    def load_decoder(self, model: nn.Module, classes: Sequence[str], architecture: Architecture) -> None:
+        """Load what fits of the decoder into a network of this architecture, with these classes.
 
-        ``inputs``: channels of its images. Nothing fits a classification head.
+        See :func:`headstart.networks.model_files.load_layers`. Nothing fits a classification head.
         """
         if self.decoder is None or not isinstance(model, Segmenter):
             return
-        loaded = model_files.load_layers(model.decoder, self.decoder, classes, inputs)
+        loaded = model_files.load_layers(model.decoder, self.decoder, classes, architecture)
         logger.info("%d of %d layers of the decoder are pre-trained", len(loaded), len(model.decoder.layer_names))
 
     def hashes(self) -> dict[str, str]:

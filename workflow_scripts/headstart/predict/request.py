@@ -5,7 +5,7 @@ The folder of the model is all that is needed of its study: ``model.json`` says 
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from headstart.template import template
 WEIGHTS, METADATA = "model.safetensors", "model.json"
 # Matches files of the folder itself; the parts that BIDS writes around the subject are dropped.
 PATTERN = r"(?i)(?:sub-)?(?P<subject>[^/]+?)(?:_T1w)?\.nii(?:\.gz)?"
+# The same for one of several images of a scan.
+PATTERN_OF = r"(?i)(?:sub-)?(?P<subject>[^/]+?)_{}\.nii(?:\.gz)?"
 # Keys of model.json that a prediction uses, besides kind and template.
 _NEEDED = (
     "classes", "discard_mm", "network", "percentiles", "register", "size", "source", "target", "training", "voxel_mm",
@@ -26,6 +28,11 @@ _NEEDED = (
 )  # fmt: skip
 # The end of the message for an empty dataset, and the same with the keys of the section predict.
 _EMPTY_DATASET = (" (layout flat); check folder and layout", "; check predict.folder and predict.pattern")
+# A scan that is left out would be a patient without a mask.
+_LEFT_OUT = (
+    "against predict.images, add them, or leave such scans out with missing: drop",
+    "and predict.patterns, add the images, or add the scans to predict.exclude",
+)
 # Content of .bidsignore: what BIDS has no names for yet.
 BIDSIGNORE = f"{derivatives.BIDSIGNORE}*_dseg.png\npredictions.tsv\n"
 
@@ -48,7 +55,8 @@ def read_request(settings: Mapping) -> Request:
         if settings[key] is None:
             raise UserError(f"predict.{key} is not set; set it to {what} (docs/predict.md).")
     folder = Path(settings["model"])
-    return Request(folder / WEIGHTS, read_metadata(folder), _find_scans(settings))
+    metadata = read_metadata(folder)
+    return Request(folder / WEIGHTS, metadata, _find_scans(settings, images_needed(metadata)))
 
 
 def output_place(settings: Mapping, results: str) -> tuple[str, str]:
@@ -101,18 +109,31 @@ def read_metadata(folder: Path) -> dict:
     return metadata
 
 
-def _find_scans(settings: Mapping) -> dict[str, Scan]:
-    """The scans of a folder, found as those of a dataset with the layout flat."""
+def images_needed(metadata: Mapping) -> list[str]:
+    """The images of a scan that a model needs, by its ``model.json``: first the T1, to which others are registered."""
+    return list(dict.fromkeys(["T1w", *metadata.get("images", ())]))
+
+
+def _find_scans(settings: Mapping, images: Sequence[str]) -> dict[str, Scan]:
+    """The scans of a folder, with these images, found as those of a dataset with the layout flat."""
+    first, *further = images
+    if unknown := sorted(settings["patterns"].keys() - set(further)):
+        raise UserError(
+            f"predict.patterns names {unknown[0]}, but the model needs {' and '.join(images)}; remove it (the pattern "
+            f"of {first} is predict.pattern)."
+        )
     entry = {
         "layout": "flat",
         "folder": str(Path(settings["folder"]).absolute()),
-        "pattern": settings["pattern"] or PATTERN,
+        "images": images,
+        "pattern": settings["pattern"] or (PATTERN_OF.format(first) if further else PATTERN),
+        "patterns": {image: PATTERN_OF.format(image) for image in further} | settings["patterns"],
         "exclude": settings["exclude"],
         "masks": False,
     }
 
     def in_predict(sentence: str) -> str:
-        return sentence.replace("datasets.new", "predict").replace(*_EMPTY_DATASET)
+        return sentence.replace("datasets.new", "predict").replace(*_EMPTY_DATASET).replace(*_LEFT_OUT)
 
     try:
         # An image that is passed over is a patient without a mask.

@@ -24,7 +24,7 @@ from headstart.register import quality, quality_table
 from headstart.register.affine import RegisteredScan, RegistrationSettings, register
 from headstart.report import scan_pictures
 from headstart.slices import cut, store
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 from headstart.template import template
 from headstart.training import loop
 from headstart.version import __version__
@@ -63,19 +63,19 @@ class _Timer:
 
 
 def segment(
-    path: PathLike,
+    paths: Mapping[str, PathLike],
     model: Segmenter,
     metadata: Mapping,
     maps: Mapping[str, Volume],
     stop: Mapping[str, Sequence[float]],
     threads: int,
 ) -> Prediction:
-    """Segment a T1 scan, on the CPU.
+    """Segment a scan, on the CPU.
 
     Parameters
     ----------
-    path
-        File of the scan.
+    paths
+        Files of its images by name, the T1 first, on whose grid the mask is.
     model, metadata
         The network and its ``model.json``. Slices that training discarded (``discard_mm``) are background.
     maps
@@ -90,7 +90,7 @@ def segment(
     Prediction
         If the scan cannot be read or registered, its record says why; no error is raised.
     """
-    timer, grid = _Timer(), template.grid(metadata["voxel_mm"])
+    timer, grid, path = _Timer(), template.grid(metadata["voxel_mm"]), paths["T1w"]
     record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": timer.seconds}
     settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
     try:
@@ -105,7 +105,7 @@ def segment(
     if reasons := quality_table.failures(record, stop):
         return Prediction(record | {"failed": "; ".join(reasons)}, registered)
     with timer("predict"):
-        in_space = segment_registered(registered.t1, model, metadata)
+        in_space = segment_registered([registered.t1], model, metadata)
     with timer("restore"):
         own = images.read(path).grid
         mask = images.resample_labels(in_space, own, np.linalg.inv(registered.transform))
@@ -114,13 +114,13 @@ def segment(
     return Prediction(record | {"status": "passed", "failed": "", "volumes_ml": volumes}, registered, in_space, mask)
 
 
-def segment_registered(t1: Volume, model: Segmenter, metadata: Mapping) -> Volume:
-    """The classes of a registered scan, uint8 on its grid; 0 in slices that training discarded."""
-    slices = store.to_uint16(cut.cut(t1, metadata["size"][0], metadata["discard_mm"]))
+def segment_registered(registered: Sequence[Volume], model: Segmenter, metadata: Mapping) -> Volume:
+    """The classes of the registered images of a scan, uint8 on their grid; 0 in slices that training discarded."""
+    slices = [store.to_uint16(cut.cut(image, metadata["size"][0], metadata["discard_mm"])) for image in registered]
     model.to(memory_format=torch.channels_last)  # the quicker one for many slices at once
-    seen = Neighbours.of(metadata).rows([len(slices)])
-    predictions = loop.predict(model, slices, seen=seen, precision=metadata["training"]["precision"], device="cpu")
-    return cut.restore(predictions, t1.grid, metadata["discard_mm"])
+    seen, precision = Channels.of(metadata).rows([len(slices[0])]), metadata["training"]["precision"]
+    predictions = loop.predict(model, np.concatenate(slices), seen=seen, precision=precision, device="cpu")
+    return cut.restore(predictions, registered[0].grid, metadata["discard_mm"])
 
 
 def write(

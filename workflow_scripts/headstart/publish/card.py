@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from headstart.datasets.scan import image_title
 from headstart.networks import model_card
 from headstart.networks.architectures import Architecture
 from headstart.networks.trunks import RESNETS
 from headstart.publish.choice import Choice
-from headstart.slices.neighbours import Neighbours
+from headstart.slices.channels import Channels
 from headstart.sources import BASELINE
 from headstart.version import __version__
 
@@ -61,7 +62,8 @@ def text(choice: Choice, study: Study, pretraining: Pretraining) -> str:
         f"# {choice.target}: {choice.source}",
         "",
         f"**Research use only; not a medical device.** This network, {kind}, segments "
-        f"{', '.join(choice.metadata['classes'][1:])} in axial slices of T1-weighted MRI of the brain. It was "
+        f"{', '.join(choice.metadata['classes'][1:])} in axial slices of "
+        f"{_images(choice.metadata)} MRI of the brain. It was "
         f"{_origin(choice)} in the study `{study.name}`. It is published because {choice.reason}.",
     ]
     for title, content in sections.items():
@@ -116,11 +118,11 @@ def _limits(metadata: Mapping) -> list[str]:
         "",
         "The input must be made as that of the study, which `snakemake predict` does:",
         "",
-        f"- T1-weighted scans, registered to {metadata['template']} by an affine transform, voxels of "
-        f"{metadata['voxel_mm']:g} mm;",
+        f"- {_images(metadata)} scans, registered to {metadata['template']} by an affine transform, voxels of "
+        f"{metadata['voxel_mm']:g} mm{_registered(metadata)};",
         f"- axial slices of {height} x {width} pixels, rows from posterior to anterior, columns from left to right, "
         "padded with 0 on all sides;",
-        *_neighbours(metadata),
+        *_channels(metadata),
         f"- intensities clipped at percentiles {low:g} and {high:g} of the head's voxels and scaled to [0, 1], 0 being "
         "black;",
         f"- slices of the top {discarded['top']:g} mm and the bottom {discarded['bottom']:g} mm of the template's "
@@ -128,16 +130,31 @@ def _limits(metadata: Mapping) -> list[str]:
     ]
 
 
-def _neighbours(metadata: Mapping) -> list[str]:
-    """What the channels of a slice are, if the network sees its neighbours."""
-    beside = Neighbours.of(metadata)
-    if not beside.count:
-        return []
-    distance = beside.step * metadata["voxel_mm"]
-    return [
-        f"- {2 * beside.count + 1} channels from bottom to top, {distance:g} mm apart: the slice itself in the middle, "
-        f"{beside.count} on each side of it, and beyond the ends of a scan its last slice again;"
-    ]
+def _images(metadata: Mapping) -> str:
+    """The images of each person that the network sees, in words."""
+    return " and ".join(map(image_title, metadata.get("images", ["T1w"])))
+
+
+def _registered(metadata: Mapping) -> str:
+    """How images other than a T1 are registered, in words."""
+    others = [image_title(image) for image in metadata.get("images", ()) if image != "T1w"]
+    return f", {' and '.join(others)} images rigidly to the T1 of the same person first" if others else ""
+
+
+def _channels(metadata: Mapping) -> list[str]:
+    """What the channels of a slice are, if the network sees several images, or its neighbours."""
+    channels = Channels.of(metadata)
+    lines = []
+    if channels.images > 1:
+        lines.append(f"- channels in the order of the images: {', '.join(metadata['images'])};")
+    if beside := channels.neighbours:
+        distance = channels.step * metadata["voxel_mm"]
+        lines.append(
+            f"- {2 * beside + 1} channels from bottom to top, {distance:g} mm apart"
+            f"{', of each image' * (channels.images > 1)}: the slice itself in the middle, {beside} on each side of "
+            "it, and beyond the ends of a scan its last slice again;"
+        )
+    return lines
 
 
 def _loading(metadata: Mapping) -> list[str]:

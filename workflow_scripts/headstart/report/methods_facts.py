@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from headstart import without_labels
+from headstart.datasets.scan import image_names, image_title
 from headstart.evaluate.forecast import SHAPES
 from headstart.evaluate.needed import LEAST_RESAMPLES, LEAST_SIZES, REACH
 from headstart.evaluate.significance import ALPHA
 from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
 from headstart.report.wording import count, either, emphasised, number
-from headstart.slices import cut, neighbours
+from headstart.slices import channels, cut
 from headstart.template import template
 
 _ATLASES = {
@@ -61,6 +62,7 @@ def _data(config: Mapping, participants: pd.DataFrame) -> dict:
                 "layout": entry["layout"],
                 "roles": roles,
                 "people_described": _people(row, entry),
+                "further": [f"a {image_title(image)} image" for image in image_names(entry)[1:]],
             }
             scans.append(row | described)
     images = methods_sources.image_datasets(config)
@@ -82,6 +84,10 @@ def _data(config: Mapping, participants: pd.DataFrame) -> dict:
             config["datasets"][target["dataset"]]["layout"] != "phantom" for target in config["targets"].values()
         ),
         "discarded": _discarded(config, [row["name"] for row in scans]),
+        "further": [
+            image_title(image)
+            for image in dict.fromkeys(image for entry in entries for image in image_names(entry)[1:])
+        ],
     }  # fmt: skip
 
 
@@ -127,7 +133,7 @@ def _preparation(config: Mapping) -> dict:
         "voxel_mm": voxel_mm,
         "size": config["slice"]["size"],
         "neighbours": config["slice"]["neighbours"],
-        "neighbour_mm": voxel_mm * neighbours.step_of(config["slice"]["neighbour_mm"], voxel_mm),
+        "neighbour_mm": voxel_mm * channels.step_of(config["slice"]["neighbour_mm"], voxel_mm),
         "presence_voxels": config["slice"]["presence_voxels"],
         "register": config["register"],
         "bounds": bounds,
@@ -175,13 +181,17 @@ def _target(config: Mapping, name: str, people: pd.Series) -> dict:
     named = list(map(plain, target["test"])) if isinstance(target.get("test"), list) else []
     tested = int(people["scans"]) if target.get("folds") else len(named) or target["test"]
     sizes = sorted(size for size in target["sizes"] if size)
-    values = len(target["classes"]) > 1 and config["datasets"][target["dataset"]]["layout"] != "phantom"
+    entry = config["datasets"][target["dataset"]]
+    values = len(target["classes"]) > 1 and entry["layout"] != "phantom"
+    images = target.get("images") or image_names(entry)
     return {
         **target,
         "name": name,
         "classes": [plain(title) + (_values(each) if values else "") for title, each in target["classes"].items()],
         "sizes": sizes,
         "as_pretrained": emphasised(without_labels.usable(config, name)) if 0 in target["sizes"] else "",
+        "images": [image_title(image) for image in images],
+        "several": images != ["T1w"],
         "named": named,
         "tested": tested,
         "folds": target.get("folds"),

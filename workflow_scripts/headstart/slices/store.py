@@ -9,6 +9,7 @@ excluded).
 import csv
 import hashlib
 import io
+import itertools
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -90,6 +91,20 @@ def find(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Seque
     return [found[subject] for subject in subjects]
 
 
+def find_images(indices: Sequence[PathLike], paths: Sequence[PathLike], subjects: Sequence[str]) -> list[SliceRange]:
+    """The slices of ``subjects`` in each image, one image after the other.
+
+    ``paths``: files of the first image in the order of ``indices``, then those of the second, ... See :func:`find`.
+    """
+    images = [paths[start : start + len(indices)] for start in range(0, len(paths), len(indices))]
+    return [found for image in images for found in find(indices, image, subjects)]
+
+
+def of_scans(paths: Sequence[Slices], positions: Sequence[int], scans: int) -> list[Slices]:
+    """Those of the slices of ``scans`` scans, in one image after the other, whose scans have these positions."""
+    return [paths[start + position] for start in range(0, len(paths), scans) for position in positions]
+
+
 def read(where: Slices) -> np.ndarray:
     """Memory-map slices, (N, H, W) uint16 (images) or uint8 (labels), or (N, C) uint8 (presence), read-only.
 
@@ -153,14 +168,17 @@ class SliceArray:
         return np.arange(self._ends[place] - len(self._scans[place]), self._ends[place])
 
 
-def join_pairs(image_paths: Sequence[Slices], label_paths: Sequence[Slices]) -> tuple[SliceArray, SliceArray]:
+def join_pairs(
+    image_paths: Sequence[Slices], label_paths: Sequence[Slices], images: int = 1
+) -> tuple[SliceArray, SliceArray]:
     """Images (N, H, W) uint16 with their labels (N, H, W), or presence labels (N, C), uint8; nothing is read yet.
 
-    Raises :class:`UserError` naming the pair of files that differ in shape, or the file with the wrong type.
+    ``images``: of each scan, whose slices are given one image after the other. Raises :class:`UserError` naming the
+    pair of files that differ in shape, or the file with the wrong type.
     """
-    if len(image_paths) != len(label_paths):
+    if len(image_paths) != images * len(label_paths):
         raise UserError(f"{len(image_paths)} image files were given with {len(label_paths)} label files; pair them.")
-    for image_path, label_path in zip(image_paths, label_paths, strict=True):
+    for image_path, label_path in zip(image_paths, itertools.cycle(label_paths), strict=False):
         _check_pair(image_path, label_path)
     return SliceArray(image_paths), SliceArray(label_paths)
 

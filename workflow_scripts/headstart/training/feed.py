@@ -45,7 +45,7 @@ class _Slices:
         self._images, self._targets, self._seen = images, targets, seen
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._images if self._seen is None else self._seen)
 
 
 class Resident(_Slices):
@@ -110,13 +110,14 @@ def load(
     """Slices for a training on ``device``: resident, or streamed if they take more than ``resident_gb``.
 
     ``images`` (N, H, W) uint16 and ``targets`` (N, ...) uint8 or None, as :mod:`headstart.slices.store` keeps them.
-    ``pixels``: of an image as a network sees it; None: those of the images. ``seen``: see the module.
-    ``resident_gb`` None stands for a GPU's free memory but 12 GB, which a training takes at most, or half of it if that
-    is more; on the CPU for 4 GB, where streaming reads from the disk's cache at little cost. Raises ValueError if there
-    are not as many targets as images.
+    ``pixels``: of an image as a network sees it; None: those of the images. ``seen``: see the module; with several
+    images of each scan, there are as many rows as targets. ``resident_gb`` None stands for a GPU's free memory but
+    12 GB, which a training takes at most, or half of it if that is more; on the CPU for 4 GB, where streaming reads
+    from the disk's cache at little cost. Raises ValueError if there are not as many targets as images.
     """
-    if targets is not None and len(images) != len(targets):
-        raise ValueError(f"there are {len(images)} images, but targets for {len(targets)}")
+    inputs = images if seen is None else seen
+    if targets is not None and len(inputs) != len(targets):
+        raise ValueError(f"there are {len(inputs)} images, but targets for {len(targets)}")
     size = images.nbytes + (0 if targets is None else targets.nbytes)
     limit = _default_bytes(device) if resident_gb is None else resident_gb * 1e9
     if size <= limit:

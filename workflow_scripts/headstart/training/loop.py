@@ -83,7 +83,8 @@ def predict(
     model
         Put in evaluation mode for the call, and back into its mode afterwards. Its layout is kept.
     images
-        (N, H, W) uint16; an array, or one of :class:`headstart.slices.store.SliceArray`.
+        (N, H, W) uint16; an array, or one of :class:`headstart.slices.store.SliceArray`. With ``seen`` there may be
+        more, of several images of each scan.
     postprocess
         Turns outputs (B, ...) on the device into predictions, see :meth:`headstart.training.tasks.Task.postprocess`.
         Without it a prediction is the most likely class of each pixel, the smaller one in case of a tie.
@@ -109,7 +110,7 @@ def predict(
     model.eval()
     parts = []
     with deterministic_mode(chosen, precision, True), torch.inference_mode(), autocast(chosen, precision):
-        for start in range(0, len(images), batch_size):
+        for start in range(0, len(images if seen is None else seen), batch_size):
             rows = slice(start, start + batch_size)
             chunk = feed.to_device(images[rows] if seen is None else feed.gather(images, seen[rows]), chosen)
             parts.append(postprocess(model(feed.as_input(chunk))).cpu().numpy())
