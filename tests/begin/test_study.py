@@ -282,8 +282,7 @@ def test_many_classes_are_wrapped_and_remarked(folder, begin, capsys):
     made = begin()
     assert made["targets"]["structures"]["classes"] == {f"label {value}": [value] for value in sum(values, ())}
     # A path can't be wrapped.
-    wrapped = [
-        line for line in study.Path("studies/mine.yaml").read_text().splitlines() if str(folder.path) not in line
-    ]
+    lines = study.Path("studies/mine.yaml").read_text().splitlines()
+    wrapped = [line for line in lines if str(folder.path) not in line]
     assert max(map(len, wrapped)) <= 120
     assert "classes       20, one for each value: merge those that belong together" in capsys.readouterr().out

@@ -19,9 +19,10 @@ def found(folder: Path, there: Found, contents: Contents) -> list[str]:
     """What the folder holds: scans, voxels, participants and labels."""
     labelled = [scan for scan in there.scans if scan.subject in contents.volumes]
     layout = "BIDS" if there.entry["layout"] == "bids" else "no BIDS; names are read by regular expressions"
+    flair = ", each with a FLAIR image" if "FLAIR" in there.entry.get("images", ()) else ""
     lines = [
         f"{folder} ({layout})",
-        f"  scans         {people(there.scans)}",
+        f"  scans         {people(there.scans)}{flair}",
         f"  voxels        {_voxels(contents)}",
         f"  participants  {_participants(there.scans)}",
         f"  labels        of {people(labelled)}, such as {_a_label_file(folder, labelled)}",

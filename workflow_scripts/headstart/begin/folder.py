@@ -48,7 +48,7 @@ def look(study: str, folder: Path, given: Mapping, labels: str | None, say: Say)
     entry = {"layout": "bids" if of_bids else "flat", "folder": str(folder), **of_bids}
     if not of_bids and "labels_pattern" not in given:
         entry |= _flat_names(folder, scans, labels)
-    found = Found(*_read(study, {**entry, **given}, say))
+    found = _with_flair(study, Found(*_read(study, {**entry, **given}, say)))
     if not found.labelled:
         raise UserError(f"{folder} has {len(found.scans)} T1 scans and no labels of them; {_expected(found.scans[0])}.")
     return found
@@ -107,6 +107,18 @@ def _flat_names(folder: Path, scans: list[Scan], chosen: str | None) -> dict[str
             raise
     named = f" with {chosen!r} in their names" if chosen else ""
     raise UserError(f"{folder} has {len(scans)} T1 scans and no label files{named}; {_expected(scans[0])}.")
+
+
+def _with_flair(study: str, found: Found) -> Found:
+    """The same scans with their FLAIR images, if all of them have one and the user does not say which images to use."""
+    if found.entry["layout"] != "bids" or "images" in found.entry:
+        return found
+    entry = {**found.entry, "images": ["T1w", "FLAIR"]}
+    try:
+        scans = layouts.scans(DATASET, completed(study, entry), f"results/{study}/datasets", None, lambda _: None)
+    except UserError:
+        return found
+    return Found(entry, tuple(scans))
 
 
 def _expected(scan: Scan) -> str:

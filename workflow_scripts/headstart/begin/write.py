@@ -14,8 +14,18 @@ from headstart.begin.folder import DATASET, Found
 TEMPLATE = Path(__file__).with_name("study.yaml.jinja")
 # Nothing of a brain in the template is higher.
 _DISCARD = {"top": 29, "bottom": 0}
-# Keys of an entry that are about labels, or about which scans to use.
-_OF_LABELS = ("labels", "labels_suffix", "labels_pattern", "masks", "mask_above", "include", "exclude")
+# Keys of an entry that are about labels, about images that only targets see, or about which scans to use.
+_OF_LABELS = (
+    "images",
+    "image_entities",
+    "labels",
+    "labels_suffix",
+    "labels_pattern",
+    "masks",
+    "mask_above",
+    "include",
+    "exclude",
+)
 _WIDTH = 112
 
 
