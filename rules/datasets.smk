@@ -20,6 +20,7 @@ rule prepare_template:
 
 
 SUBJECT = recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}")
+WITH_FLAIR = [name for name in PHANTOMS if any(scan.others for scan in SCANS[name].values())]
 
 
 rule make_subject:
@@ -29,6 +30,8 @@ rule make_subject:
         **SUBJECT,
     log:
         f"{RESULTS}/logs/make_subject/{{dataset}}/sub-{{subject}}.log",
+    wildcard_constraints:
+        dataset="|".join(name for name in PHANTOMS if name not in WITH_FLAIR) or "(?!)",
     resources:
         mem_mb=per_attempt(3000),
         runtime=per_attempt(10),
@@ -39,6 +42,15 @@ rule make_subject:
         seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
     script:
         "../workflow_scripts/make_subject.py"
+
+
+use rule make_subject as make_subject_with_flair with:
+    output:
+        **recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}", flair=True),
+    log:
+        f"{RESULTS}/logs/make_subject_with_flair/{{dataset}}/sub-{{subject}}.log",
+    wildcard_constraints:
+        dataset="|".join(WITH_FLAIR) or "(?!)",
 
 
 rule describe_subjects:

@@ -344,4 +344,4 @@ def test_the_examples_of_datasets_in_the_documentation_are_valid():
     default = resolve()
     for example in examples:
         resolve({"datasets": {**default["datasets"], **example}, "targets": default["targets"]})
-    assert {entry["layout"] for example in examples for entry in example.values()} == set(LAYOUTS) - {"phantom"}
+    assert {entry["layout"] for example in examples for entry in example.values()} == set(LAYOUTS)

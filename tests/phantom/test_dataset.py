@@ -14,10 +14,17 @@ from settings_of import recipe
 from headstart import images
 from headstart.phantom.dataset import write_dataset, write_subject
 from headstart.phantom.recipe import subject_paths
-from headstart.phantom.subject import demographics
+from headstart.phantom.subject import demographics, make_subject
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 SEEDS = [("01", 0), ("02", 1)]
+
+
+def errors_of_the_validator(folder):
+    """Its errors; what it only recommends is left out."""
+    done = subprocess.run([VALIDATOR, "--json", folder], capture_output=True, text=True, timeout=60)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    return [issue for issue in issues if issue["severity"] == "error"]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,46 @@ def test_participants_match_the_subjects(dataset, strokes):
 @pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
 @pytest.mark.parametrize("part", ["", "derivatives/ground_truth"])
 def test_the_bids_validator_finds_no_error(dataset, part):
-    done = subprocess.run([VALIDATOR, "--json", dataset / part], capture_output=True, text=True, timeout=60)
-    issues = json.loads(done.stdout)["issues"]["issues"]
-    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert errors_of_the_validator(dataset / part) == []
+
+
+@pytest.fixture(scope="module")
+def with_flair(template, coarse):
+    return make_subject(template, recipe("stroke", flair=True, **coarse), 0)
+
+
+@pytest.fixture(scope="module")
+def flair_dataset(tmp_path_factory, with_flair):
+    folder = tmp_path_factory.mktemp("bids") / "flair"
+    write_dataset(folder, "Synthetic strokes", with_flair.recipe, SEEDS[:1])
+    write_subject(with_flair, folder, "01")
+    return folder
+
+
+def test_files_contain_the_flair_and_the_exact_movement(flair_dataset, with_flair):
+    paths = subject_paths(flair_dataset, "01", flair=True)
+    stored = nib.load(paths["flair"])
+    assert stored.get_data_dtype() == np.int16
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), with_flair.flair.data)
+    np.testing.assert_allclose(stored.affine, with_flair.flair.affine, atol=1e-4)
+    np.testing.assert_array_equal(np.loadtxt(paths["movement"]), with_flair.movement)
+    thickness = json.loads(paths["flair_sidecar"].read_text())["SliceThickness"]
+    assert min(abs(with_flair.flair.grid.spacing - thickness)) < 1e-4
+    assert 2 <= thickness <= 4
+
+
+def test_files_besides_those_of_the_flair_are_the_same_without_it(dataset, flair_dataset):
+    plain = subject_paths(dataset, "01")
+    assert {key: path.read_bytes() for key, path in subject_paths(flair_dataset, "01").items()} == {
+        key: path.read_bytes() for key, path in plain.items()
+    }
+    assert not list(dataset.rglob("*FLAIR*"))
+    for name in ("participants.tsv", "dataset_description.json"):
+        lines = [(folder / name).read_text().splitlines()[:2] for folder in (dataset, flair_dataset)]
+        assert lines[0] == lines[1]
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+@pytest.mark.parametrize("part", ["", "derivatives/ground_truth"])
+def test_the_bids_validator_finds_no_error_with_a_flair(flair_dataset, part):
+    assert errors_of_the_validator(flair_dataset / part) == []

@@ -9,7 +9,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 TEXTS = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
-RULES = {name: body for text in TEXTS for name, body in re.findall(r"^rule (\w+):\n((?:(?: .*)?\n)*)", text, re.M)}
+_RULE = r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:\n((?:(?: .*)?\n)*)"
+RULES = {name: body for text in TEXTS for name, body in re.findall(_RULE, text, re.M)}
 
 
 @pytest.mark.parametrize("name", PROFILES)

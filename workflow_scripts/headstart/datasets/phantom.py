@@ -1,11 +1,16 @@
 """Synthetic subjects, before any of them is generated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from headstart.datasets.scan import Scan
+from headstart.datasets.scan import Scan, image_names
 from headstart.job import UserError
 from headstart.phantom.recipe import Recipe, subject_paths
+
+# The images that a synthetic subject can have, in their order.
+_IMAGES = ("T1w", "FLAIR")
+# Files of a subject that are not ground truth.
+_RAW = ("t1w", "sidecar", "flair", "flair_sidecar")
 
 
 def recipe(entry: Mapping) -> Recipe:
@@ -15,18 +20,33 @@ def recipe(entry: Mapping) -> Recipe:
         lesions=entry["lesions"],
         voxel_mm=tuple(entry["voxel_mm"]),
         slice_mm=None if slice_mm is None else tuple(slice_mm),
+        flair="FLAIR" in image_names(entry),
     )
 
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
-    """The scans of the synthetic dataset that will be generated in ``folder``; age and sex are not yet drawn."""
+    """The scans of the synthetic dataset that will be generated in ``folder``; age and sex are not yet drawn.
+
+    Raises :class:`UserError` if the entry does not say how many, or names images that synthetic subjects lack.
+    """
+    _check_images(name, image_names(entry))
+    flair = "FLAIR" in image_names(entry)
     found = []
     for subject in numbered(name, entry):
-        ground_truth = subject_paths(folder, subject)
-        t1w, _ = ground_truth.pop("t1w"), ground_truth.pop("sidecar")
+        paths = subject_paths(folder, subject, flair)
+        ground_truth = {key: path for key, path in paths.items() if key not in _RAW}
         target = (ground_truth[entry["target"]],) if "target" in entry else ()
-        found.append(Scan(name, subject, f"{name}-{subject}", t1w, target, ground_truth))
+        others = {"FLAIR": paths["flair"]} if flair else {}
+        found.append(Scan(name, subject, f"{name}-{subject}", paths["t1w"], target, ground_truth, others))
     return found
+
+
+def _check_images(name: str, images: Sequence[str]) -> None:
+    """Raise :class:`UserError` for an image that synthetic subjects lack."""
+    if unknown := [image for image in images if image not in _IMAGES]:
+        raise UserError(
+            f"datasets.{name}.images: synthetic subjects have no {unknown[0]}; write [T1w], or [T1w, FLAIR]."
+        )
 
 
 def numbered(name: str, entry: Mapping) -> list[str]:

@@ -1,6 +1,9 @@
-"""The mapping from a subject's space to template space: a random affine, then a random diffeomorphic warp."""
+"""The mapping from a subject's space to template space, and movements of the head.
 
-from dataclasses import dataclass
+A mapping is a random affine, then a random diffeomorphic warp.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -52,6 +55,10 @@ class SpatialMapping:
         moved += points
         return moved
 
+    def after(self, movement: np.ndarray) -> "SpatialMapping":
+        """The mapping of the same head after ``movement``, (4, 4) from native RAS+ mm before it to those after it."""
+        return replace(self, affine=self.affine @ np.linalg.inv(movement))
+
 
 def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Apply a (4, 4) affine to points (3, ...), keeping their floating type."""
@@ -83,6 +90,19 @@ def draw_mapping(
     return SpatialMapping(_draw_affine(centre, recipe, sex, rng), _draw_displacement(grid, recipe.warp_mm, rng), grid)
 
 
+def draw_movement(centre: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Draw a rigid movement of a head about its ``centre`` (3,): (4, 4) from native RAS+ mm before to after it."""
+    movement = np.eye(4)
+    movement[:3, :3] = draw_rotation(recipe.movement_deg, rng)
+    movement[:3, 3] = centre + rng.uniform(-1, 1, 3) * recipe.movement_mm - movement[:3, :3] @ centre
+    return movement
+
+
+def draw_rotation(largest_deg: float, rng: np.random.Generator) -> np.ndarray:
+    """(3, 3) rotation by up to ``largest_deg`` about each axis."""
+    return Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * largest_deg, degrees=True).as_matrix()
+
+
 def _warp_grid(template: Grid) -> Grid:
     """The lattice of the warp: the template's box and axes, with a margin on every side."""
     inner = template.coarsened(WARP_LATTICE_MM)
@@ -96,7 +116,7 @@ def _draw_affine(centre: np.ndarray, recipe: Recipe, sex: str, rng: np.random.Ge
     """(4, 4) from native to template mm: size and shape of the head, its rotation and position in the scanner."""
     scale = rng.normal(_MEAN_SCALE[sex], _SCALE_SD) * np.exp(rng.normal(0, _AXIS_SCALE_SD, 3))
     shape = np.diag(scale) + np.triu(rng.normal(0, _SHEAR_SD, (3, 3)), k=1)
-    rotation = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.rotation_deg, degrees=True).as_matrix()
+    rotation = draw_rotation(recipe.rotation_deg, rng)
     from_template = np.eye(4)
     from_template[:3, :3] = rotation @ shape
     from_template[:3, 3] = rng.uniform(-1, 1, 3) * recipe.origin_mm - rotation @ shape @ centre

@@ -1,7 +1,7 @@
 """The head around the brain, as smooth distance functions in template space.
 
 Layers outwards from the brain: CSF, skull with marrow, scalp with bright fat, air; below, neck with spine, airway and
-spinal cord; in front, face with eyes and sinus. Lengths are in mm; signals are relative to white matter's.
+spinal cord; in front, face with eyes and sinus. Lengths are in mm.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from headstart.images import Grid
 from headstart.phantom.anatomy import MARGIN_MM, apply_affine
-from headstart.phantom.tissue import BRAIN_STEM, Contrast, Maps, brain_box
+from headstart.phantom.contrast import Contrast
+from headstart.phantom.tissue import BRAIN_STEM, Maps, brain_box
 
 _LATTICE_MM = 4.0
 _CLOSING_MM = 10.0
@@ -25,7 +26,7 @@ _MNI_HALF = np.array([70.0, 90.0, 74.0])
 LAYERS = (
     "muscle", "fat", "skin", "orbit", "eye", "sinus", "airway", "bone", "marrow", "vertebra", "canal", "cord", "csf",
 )  # fmt: skip
-_BONE, _MARROW, _MUSCLE, _FAT, _SKIN, _EYE, _VERTEBRA = 0.06, 0.42, 0.45, 0.95, 0.60, 0.22, 0.50
+_UNEVEN = {"muscle", "fat", "marrow", "vertebra"}
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,10 @@ class Head:
         """Signal around the brain at any points, from the distances of :meth:`shapes`; all arrays have one shape.
 
         ``width`` is the extent in mm of a voxel across the layers, over which an edge is spread (partial volume);
-        ``texture`` has standard deviation 1 and makes muscle, marrow and fat inhomogeneous.
+        ``texture`` has standard deviation 1 and makes muscle, fat, marrow and vertebrae inhomogeneous.
         """
         uneven = 1 + 0.08 * texture
-        signals = {
-            "muscle": _MUSCLE * uneven,
-            "fat": _FAT * uneven,
-            "skin": _SKIN,
-            "orbit": _FAT,
-            "eye": _EYE,
-            "sinus": _BONE,
-            "airway": 0.0,
-            "bone": _BONE,
-            "marrow": _MARROW * uneven,
-            "vertebra": _VERTEBRA * uneven,
-            "canal": contrast.csf,
-            "cord": contrast.structures[BRAIN_STEM],
-            "csf": contrast.csf,
-        }
+        signals = {name: value * uneven if name in _UNEVEN else value for name, value in contrast.around.items()}
         signal = signals["muscle"]
         for layer, distance in self._layers(shapes):
             share = _inside(distance, width)

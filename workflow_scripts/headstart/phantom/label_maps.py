@@ -13,13 +13,13 @@ from headstart.images import Grid, Volume
 from headstart.label_table import Label
 from headstart.phantom import scanner
 from headstart.phantom.anatomy import draw_mapping
+from headstart.phantom.contrast import T1W
 from headstart.phantom.fields import upsample
 from headstart.phantom.head import LAYERS, draw_head
 from headstart.phantom.lesions import draw_lesions
 from headstart.phantom.recipe import Recipe
 from headstart.phantom.subject import LESION_SHARE, demographics
 from headstart.phantom.tissue import CEREBELLUM, CSF, GM, PARTS, STRUCTURES, VENTRICLE, WM, Maps, brain_box
-from headstart.phantom.tissue import STRUCTURE_WHITENESS as WHITENESS
 from headstart.template.template import STRUCTURES as STRUCTURE_NAMES
 
 # As bright as in T1-weighted scans between the 1st and 99th percentile of a head.
@@ -37,7 +37,7 @@ _AROUND = {
 
 def _structures() -> list[Label]:
     """The labels of FIRST's structures, which keep its values; the two sides are of one material."""
-    whiteness = {value: white for values, white in WHITENESS.items() for value in values}
+    whiteness = {value: white for values, white in T1W.structures.items() for value in values}
     names = {value: name.removeprefix("left ").removeprefix("right ") for value, name in STRUCTURE_NAMES.items()}
     return [
         Label(value, name, name, round(_GM_T1 + whiteness[value] * (_WM_T1 - _GM_T1), 3), brain=True)

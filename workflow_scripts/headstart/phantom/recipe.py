@@ -14,7 +14,8 @@ _AXES = ("LR", "PA", "IS")
 class Recipe:
     """How the subjects of a dataset vary, and how they are scanned.
 
-    The first three are set in the configuration. Ranges are (lowest, highest); a value is drawn for each subject.
+    The first three and ``flair`` are set in the configuration. Ranges are (lowest, highest); a value is drawn for each
+    subject.
 
     lesions: ``none``, ``stroke`` (one large one in one arterial territory, and up to two small ones) or ``ms`` (many
         small ones around the ventricles).
@@ -30,6 +31,10 @@ class Recipe:
     origin_mm: largest distance of the head from the scanner's origin along each axis.
     neck_mm: range of the extent of the image below the brain.
     landmarks: number of points whose true position in the template is recorded.
+    flair: whether each subject has a FLAIR beside its T1.
+    flair_slice_mm: range of the FLAIR's slice thickness; all else about the scan varies as that of the T1.
+    movement_deg: largest rotation of the head about each axis between T1 and FLAIR.
+    movement_mm: largest shift of the head along each axis between them.
     """
 
     lesions: str
@@ -44,11 +49,15 @@ class Recipe:
     origin_mm: float = 30.0
     neck_mm: tuple[float, float] = (15.0, 45.0)
     landmarks: int = 500
+    flair: bool = False
+    flair_slice_mm: tuple[float, float] = (2.0, 4.0)
+    movement_deg: float = 3.0
+    movement_mm: float = 4.0
 
     def __post_init__(self) -> None:
         if self.lesions not in LESIONS:
             raise UserError(f"lesions is {self.lesions!r}; give one of {', '.join(LESIONS)}.")
-        for name in ("voxel_mm", "slice_mm"):
+        for name in ("voxel_mm", "slice_mm", "flair_slice_mm"):
             bounds = getattr(self, name)
             if bounds is not None and not 0 < bounds[0] <= bounds[1]:
                 raise UserError(f"{name} is {bounds}; give the lowest and the highest size in mm, both above 0.")
@@ -64,15 +73,16 @@ def _is_axis_code(code: str) -> bool:
     return any(sorted(code) == sorted(choice) for choice in product(*_AXES))
 
 
-def subject_paths(dataset_folder: str | Path, subject: str) -> dict[str, Path]:
+def subject_paths(dataset_folder: str | Path, subject: str, flair: bool = False) -> dict[str, Path]:
     """Paths of a subject's scan and ground truth in the BIDS dataset; ``subject`` is the label without ``sub-``.
 
-    Keys: ``t1w``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``.
+    Keys: ``t1w``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``; with
+    ``flair`` also ``flair``, ``flair_sidecar`` and ``movement``, which leads from the T1 to it.
     """
     name = f"sub-{subject}"
     raw = Path(dataset_folder) / name / "anat"
     ground_truth = Path(dataset_folder) / "derivatives" / "ground_truth" / name / "anat"
-    return {
+    paths = {
         "t1w": raw / f"{name}_T1w.nii.gz",
         "sidecar": raw / f"{name}_T1w.json",
         "brain": ground_truth / f"{name}_desc-brain_mask.nii.gz",
@@ -82,3 +92,10 @@ def subject_paths(dataset_folder: str | Path, subject: str) -> dict[str, Path]:
         "lesion": ground_truth / f"{name}_label-lesion_mask.nii.gz",
         "landmarks": ground_truth / f"{name}_desc-landmarks_points.tsv",
     }
+    if flair:
+        paths |= {
+            "flair": raw / f"{name}_FLAIR.nii.gz",
+            "flair_sidecar": raw / f"{name}_FLAIR.json",
+            "movement": ground_truth / f"{name}_from-T1w_to-FLAIR_mode-image_xfm.txt",
+        }
+    return paths

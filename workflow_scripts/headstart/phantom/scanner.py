@@ -10,14 +10,14 @@ from itertools import product
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from headstart.images import Grid, Volume
-from headstart.phantom.anatomy import SpatialMapping, apply_affine
+from headstart.phantom.anatomy import SpatialMapping, apply_affine, draw_rotation
+from headstart.phantom.contrast import Contrast
 from headstart.phantom.fields import lattice_shape, smooth_noise, upsample
 from headstart.phantom.head import Head
 from headstart.phantom.recipe import Recipe
-from headstart.phantom.tissue import PARTS, Contrast, Maps
+from headstart.phantom.tissue import PARTS, Maps
 
 # Spacing of the lattice on which smooth quantities (distances, gain) are computed, to be interpolated linearly.
 _LATTICE_MM = 4.0
@@ -35,7 +35,7 @@ class BrainSamples:
     voxels: (N,) flat indices into the scan's grid.
     shares: (3, N) float32 shares of CSF, GM, WM.
     parts: (N,) uint8, the part of the brain with the largest share of the voxel.
-    signal: (N,) float32, the brain's T1 signal times its share of the voxel.
+    signal: (N,) float32, the brain's signal times its share of the voxel.
     lesion: (N,) float32 in [0, 1], or None.
     """
 
@@ -61,7 +61,7 @@ def draw_grid(head: Head, mapping: SpatialMapping, recipe: Recipe, rng: np.rando
     """Draw a scan's grid: voxel size, slice thickness and obliquity, cropped to the head and some of the neck."""
     in_plane = rng.uniform(*recipe.voxel_mm)
     thickness = in_plane if recipe.slice_mm is None else rng.uniform(*recipe.slice_mm)
-    rotation = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * recipe.oblique_deg, degrees=True).as_matrix()
+    rotation = draw_rotation(recipe.oblique_deg, rng)
     neck = rng.uniform(*recipe.neck_mm)
     low, high = _extent(head, mapping, rotation, neck)
     voxel = np.array([in_plane, in_plane, thickness])
@@ -99,7 +99,7 @@ def sample_head(
     grid
         The scan's grid.
     contrast
-        The T1-weighted signals.
+        The image's signals.
     rng
         Generator of the random numbers.
 
@@ -146,7 +146,7 @@ def sample_brain(
     maps
         The anatomy in template space.
     signal
-        (X, Y, Z) T1 signal on the template's grid.
+        (X, Y, Z) signal on the template's grid.
     lesion
         (X, Y, Z) lesions on the template's grid, or None.
     mapping

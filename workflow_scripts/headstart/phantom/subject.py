@@ -1,17 +1,19 @@
 """One synthetic subject from one seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from headstart import seeds
 from headstart.images import Grid, Volume
 from headstart.phantom import scanner
-from headstart.phantom.anatomy import SpatialMapping, apply_affine, draw_mapping
-from headstart.phantom.head import draw_head
+from headstart.phantom.anatomy import SpatialMapping, apply_affine, draw_mapping, draw_movement
+from headstart.phantom.contrast import FLAIR, T1W, Contrast, Sequence, Stream, draw_contrast, paint
+from headstart.phantom.head import Head, draw_head
 from headstart.phantom.lesions import draw_lesions
 from headstart.phantom.recipe import Recipe
-from headstart.phantom.tissue import STRUCTURES, Contrast, anatomy_classes, brain_box, build_maps, draw_contrast, paint
+from headstart.phantom.tissue import STRUCTURES, Maps, anatomy_classes, brain_box, build_maps
 from headstart.template.template import Template
 
 _AGES = {"none": (20, 80), "stroke": (40, 85), "ms": (20, 60)}
@@ -20,7 +22,7 @@ LESION_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Subject:
-    """A scan and its ground truth, all on the scan's grid in its stored orientation.
+    """A scan and its ground truth, all on the T1's grid in its stored orientation except the FLAIR.
 
     t1w: int16.
     brain, lesion: uint8 masks; lesion is empty in healthy subjects.
@@ -31,6 +33,8 @@ class Subject:
     mapping: from native to template mm.
     age: in years; sex: ``F`` or ``M``.
     recipe: the parameters of its dataset.
+    flair: int16, on a grid of its own; None unless the recipe has it.
+    movement: (4, 4) float64 from RAS+ mm of the T1 to those of the FLAIR; None without it.
     """
 
     t1w: Volume
@@ -44,6 +48,27 @@ class Subject:
     age: int
     sex: str
     recipe: Recipe
+    flair: Volume | None = None
+    movement: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Person:
+    """What is scanned; maps and lesion (X, Y, Z), None in healthy subjects, are on the template's grid."""
+
+    maps: Maps
+    lesion: np.ndarray | None
+    head: Head
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """An image as it is stored, by the axis code ``code``; ``brain`` has indices into ``grid``, before that."""
+
+    image: Volume
+    brain: scanner.BrainSamples
+    grid: Grid
+    code: str
 
 
 def demographics(recipe: Recipe, seed: int) -> dict[str, object]:
@@ -54,49 +79,78 @@ def demographics(recipe: Recipe, seed: int) -> dict[str, object]:
 
 
 def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
-    """Make one subject: anatomy, lesions, head, scan and ground truth. The same arguments give the same bytes."""
+    """Make one subject: anatomy, lesions, head, scan and ground truth. The same arguments give the same bytes.
+
+    All but the FLAIR and its movement is the same with and without it.
+    """
     drawn = demographics(recipe, seed)
+    stream = partial(seeds.generator, seed)
     maps = build_maps(template)
     middle, _ = brain_box(maps)
-    mapping = draw_mapping(maps.grid, middle, recipe, drawn["sex"], seeds.generator(seed, "anatomy"))
+    mapping = draw_mapping(maps.grid, middle, recipe, drawn["sex"], stream("anatomy"))
     growth = abs(np.linalg.det(mapping.affine[:3, :3]))
-    lesion = draw_lesions(maps, recipe, growth, seeds.generator(seed, "lesions"))
-    contrast = draw_contrast(seeds.generator(seed, "contrast"))
-    head = draw_head(maps, seeds.generator(seed, "head"))
-    grid = scanner.draw_grid(head, mapping, recipe, seeds.generator(seed, "grid"))
-    around, hull_mm = scanner.sample_head(head, mapping, grid, contrast, seeds.generator(seed, "texture"))
-    brain = scanner.sample_brain(maps, paint(maps, contrast), lesion, mapping, grid, hull_mm)
-    signal = _put_in_head(around, brain, contrast, recipe, seeds.generator(seed, "damage"))
-    received = scanner.receive(signal, grid, recipe, seeds.generator(seed, "receiver"))
-    code = str(seeds.generator(seed, "orientation").choice(recipe.orientations))
-    label_maps = {
-        name: scanner.store(brain.spread(values, grid.shape), grid, code)
-        for name, values in _label_values(brain).items()
-    }
-    return Subject(
-        t1w=scanner.store(received, grid, code),
-        **label_maps,
-        landmarks=_landmarks(brain, grid, mapping, recipe.landmarks, seeds.generator(seed, "landmarks")),
+    person = _Person(maps, draw_lesions(maps, recipe, growth, stream("lesions")), draw_head(maps, stream("head")))
+    t1w = _scan(person, T1W, mapping, recipe, stream)
+    subject = Subject(
+        t1w=t1w.image,
+        **{
+            name: scanner.store(t1w.brain.spread(values, t1w.grid.shape), t1w.grid, t1w.code)
+            for name, values in _label_values(t1w.brain).items()
+        },
+        landmarks=_landmarks(t1w.brain, t1w.grid, mapping, recipe.landmarks, stream("landmarks")),
         mapping=mapping,
         **drawn,
         recipe=recipe,
     )
+    return _with_flair(subject, person, middle, seed) if recipe.flair else subject
 
 
-def _put_in_head(
-    around: np.ndarray, brain: scanner.BrainSamples, contrast: Contrast, recipe: Recipe, rng: np.random.Generator
-) -> np.ndarray:
-    """Signal (X, Y, Z) of brain and head together, with darker lesions; ``around`` is overwritten."""
+def _with_flair(subject: Subject, person: _Person, middle: np.ndarray, seed: int) -> Subject:
+    """The subject with a FLAIR after a movement; ``middle`` (3,) is the centre of the template's brain in mm."""
+
+    def stream(name: str) -> np.random.Generator:
+        return seeds.generator(seed, f"flair {name}")
+
+    centre = apply_affine(np.linalg.inv(subject.mapping.affine), middle)
+    movement = draw_movement(centre, subject.recipe, stream("movement"))
+    recipe = replace(subject.recipe, slice_mm=subject.recipe.flair_slice_mm)
+    flair = _scan(person, FLAIR, subject.mapping.after(movement), recipe, stream)
+    return replace(subject, flair=flair.image, movement=movement)
+
+
+def _scan(person: _Person, sequence: Sequence, mapping: SpatialMapping, recipe: Recipe, stream: Stream) -> _Scan:
+    """Scan a person who lies in the scanner as ``mapping`` says."""
+    contrast = draw_contrast(sequence, recipe.lesions, stream)
+    grid = scanner.draw_grid(person.head, mapping, recipe, stream("grid"))
+    around, hull_mm = scanner.sample_head(person.head, mapping, grid, contrast, stream("texture"))
+    painted = paint(person.maps, contrast)
+    brain = scanner.sample_brain(person.maps, painted, person.lesion, mapping, grid, hull_mm)
+    received = scanner.receive(_put_in_head(around, brain, contrast), grid, recipe, stream("receiver"))
+    code = str(stream("orientation").choice(recipe.orientations))
+    return _Scan(scanner.store(received, grid, code), brain, grid, code)
+
+
+def _put_in_head(around: np.ndarray, brain: scanner.BrainSamples, contrast: Contrast) -> np.ndarray:
+    """Signal (X, Y, Z) of brain and head together, with lesions; ``around`` is overwritten."""
     share = brain.shares.sum(axis=0)
     signal = brain.signal
     if brain.lesion is not None:
-        # A stroke's scar is nearly as dark as CSF; an MS lesion is between CSF and grey matter.
-        whiteness = rng.uniform(0.0, 0.3) if recipe.lesions == "stroke" else rng.uniform(0.4, 0.75)
-        scar = (contrast.csf + whiteness * (contrast.gm - contrast.csf)) * share
-        signal = signal + brain.lesion * np.minimum(scar - signal, 0)
+        signal = signal + brain.lesion * _damage(brain, share, contrast)
     flat = around.reshape(-1)
     flat[brain.voxels] = signal + (1 - share) * flat[brain.voxels]
     return around
+
+
+def _damage(brain: scanner.BrainSamples, share: np.ndarray, contrast: Contrast) -> np.ndarray:
+    """What a lesion adds to the signal of each voxel (N,) that it fills; ``share`` is the brain's of the voxel.
+
+    A lesion darker than grey matter only darkens, and a brighter one only brightens. Neither changes the signal of CSF
+    in the sulci that it reaches into.
+    """
+    if contrast.lesion < contrast.gm:
+        return np.minimum(contrast.lesion * share - brain.signal, 0)
+    csf = brain.shares[0]
+    return np.maximum(contrast.lesion * (share - csf) + contrast.csf * csf - brain.signal, 0)
 
 
 def _label_values(brain: scanner.BrainSamples) -> dict[str, np.ndarray]:

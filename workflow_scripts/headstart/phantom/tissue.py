@@ -1,4 +1,4 @@
-"""The template's anatomy as continuous maps, and its T1-weighted signal."""
+"""The template's anatomy as continuous maps."""
 
 from dataclasses import dataclass
 
@@ -24,19 +24,6 @@ _VENTRICLE_LABELS = (4, 5, 14, 15, 43, 44)
 _CORTEX_LABELS = (3, 42)  # and, if the parcels are not merged, all from _PARCELS_FROM
 _PARCELS_FROM = 1000
 
-# Signal of a structure in a T1-weighted scan, on a scale from grey matter (0) to white matter (1).
-STRUCTURE_WHITENESS = {
-    (10, 49): 0.55,  # thalamus
-    (11, 50): 0.08,  # caudate
-    (12, 51): 0.18,  # putamen
-    (13, 52): 0.75,  # pallidum
-    (16,): 0.80,  # brain stem
-    (17, 53): 0.05,  # hippocampus
-    (18, 54): 0.03,  # amygdala
-    (26, 58): 0.06,  # accumbens
-}
-_WHITENESS_SD = 0.04
-
 # The edges between tissues are blurred in an average of many people; with the cube of the probabilities they are about
 # as sharp as in one person.
 _SHARPENING = 3
@@ -55,16 +42,6 @@ class Maps:
     shares: np.ndarray
     parts: np.ndarray
     grid: Grid
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """T1-weighted signals of one scan relative to white matter's: of tissues, and of structures by FIRST's value."""
-
-    csf: float
-    gm: float
-    wm: float
-    structures: dict[int, float]
 
 
 def build_maps(template: Template) -> Maps:
@@ -120,26 +97,6 @@ def brain_box(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
     sides = [np.flatnonzero(inside.any(axis=others))[[0, -1]] for others in ((1, 2), (0, 2), (0, 1))]
     low, high = apply_affine(maps.grid.affine, np.array(sides, np.float64)).T
     return (low + high) / 2, np.abs(high - low) / 2
-
-
-def draw_contrast(rng: np.random.Generator) -> Contrast:
-    """Draw the signals of one scan: CSF dark, GM intermediate, WM bright; both sides of a structure are equal."""
-    gm, csf = rng.uniform(0.62, 0.74), rng.uniform(0.15, 0.27)
-    structures = {}
-    for labels, whiteness in STRUCTURE_WHITENESS.items():
-        signal = gm + (1 - gm) * np.clip(whiteness + rng.normal(0, _WHITENESS_SD), 0, 0.95)
-        structures.update(dict.fromkeys(labels, float(signal)))
-    return Contrast(csf, gm, 1.0, structures)
-
-
-def paint(maps: Maps, contrast: Contrast) -> np.ndarray:
-    """(X, Y, Z) float32 signal on the template's grid: 0 outside the brain, white matter 1."""
-    signal = np.einsum("t...,t->...", maps.shares, np.array([contrast.csf, contrast.gm, contrast.wm], np.float32))
-    table = np.zeros(max(PARTS) + 1, np.float32)
-    for label, value in contrast.structures.items():
-        table[label] = value
-    structure = table[maps.parts]
-    return np.where(structure > 0, structure, signal)
 
 
 def anatomy_classes(tissue: np.ndarray, parts: np.ndarray) -> np.ndarray:
