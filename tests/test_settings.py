@@ -277,9 +277,25 @@ def test_the_new_name_of_a_renamed_key_is_in_the_default_study_and_its_old_name_
     assert key not in config[section]
 
 
-def test_two_targets_may_not_share_a_dataset():
+def test_targets_may_share_a_dataset_if_they_have_the_same_classes():
     targets = resolve()["targets"]
-    assert "share the dataset 'anatomy'" in message({"targets": {**targets, "again": targets["anatomy"]}})
+    resolve({"targets": {**targets, "again": targets["anatomy"]}})
+    other = targets["anatomy"] | {"classes": {"white matter": [1]}, "metric": "dice"}
+    assert "share the dataset 'anatomy'" in message({"targets": {**targets, "again": other}})
+
+
+def test_targets_see_images_that_their_dataset_has():
+    config = resolve()
+    datasets, targets = config["datasets"], config["targets"]
+    datasets["anatomy"]["images"] = ["T1w", "FLAIR"]
+    targets["anatomy"]["images"] = ["FLAIR"]
+    assert resolve({"datasets": datasets, "targets": targets})["targets"]["anatomy"]["images"] == ["FLAIR"]
+    targets["anatomy"]["images"] = ["FLAIR", "T2w"]
+    said = message({"datasets": datasets, "targets": targets})
+    assert (
+        "targets.anatomy.images names T2w, but datasets.anatomy.images are T1w, FLAIR; add it there, or remove it"
+        in said
+    )
 
 
 def test_two_classes_may_not_share_a_label():

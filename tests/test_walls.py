@@ -35,7 +35,7 @@ LAYERS = [
     {"tune"},
     {"evaluate"},
     {"report"},
-    {"predict", "publish", "provenance", "debug", "begin"},
+    {"predict", "publish", "provenance", "debug", "begin", "verdict"},
 ]
 
 

@@ -1,12 +1,12 @@
 import pandas as pd
 
 from headstart import job
-from headstart.evaluate import needed, tables
+from headstart.evaluate import answer, tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
     params = snakemake.params
     collected = tables.of_fine_tuned(pd.read_parquet(snakemake.input.scans))
     of_volumes = collected[collected["level"] == tables.LEVEL]
     cells = list(tables.cells(of_volumes, params.draws, params.seed, params.population))
-    job.write_table(snakemake.output.needed, needed.needed(cells, params.aims, params.seed))
-    job.write_table(snakemake.output.backtest, needed.backtest(cells, params.seed))
+    for name, table in answer.forecasts(cells, params.aims, params.seed).items():
+        job.write_table(getattr(snakemake.output, name), table)

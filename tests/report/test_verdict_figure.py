@@ -35,7 +35,8 @@ def tables():
         [{"target": name, "metric": "dice", "highest": best, "margin": 0.02, "sentence": f"{name}: said."}
          for name, best in (("one", "t1-segmentation"), ("many", "t1-segmentation"), ("none", None))]
     )  # fmt: skip
-    comparisons = pairs_of("one", gains, ("3",)) + pairs_of("many", gains) + pairs_of("many", gains, level="slice")
+    comparisons = pairs_of("one", gains, ("3",)) + pairs_of("many", gains, ("all", "2", "4"))
+    comparisons += pairs_of("many", gains, level="slice")
     saved = saved_of("one", FOUND, (3,)) + saved_of("many", FOUND, (2, 4)) + saved_of("many", FOUND, (2,), "slice")
     return verdict, pd.DataFrame(comparisons), pd.DataFrame(saved)
 
@@ -93,3 +94,13 @@ def test_without_a_baseline_the_sentences_are_shown_alone(tables, tmp_path):
     shown = verdict_figure.numbers(verdict, comparisons.head(0), saved.head(0), SHOWN)
     assert shown.empty
     scan_pictures.save_all(verdict_figure.figure(shown, {"one": "one: said."}, SHOWN), [tmp_path / "a.png"])
+
+
+def test_without_rows_of_scans_saved_the_diagram_says_why(tables):
+    verdict, comparisons, saved = tables
+    shown = verdict_figure.numbers(verdict, comparisons, saved.iloc[:0], SHOWN)
+    assert shown["sizes"].tolist() == [1, 1, 2, 2]
+    figure = verdict_figure.figure(shown, {"one": "one: said.", "many": "many: said."}, SHOWN)
+    one, many = (band.axes[1].texts[0].get_text() for band in figure.subfigs[:2])
+    assert one.endswith("not defined for one set size")
+    assert many.endswith("not defined without two trained sources")

@@ -70,7 +70,7 @@ def check(config: Mapping) -> None:
         images = image_names(datasets[target["dataset"]])
         if unknown := [image for image in target.get("images", ()) if image not in images]:
             raise UserError(
-                f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images "
+                f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images are "
                 f"{', '.join(images)}; add it there, or remove it."
             )
         if (target["epochs"] is None) == (target["steps"] is None):

@@ -17,6 +17,8 @@
 - ``distances``: distances between surfaces
 - ``native``: scores on the scans' own grids
 - ``verdict``, ``verdict_words``: the answer, one row and one sentence per target
+- ``answer``: all of these tables from scores, for the workflow and for tables of scores from elsewhere, which
+  ``score_table`` checks
 
 Axes: see ``headstart.training``.
 """

@@ -10,8 +10,9 @@ from headstart.evaluate import anova, simultaneous
 from headstart.evaluate.significance import significant
 from headstart.evaluate.tables import ALL_SIZES, BASELINE, CELL, Cell, by_target, over_sizes
 
-# The families of comparisons: with the baseline, of the source with the highest mean with the others, and all others.
-FAMILIES = (BASELINE, "highest", "other")
+# The families of comparisons beside that with the baseline, which has its name: of the source with the highest mean
+# with the others, and of all others.
+HIGHEST, OTHER = "highest", "other"
 # Test scans from which an effect size is given.
 LEAST_SCANS = 5
 COLUMNS = [*CELL, "source", "against", "family", "difference", "low", "high", "error", "degrees", "p",
@@ -40,9 +41,9 @@ def compare(cells: Iterable[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def gains(compared: pd.DataFrame) -> pd.DataFrame:
+def gains(compared: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     """The gain of each source over the baseline at each set size: those rows of :func:`compare`, nothing recomputed."""
-    against = compared[(compared["against"] == BASELINE) & (compared["size"] != ALL_SIZES)]
+    against = compared[(compared["against"] == baseline) & (compared["size"] != ALL_SIZES)]
     named = against.rename(columns={"against": "baseline", "difference": "gain"})
     return named[[*CELL, "source", "baseline", "gain", "low", "high", "p_adjusted", "significant"]].reset_index(
         drop=True
@@ -68,19 +69,23 @@ def highest(cells: Iterable[Cell]) -> pd.DataFrame:
 
 def _of_cell(cell: Cell) -> list[dict]:
     """All pairs of one target, size and level; the baseline stands second in its pairs."""
-    ordered = sorted(cell.sources, key=lambda source: source == BASELINE)
+    ordered = sorted(cell.sources, key=lambda source: source == cell.baseline)
     means = dict(zip(cell.sources, cell.means, strict=True))
-    scored = [source for source in ordered if source != BASELINE and not np.isnan(means[source])]
+    scored = [source for source in ordered if source != cell.baseline and not np.isnan(means[source])]
     first = max(scored, key=means.get, default=None)
-    families: dict[str, list[tuple[str, str]]] = {name: [] for name in FAMILIES}
+    gained: list[tuple[str, str]] = []
+    highest_with: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
     for one, other in itertools.combinations(ordered, 2):
-        if other == BASELINE:
-            families[BASELINE].append((one, other))
+        if other == cell.baseline:
+            gained.append((one, other))
         elif first in (one, other):
-            families["highest"].append((first, one if other == first else other))
+            highest_with.append((first, one if other == first else other))
         else:
-            families["other"].append((one, other))
-    return [row for name, pairs in families.items() for row in family(cell, name, pairs)]
+            others.append((one, other))
+    # A list, as a baseline may have the name of another family.
+    families = [(cell.baseline, gained), (HIGHEST, highest_with), (OTHER, others)]
+    return [row for name, pairs in families for row in family(cell, name, pairs)]
 
 
 def family(cell: Cell, name: str, pairs: Sequence[tuple[str, str]]) -> list[dict]:

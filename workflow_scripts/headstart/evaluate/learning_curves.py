@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.evaluate import bootstrap, forecast
-from headstart.evaluate.tables import BASELINE, CELL, CURVE, Cell, by_target
+from headstart.evaluate.tables import CELL, CURVE, Cell, by_target
 
 # Exponents c at which score = a - b * n^-c is fitted: from almost logarithmic to almost a step.
 EXPONENTS = np.geomspace(0.05, 5, 93)
@@ -72,22 +72,23 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
     One row per target, size, level and source. Columns ``saved``, and ``low`` and ``high`` (its 95 % confidence
     interval, from the same draws as all others). The column ``_is`` of each says whether the number is exact ("=") or
     beyond the measured curve of the baseline: more than (">") or less than ("<") the number given; n/a if unknown.
-    ``saved_by_law``: the number by both fitted laws, n/a beyond the measured sizes or if one was not fitted.
+    ``saved_by_law``: the number by both fitted laws, n/a beyond the measured sizes or if one was not fitted. Sources
+    that are not trained save none; if the baseline is not, there are no rows.
     """
     rows = []
-    for _, group in by_target(cells):
-        sources = group[0].sources
-        if BASELINE not in sources:
+    for _, group in by_target(map(Cell.trained, cells)):
+        sources, baseline = group[0].sources, group[0].baseline
+        if baseline not in sources:
             continue
         sizes, means, drawn = curves(group)
-        base = sources.index(BASELINE)
+        base = sources.index(baseline)
         rising, rising_drawn = monotone(means), monotone(drawn)
         fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
         for k, source in enumerate(sources):
             for i, size in enumerate(sizes) if k != base else ():
                 found = reaching(rising[base : base + 1], sizes, rising[k : k + 1, i])[0]
                 ends = interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
-                row = {**group[i].key, "source": source, "baseline": BASELINE}
+                row = {**group[i].key, "source": source, "baseline": baseline}
                 for name, needed in zip(("saved", "low", "high"), (found, *ends), strict=True):
                     row |= {name: np.clip(needed, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(needed)}
                 rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
@@ -121,13 +122,13 @@ def fit_law(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def laws(cells: Iterable[Cell]) -> pd.DataFrame:
-    """The law score = a - b * n^-c of each source's learning curve, one row per target, level and source.
+    """The law score = a - b * n^-c of each trained source's learning curve, one row per target, level and source.
 
     ``a``: the asymptotic score, with its 95 % confidence interval ``a_low`` and ``a_high``; ``rmse``: root-mean-square
     residual of the measured scores; ``status``: "fitted", or the reason why there is no fit.
     """
     rows = []
-    for key, group in by_target(cells):
+    for key, group in by_target(map(Cell.trained, cells)):
         sizes, means, drawn = curves(group)
         for k, source in enumerate(group[0].sources):
             row = {**key, "source": source, "sizes": len(sizes)}

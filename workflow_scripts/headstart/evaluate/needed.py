@@ -14,7 +14,7 @@ import pandas as pd
 
 from headstart.evaluate import bootstrap, forecast
 from headstart.evaluate.learning_curves import curves, interval, monotone, reaching
-from headstart.evaluate.tables import BASELINE, CURVE, LEVEL, Cell, by_target
+from headstart.evaluate.tables import CURVE, LEVEL, Cell, by_target
 from headstart.seeds import generator
 
 # How many times the largest measured set size a forecast may reach, and what it requires.
@@ -102,7 +102,7 @@ class Curve:
 
 
 def needed(cells: Iterable[Cell], aims: Mapping[str, Mapping[str, float | None]], seed: int) -> pd.DataFrame:
-    """Labelled scans that each source needs for a score, over whole volumes.
+    """Labelled scans that each trained source needs for a score, over whole volumes.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ def needed(cells: Iterable[Cell], aims: Mapping[str, Mapping[str, float | None]]
     """
     rows = []
     for key, group in _of_several_sizes(cells):
-        found, aim = of_sources(group, seed), aims[key["target"]]
-        highest = _highest({source: curve.means.mean() for source, curve in found.items() if source != BASELINE})
+        found, aim, baseline = of_sources(group, seed), aims[key["target"]], group[0].baseline
+        highest = _highest({source: curve.means.mean() for source, curve in found.items() if source != baseline})
         for wanted, of_best in _scores(aim["wanted"], found.values()):
             reached = {source: curve.reach(wanted) for source, curve in found.items()}
             for source, own in reached.items():
                 row = {**key, "wanted": wanted, "of_best": of_best, "source": source, "highest_mean": source == highest}
                 row |= _entries(NEEDED, own[:3]) | {"have": np.nan if aim["have"] is None else aim["have"]}
                 row |= _entries(FURTHER, [_further(number, row["have"]) for number in own[:3]])
-                base = reached.get(BASELINE) if source != BASELINE else None
+                base = reached.get(baseline) if source != baseline else None
                 rows.append(row | (_entries(FACTOR, _factor(base, own)) if base else {}))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -178,8 +178,12 @@ def of_sources(group: Sequence[Cell], seed: int) -> dict[str, Curve]:
 
 
 def _of_several_sizes(cells: Iterable[Cell]) -> Iterator[tuple[Mapping[str, object], list[Cell]]]:
-    """The cells of whole volumes of each target with several set sizes, with the part of the key that they share."""
-    return ((key, group) for key, group in by_target(cells) if key["level"] == LEVEL and len(group) > 1)
+    """The cells of whole volumes of each target with several set sizes, with the part of the key that they share.
+
+    Without the sources that are not trained.
+    """
+    found = by_target(map(Cell.trained, cells))
+    return ((key, group) for key, group in found if key["level"] == LEVEL and len(group) > 1)
 
 
 def _chances(cell: Cell, seed: int) -> np.ndarray:

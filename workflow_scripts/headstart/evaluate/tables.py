@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,11 @@ CURVE = ["target", "metric", "level"]
 CELL = ["target", "size", "metric", "level"]
 ALL_SIZES = "all"
 AXES = ["source", "resample", "scan"]
+
+
+def metric_name(metric: str) -> str:
+    """The name of a metric for readers; scores that were computed elsewhere may have one of their own."""
+    return METRICS.get(metric, metric)
 
 
 def collect(
@@ -76,6 +81,18 @@ def of_fine_tuned(collected: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class Roles:
+    """What sources are in a comparison.
+
+    ``baseline``: the one that the others are compared with; ``untrained``: those that are not trained on any set, whose
+    one prediction of a scan stands in each resample.
+    """
+
+    baseline: str = BASELINE
+    untrained: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Cell:
     """The scores of K sources at one set size of a target, or averaged over its T sizes, over slices or over volumes.
 
@@ -83,7 +100,7 @@ class Cell:
     bootstrap; ``by_scan`` (K, S): the mean score of each scan over the resamples, NaN without scores; ``resamples`` and
     ``scans``: their numbers. ``contributions``: for each of the T sizes (or the one) what scans and resamples
     contribute to the means, (K, R, S); ``beyond``: for each of them, the variance of what resamples have in common. See
-    :func:`headstart.evaluate.anova.spread` on both.
+    :func:`headstart.evaluate.anova.spread` on both. ``roles``: those of the sources.
     """
 
     key: Mapping[str, object]
@@ -95,6 +112,26 @@ class Cell:
     scans: int
     contributions: Sequence[np.ndarray]
     beyond: Sequence[float]
+    roles: Roles = Roles()
+
+    @property
+    def baseline(self) -> str:
+        """The source that the others are compared with; it need not be among them."""
+        return self.roles.baseline
+
+    def trained(self) -> "Cell":
+        """The same without the sources that are not trained, which have no learning curve."""
+        kept = [k for k, source in enumerate(self.sources) if source not in self.roles.untrained]
+        if len(kept) == len(self.sources):
+            return self
+        return replace(
+            self,
+            sources=[self.sources[k] for k in kept],
+            means=self.means[kept],
+            drawn=self.drawn[:, kept],
+            by_scan=self.by_scan[kept],
+            contributions=[part[kept] for part in self.contributions],
+        )
 
     def spread(self, source: str) -> anova.Spread:
         """The variance of the mean score of a source."""
@@ -115,6 +152,7 @@ def over_sizes(group: Sequence[Cell]) -> Cell:
         max(cell.scans for cell in group),
         [part / len(group) for cell in group for part in cell.contributions],
         [share for cell in group for share in cell.beyond],
+        group[0].roles,
     )
 
 
@@ -136,7 +174,11 @@ def summary(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def cells(
-    collected: pd.DataFrame, draws: int, seed: int, population: Mapping[str, int] | None = None
+    collected: pd.DataFrame,
+    draws: int,
+    seed: int,
+    population: Mapping[str, int] | None = None,
+    roles: Roles = Roles(),
 ) -> Iterator[Cell]:
     """The scores of each target, size and level, with ``draws`` bootstrap draws.
 
@@ -144,6 +186,7 @@ def cells(
     set of one size is unrelated to the r-th of another (:func:`headstart.datasets.splits.draw`); their variance is
     pooled over the sizes. ``population``: for each target whose results concern the population of the scans from which
     the N scans outside the test set are drawn, N; the results of other targets concern training sets of these scans.
+    ``roles``: those of the sources.
     """
     for (target, metric, level), part in collected.groupby(CURVE, sort=True):
         scans = sorted(part["scan"].unique())
@@ -162,7 +205,7 @@ def cells(
             drawn = np.where(bootstrap.has_spread(one.counts), drawn, np.nan)
             key = dict(zip(CELL, (target, one.size, metric, level), strict=True))
             yield Cell(key, one.sources, one.means, drawn, one.by_scan, one.resamples, len(scans), [one.influence],
-                       [one.beyond])  # fmt: skip
+                       [one.beyond], roles)  # fmt: skip
 
 
 @dataclass(frozen=True)

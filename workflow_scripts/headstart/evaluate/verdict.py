@@ -65,10 +65,10 @@ def verdict(
         is; ``narrows_first``: whether intervals depend more on the number of resamples or of test scans. ``gains``: the
         gain of that source at each set size, as text; ``head_start_up_to``: the largest set size up to which each
         source is a head start (:func:`headstart.evaluate.size_by_size.up_to`), as text; ``saved``: the labelled scans
-        that it saves at the smallest set size, ``size``, as in that table; ``not_different_from``: the other sources
-        from which it is not significantly different; ``probability_highest``: the probability that each source has the
-        highest mean, as text;
-        ``sentence``: the verdict in words.
+        that it saves at the smallest set size, ``size``, as in that table, n/a if it or the baseline is not trained;
+        ``not_different_from``: the other sources from which it is not significantly different;
+        ``probability_highest``: the probability that each source has the highest mean, as text; ``sentence``: the
+        verdict in words.
     """
     chances, rows = pairs_of.highest(cells), []
     for key, group in by_target(cells):
@@ -83,7 +83,7 @@ def verdict(
             known = chance.dropna().sort_values("highest", ascending=False)
             shares = zip(known["source"], known["highest"], strict=True)
             row["probability_highest"] = "; ".join(f"{source}: {share:.2f}" for source, share in shares)
-            rows.append(row | {"sentence": f"{target}: {sentence(row)}."})
+            rows.append(row | {"sentence": f"{target}: {sentence(row, cell.baseline)}."})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -92,21 +92,22 @@ def _row(cell: Cell, sizes: Sequence[int], pairs: pd.DataFrame, saved: pd.DataFr
     row = dict.fromkeys(COLUMNS) | dict.fromkeys([*_NUMBERS, "size", "saved", "saved_low", "saved_high"], np.nan)
     row |= {**cell.key, **asked, "sizes": ", ".join(map(str, sizes)), "size": sizes[0]}
     row |= {"resamples": cell.resamples, "scans": cell.scans, "sources": len(cell.sources)}
-    means = pd.Series(cell.means, cell.sources).drop(BASELINE, errors="ignore").dropna()
+    means = pd.Series(cell.means, cell.sources).drop(cell.baseline, errors="ignore").dropna()
     if means.empty:
         return row
     row["highest"] = str(means.idxmax())
     overall = pairs[pairs["size"] == str(cell.key["size"])]
-    others = overall[overall["family"] == "highest"]
+    others = overall[(overall["family"] == pairs_of.HIGHEST) & (overall["against"] != cell.baseline)]
     row["not_different_from"] = ", ".join(others.loc[~others["significant"].astype(bool), "against"])
-    gains = overall[overall["against"] == BASELINE].set_index("source")
+    with_baseline = pairs[pairs["against"] == cell.baseline]
+    gains = with_baseline[with_baseline["size"] == str(cell.key["size"])].set_index("source")
     if gains.empty:
         return row
-    own = pairs[(pairs["against"] == BASELINE) & (pairs["source"] == row["highest"])].set_index("size")
-    row |= {"baseline": BASELINE, "gain": gains["difference"][row["highest"]], "gains": _at_each_size(own, sizes)}
+    own = with_baseline[with_baseline["source"] == row["highest"]].set_index("size")
+    row |= {"baseline": cell.baseline, "gain": gains["difference"][row["highest"]], "gains": _at_each_size(own, sizes)}
     row |= gains.loc[row["highest"], ["low", "high", "p_adjusted"]].to_dict()
     if len(sizes) > 1:
-        reach = size_by_size.up_to(pairs[(pairs["against"] == BASELINE) & (pairs["size"] != ALL_SIZES)])
+        reach = size_by_size.up_to(with_baseline[with_baseline["size"] != ALL_SIZES])
         row["head_start_up_to"] = "; ".join(f"{source}: {size}" for source, size in reach.items())
     tested = gains[gains["p_adjusted"].notna()]
     named = _by_word(tested, asked["margin"])
@@ -116,8 +117,8 @@ def _row(cell: Cell, sizes: Sequence[int], pairs: pd.DataFrame, saved: pd.DataFr
         by_scans, by_resamples = ((tested[f"error_{axis}"] ** 2).sum() for axis in ("scans", "resamples"))
         sets = "resamples" if asked["training_scans"] == "these" else "resamples and scans to draw them from"
         row["narrows_first"] = sets if by_resamples > by_scans else "test scans"
-    first = saved[(saved["source"] == row["highest"]) & (saved["size"] == sizes[0])].iloc[0]
-    return row | dict(zip(_SAVED, first[list(SAVED)], strict=True))
+    first = saved[(saved["source"] == row["highest"]) & (saved["size"] == sizes[0])]
+    return row if first.empty else row | dict(zip(_SAVED, first.iloc[0][list(SAVED)], strict=True))
 
 
 def _by_word(tested: pd.DataFrame, margin: float) -> dict[str, list[str]]:
@@ -134,17 +135,20 @@ def _at_each_size(own: pd.DataFrame, sizes: Sequence[int]) -> str:
     return "; ".join(f"{size}: {at['difference']:+.3f} {words.interval(at['low'], at['high'])}" for size, at in found)
 
 
-def headline(row: Mapping) -> str:
-    """The verdict on one target in a few short lines, from its row of :func:`verdict` or of the table in a file."""
+def headline(row: Mapping, baseline: str = BASELINE) -> str:
+    """The verdict on one target in a few short lines, from its row of :func:`verdict` or of the table in a file.
+
+    ``baseline``: the one that was asked for, which the row lacks if it has no scores.
+    """
     if pd.isna(row["highest"]):
-        return f"no source other than {BASELINE} has a score"
+        return f"no source other than {baseline} has a score"
     if pd.isna(row["baseline"]):
-        return f"highest mean score: {row['highest']}; no {BASELINE} to compare it with"
+        return f"highest mean score: {row['highest']}; no {baseline} to compare it with"
     if pd.isna(row["p_adjusted"]):
         return f"highest mean score: {row['highest']}\n{_untested(row)}"
     said = {word: words.names(row[column]) for word, column in WORDS.items()}
     result = next(word for word, listed in said.items() if row["highest"] in listed)
-    lines = [f"highest mean gain over {BASELINE}: {row['highest']}", words.gain(row), words.sizes(row)]
+    lines = [f"highest mean gain over {row['baseline']}: {row['highest']}", words.gain(row), words.sizes(row)]
     lines.append(f"{_title(result)} ({words.p(row)})")
     for word, listed in said.items():
         if rest := [name for name in listed if name != row["highest"]]:
@@ -165,54 +169,54 @@ def _untested(row: Mapping) -> str:
     return "nothing is tested, as scores are missing"
 
 
-def sentence(row: Mapping) -> str:
-    """The verdict in words, from a target's row."""
+def sentence(row: Mapping, baseline: str = BASELINE) -> str:
+    """The verdict in words, from a target's row; ``baseline``: as in :func:`headline`."""
     highest = row["highest"]
     if highest is None:
-        return headline(row)
+        return headline(row, baseline)
     untested = row["resamples"] < 2 or row["scans"] < 2
     if pd.isna(row["baseline"]):
         if row["sources"] < 2:
             return f"{highest} is the only source with a score, so there is nothing to compare it with"
         found = (
-            _untested(row) if untested else f"{_versus(row)}; without {BASELINE} among the sources its gain is unknown"
+            _untested(row) if untested else f"{_versus(row)}; without {baseline} among the sources its gain is unknown"
         )
         return f"{highest} has the highest mean score; {found}"
     gain, sizes = words.gain(row), words.sizes(row)
     if pd.isna(row["p_adjusted"]):
-        return f"{_untested(row)}; the highest mean score is {highest}'s ({gain} against {BASELINE}, {sizes})"
+        return f"{_untested(row)}; the highest mean score is {highest}'s ({gain} against {baseline}, {sizes})"
     return "; ".join([*_first(row, f"{gain}, {sizes} ({words.p(row)})"), *_rest(row)])
 
 
 def _first(row: Mapping, gain: str) -> list[str]:
     """What is said of the source with the highest mean, and of those that are better."""
-    highest, better = row["highest"], words.names(row["significantly_better"])
+    highest, baseline, better = row["highest"], row["baseline"], words.names(row["significantly_better"])
     of_highest = f"the highest mean gain is {highest}'s, {gain}"
     if highest in better:
-        parts = [f"{highest} is significantly better than {BASELINE}: mean gain {gain}{words.size_by_size(row)}"]
-        if ", " in row["sizes"]:
+        parts = [f"{highest} is significantly better than {baseline}: mean gain {gain}{words.size_by_size(row)}"]
+        if ", " in row["sizes"] and not pd.isna(row["saved_is"]):
             parts.append(f"trained on {words.scans(row['sizes'].split(', ')[0])} it saves {words.saved(row)}")
         parts += [_versus(row)] * (row["sources"] > 2)
         if also := [name for name in better if name != highest]:
-            parts.append(f"also significantly better than {BASELINE} ({CRITERION}): {', '.join(also)}")
+            parts.append(f"also significantly better than {baseline} ({CRITERION}): {', '.join(also)}")
         return parts
     if better:
-        return [f"significantly better than {BASELINE} ({CRITERION}): {', '.join(better)}", of_highest]
+        return [f"significantly better than {baseline} ({CRITERION}): {', '.join(better)}", of_highest]
     differs = "is significantly better than" if row["significantly_worse"] else "differs significantly from"
-    return [f"no source {differs} {BASELINE} ({CRITERION})", of_highest]
+    return [f"no source {differs} {baseline} ({CRITERION})", of_highest]
 
 
 def _rest(row: Mapping) -> list[str]:
     """What is said of sources that are better with few scans alone, and of those worse, equivalent or undecided."""
     parts, better = [], words.names(row["significantly_better"])
     if row["significantly_worse"]:
-        parts.append(f"significantly worse than {BASELINE} ({CRITERION}): {row['significantly_worse']}")
+        parts.append(f"significantly worse than {row['baseline']} ({CRITERION}): {row['significantly_worse']}")
     reach = {name: scans for name, scans in words.head_starts(row).items() if name not in better}
     if reach:
         named = ", ".join(f"{name} with up to {words.scans(scans)}" for name, scans in reach.items())
         parts.append(f"a head start, set size by set size: {named}")
     if row["equivalent"]:
-        parts.append(f"equivalent to {BASELINE} (95 % CI within ±{row['margin']:g}): {row['equivalent']}")
+        parts.append(f"equivalent to {row['baseline']} (95 % CI within ±{row['margin']:g}): {row['equivalent']}")
     if row["undecided"]:
         parts.append(
             f"undecided: {row['undecided']}, where a gain of {row['detectable']:.3f} would have been found with a "

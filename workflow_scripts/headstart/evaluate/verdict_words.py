@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from headstart.evaluate.tables import METRICS
+from headstart.evaluate.tables import metric_name
 
 
 def p(row: Mapping) -> str:
@@ -16,7 +16,7 @@ def p(row: Mapping) -> str:
 def gain(row: Mapping) -> str:
     """That gain with its 95 % confidence interval, if it has one."""
     ends = "" if pd.isna(row["low"]) else f" {interval(row['low'], row['high'])}"
-    return f"{row['gain']:+.3f} {METRICS[row['metric']]}{ends}"
+    return f"{row['gain']:+.3f} {metric_name(row['metric'])}{ends}"
 
 
 def interval(low: float, high: float) -> str:

@@ -1,6 +1,7 @@
 """Stage 8, report: figures, tables and text for readers.
 
 - ``answer_page``: the page to read first, index.html
+- ``verdict_page``: the page of a table of scores that were computed elsewhere
 - ``verdict_figure``: the answer as one figure
 - ``needed_scans``: the labelled scans that a target needs, in a sentence
 - ``figures``, ``paper``: learning curves, examples, training; the figures and tables of Zoetmulder 2022

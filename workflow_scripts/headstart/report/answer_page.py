@@ -19,14 +19,15 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
-from headstart.evaluate.tables import BASELINE, LEVEL, METRICS
+from headstart.evaluate.tables import BASELINE, LEVEL, metric_name
 from headstart.report import needed_scans, verdict_figure
 from headstart.report.html import listed
 from headstart.report.sources import Shown
 from headstart.report.wording import count
 from headstart.training import plateau
 
-TEMPLATE = Path(__file__).with_name("answer_page.html.jinja")
+# What all pages have in common, and this page.
+_BASE, _PAGE = "page.html.jinja", "answer_page.html.jinja"
 # Inches. The figures of three targets with six sources each fit in a window of 1400 x 900 pixels.
 _WIDTH, _HEIGHT_OF_SOURCE, _HEIGHT_OF_AXIS, _LEAST_HEIGHT = 8.6, 0.21, 0.64, 1.4
 
@@ -61,19 +62,13 @@ def page(
     trainings, needed, backtest, native
         The study's tables of these names.
     """
-    template = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    ).from_string(TEMPLATE.read_text(encoding="utf-8"))
     sources = Shown(study["sources"])
     answers = [
-        _answer(row, shown[shown["target"] == row["target"]], sources)
-        | {
-            "needed": needed_scans.sentence(*(part[part["target"] == row["target"]] for part in (needed, backtest))),
-            "design": _design(study, row["target"]),
-        }
+        answer(row, shown, needed, backtest, sources) | {"design": _design(study, row["target"])}
         for row in verdict.to_dict("records")
     ]
-    return template.render(
+    return rendered(
+        _PAGE,
         name=study["name"],
         compared=_compared(study),
         synthetic=synthetic_note(study["datasets"], [target["dataset"] for target in study["targets"].values()]),
@@ -87,6 +82,19 @@ def page(
         native=[native_sentence(native, target) for target in verdict["target"]],
         files={heading: {Path(path).name: quote(path) for path in paths} for heading, paths in study["files"].items()},
     )
+
+
+def rendered(template: str, **values: object) -> str:
+    """A page as HTML, from the name of a template beside this module that fills the blocks of the common one."""
+    texts = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in (_BASE, template)}
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.DictLoader(texts),
+    )
+    return environment.get_template(template).render(values)
 
 
 def synthetic_note(datasets: Mapping[str, Mapping], tested: Sequence[str]) -> str | None:
@@ -168,15 +176,22 @@ def _size(dataset: Mapping) -> str:
     return count(dataset["subjects"], f"{kind}subject") + scans
 
 
-def _answer(row: Mapping, shown: pd.DataFrame, sources: Shown) -> dict[str, str | None]:
-    """One target's sentence, figure and description of the figure; without a comparison there is no figure."""
+def answer(
+    row: Mapping, shown: pd.DataFrame, needed: pd.DataFrame, backtest: pd.DataFrame, sources: Shown
+) -> dict[str, str | None]:
+    """One target's sentences, figure and description of the figure; without a comparison there is no figure.
+
+    ``row``: its row of the table ``verdict``; the others: as in :func:`page`, of all targets.
+    """
     target, sentence = row["target"], row["sentence"]
+    shown, needed, backtest = (table[table["target"] == target] for table in (shown, needed, backtest))
     start = f"{target}: " if sentence.startswith(f"{target}: ") else ""
     text = {"start": start.rstrip(), "rest": sentence.removeprefix(start)}
+    text["needed"] = needed_scans.sentence(needed, backtest, sources.baseline)
     if shown.empty:
         return text | {"figure": None, "alt": None}
     svg = base64.b64encode(figure(shown, sources)).decode()
-    return text | {"figure": f"data:image/svg+xml;base64,{svg}", "alt": _alt(row, shown)}
+    return text | {"figure": f"data:image/svg+xml;base64,{svg}", "alt": _alt(row, shown, sources)}
 
 
 def figure(shown: pd.DataFrame, sources: Shown) -> bytes:
@@ -195,14 +210,14 @@ def figure(shown: pd.DataFrame, sources: Shown) -> bytes:
     return written.getvalue()
 
 
-def _alt(row: Mapping, shown: pd.DataFrame) -> str:
+def _alt(row: Mapping, shown: pd.DataFrame, sources: Shown) -> str:
     """The figure in words, for readers who cannot see it."""
     gains = [
         f"{r['source']} {r['gain']:+.3f}{_interval(r['low'], r['high'], '+.3f')}" for r in shown.to_dict("records")
     ]
     return (
-        f"Figure for target {row['target']}: gain of each source over {BASELINE} in {METRICS[row['metric']]} with 95 % "
-        f"confidence interval: {'; '.join(gains)}."
+        f"Figure for target {row['target']}: gain of each source over {sources.baseline} in "
+        f"{metric_name(row['metric'])} with 95 % confidence interval: {'; '.join(gains)}."
     )
 
 
@@ -221,7 +236,7 @@ def score_table(summary: pd.DataFrame, target: str, sources: Shown) -> dict:
                  for size in sizes]
         for source in sources.in_order(part["source"])
     }  # fmt: skip
-    metric = METRICS[part["metric"].iloc[0]] if len(part) else ""
+    metric = metric_name(part["metric"].iloc[0]) if len(part) else ""
     return {"target": target, "metric": metric, "sizes": sizes, "rows": rows}
 
 

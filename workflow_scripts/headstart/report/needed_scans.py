@@ -7,26 +7,26 @@ import numpy as np
 import pandas as pd
 
 from headstart.evaluate.needed import FEWER, FORECAST, MORE, NOT_REACHED, READ_OFF
-from headstart.evaluate.tables import BASELINE, METRICS
+from headstart.evaluate.tables import BASELINE, metric_name
 from headstart.report.html import listed
 
 # The score that the sentence is about where the user names none, as a fraction of the highest measured mean score.
 _USUAL = 0.9
 
 
-def sentence(needed: pd.DataFrame, backtest: pd.DataFrame) -> str:
+def sentence(needed: pd.DataFrame, backtest: pd.DataFrame, baseline: str | None = BASELINE) -> str:
     """The scans needed for the wanted score: from the source with the highest mean score, and from the baseline.
 
-    ``needed`` and ``backtest``: the rows of one target of the tables of these names.
+    ``needed`` and ``backtest``: the rows of one target of the tables of these names; ``baseline``: None without one.
     """
     asked = needed[needed["of_best"].isna()]
     rows = needed[np.isclose(needed["of_best"].astype(float), _USUAL)] if asked.empty else asked
-    best, base = rows["highest_mean"].astype(bool), rows["source"] == BASELINE
+    best, base = rows["highest_mean"].astype(bool), rows["source"] == baseline
     shown = rows[best].to_dict("records") + rows[base].to_dict("records")
     if not shown:
         return "How many labelled scans are needed is not known: it requires scores at several set sizes."
     first = shown[0]
-    score = f"{METRICS[first['metric']]} {first['wanted']:.2f}"
+    score = f"{metric_name(first['metric'])} {first['wanted']:.2f}"
     goal = f"{100 * _USUAL:.0f} % of the highest mean score ({score})" if asked.empty else score
     have = "" if np.isnan(first["have"]) else f"; you have {first['have']:.0f}{_further(first)}"
     return f"For {goal}, {_amounts(shown)}{have}.{_check(first, backtest)}"

@@ -66,6 +66,11 @@ class Shown:
 
     known: Mapping[str, Mapping[str, str | None]]
 
+    @property
+    def baseline(self) -> str | None:
+        """The source that the others are compared with; None if the study has none."""
+        return next((source for source in self.known if self.domain(source) == "baseline"), None)
+
     def domain(self, source: str) -> str:
         """The domain of a source: t1, synthetic, natural, other or baseline."""
         return self.known[source]["domain"]

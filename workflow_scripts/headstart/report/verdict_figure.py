@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from headstart.evaluate.learning_curves import SAVED
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
-from headstart.evaluate.tables import ALL_SIZES, BASELINE, LEVEL, METRICS
+from headstart.evaluate.tables import ALL_SIZES, LEVEL, metric_name
 from headstart.report.sources import Shown, Style
 
 _SCANS = [f"scans_{name}" if name.startswith("saved") else f"scans_saved_{name}" for name in SAVED]
@@ -55,7 +55,7 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
         )
         sizes = pairs["size"].astype(str)
         overall = pairs[sizes == ALL_SIZES] if ALL_SIZES in set(sizes) else pairs
-        against = overall[overall["against"] == BASELINE].set_index("source")
+        against = overall[overall["against"] == sources.baseline].set_index("source")
         first = scans[scans["size"] == scans["size"].min()].set_index("source")
         for source in sources.in_order(against.index):
             pair = against.loc[source]
@@ -63,7 +63,7 @@ def numbers(verdict: pd.DataFrame, comparisons: pd.DataFrame, saved: pd.DataFram
                    "highest": source == answer["highest"], "gain": pair["difference"], "low": pair["low"],
                    "high": pair["high"], "p_adjusted": pair["p_adjusted"], "significant": bool(pair["significant"]),
                    "margin": answer["margin"],
-                   "sizes": scans["size"].nunique(), "size": first["size"].get(source),
+                   "sizes": len(set(sizes) - {ALL_SIZES}), "size": first["size"].get(source),
                    "largest": scans["size"].max()}  # fmt: skip
             rows.append(row | dict(zip(_SCANS, first.reindex([source])[list(SAVED)].iloc[0], strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -95,7 +95,7 @@ def draw_target(band: FigureBase, part: pd.DataFrame, sources: Shown) -> None:
     """Draw one target's rows of :func:`numbers` into a figure or subfigure: gains (left) and scans saved (right)."""
     gains, saved = band.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
     styles = {source: sources.style(source) for source in part["source"]}
-    _gains(gains, part, styles)
+    _gains(gains, part, styles, str(sources.baseline))
     _saved(saved, part, styles)
     for axis in (gains, saved):
         if axis.axison:
@@ -103,8 +103,8 @@ def draw_target(band: FigureBase, part: pd.DataFrame, sources: Shown) -> None:
             axis.spines[["top", "right"]].set_visible(False)
 
 
-def _gains(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> None:
-    """The gain of each source, one row each, with its 95 % confidence interval."""
+def _gains(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style], baseline: str) -> None:
+    """The gain of each source over the baseline, one row each, with its 95 % confidence interval."""
     for row, known in enumerate(part.to_dict("records")):
         style = styles[known["source"]]
         axis.errorbar(
@@ -120,7 +120,7 @@ def _gains(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
     axis.set_ylim(len(part) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(5))
     averaged = ", averaged over set sizes" if part["sizes"].max() > 1 else ""
-    axis.set_xlabel(f"gain over {BASELINE} ({METRICS[part['metric'].iloc[0]]}{averaged})", fontsize=9)
+    axis.set_xlabel(f"gain over {baseline} ({metric_name(part['metric'].iloc[0])}{averaged})", fontsize=9)
 
 
 def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> None:
@@ -129,6 +129,9 @@ def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
     known = part[part["scans_saved"].notna()]
     if part["sizes"].max() < 2:
         _say(axis, "labelled scans saved:\nnot defined for one set size")
+        return
+    if part["scans_saved_is"].isna().all():
+        _say(axis, "labelled scans saved:\nnot defined without two trained sources")
         return
     if known.empty or ((known["scans_saved_low_is"] == "<") & (known["scans_saved_high_is"] == ">")).all():
         measured = f"{part['size'].iloc[0]:.0f} to {part['largest'].iloc[0]:.0f} labelled scans"
