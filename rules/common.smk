@@ -35,8 +35,15 @@ try:
     )
     RESULTS = f"{config['results']}/{config['study']}"
     DATA = settings.data_folder(config)
+    # Scans that are left out, each with the image that it lacks.
+    DROPPED = []
     SCANS = {
-        name: {scan.subject: scan for scan in layouts.scans(name, entry, f"{RESULTS}/datasets", DATA)}
+        name: {
+            scan.subject: scan
+            for scan in layouts.scans(
+                name, entry, f"{RESULTS}/datasets", DATA, drop=lambda scan, image: DROPPED.append((scan, image))
+            )
+        }
         for name, entry in config["datasets"].items()
         if synthetic.has_scans(entry)
     }

@@ -77,7 +77,7 @@ rule describe_subjects:
 
 
 def scans_to_check(wildcards):
-    """One row per scan of a part: its T1 and, if its dataset is a target, the files of its labels and their format."""
+    """One row per scan of a part: its T1, further images if there are any, and labels and their format of a target."""
     labelled = wildcards.dataset in LABELLED
     return [
         {
@@ -86,8 +86,18 @@ def scans_to_check(wildcards):
             "t1w": str(scan.t1w),
             "labels": [str(path) for path in scan.target] if labelled else None,
             "label_format": label_format(scan),
+            **({"images": {name: str(path) for name, path in scan.others.items()}} if scan.others else {}),
         }
         for scan in scans_of_part(wildcards, "check")
+    ]
+
+
+def files_to_check(wildcards):
+    """The files of these rows."""
+    return [
+        path
+        for row in scans_to_check(wildcards)
+        for path in (row["t1w"], *row.get("images", {}).values(), *(row["labels"] or ()))
     ]
 
 
@@ -95,7 +105,7 @@ def scans_to_check(wildcards):
 # so that a new scan does not rerun the other scans of its part: registration repairs and refuses in the same way.
 rule check_scans:
     input:
-        lambda wildcards: [path for row in scans_to_check(wildcards) for path in (row["t1w"], *(row["labels"] or ()))],
+        files_to_check,
     output:
         f"{RESULTS}/intake/{{dataset}}/part-{{part}}.json",
     log:
@@ -132,6 +142,15 @@ rule compare_scans:
             for name in SCANS
             for subject, scan in SCANS[name].items()
         ],
+        dropped=[
+            {
+                "dataset": scan.dataset,
+                "subject": scan.subject,
+                "person": scan.person,
+                "role": f"datasets.{scan.dataset}: {scan.subject}, which is left out since it lacks {image}",
+            }
+            for scan, image in DROPPED
+        ],
     script:
         "../workflow_scripts/compare_scans.py"
 
@@ -161,4 +180,4 @@ rule datasets:
         rules.compare_scans.output,
         expand(rules.list_pictures.output, dataset=[name for name in NATURAL if NATURAL[name]]),
         expand(rules.describe_subjects.output.description, dataset=PHANTOMS),
-        [scan.t1w for name in SCANS for scan in SCANS[name].values()],
+        [path for name in SCANS for scan in SCANS[name].values() for path in scan.images.values()],

@@ -64,8 +64,65 @@ rule register_scan:
         "../workflow_scripts/register_scan.py"
 
 
+# Further images of scans, such as FLAIR: dataset, subject and name of each.
+FURTHER_IMAGES = [
+    (name, subject, image) for name, scans in SCANS.items() for subject, scan in scans.items() for image in scan.others
+]
+
+
+def further_paths(pattern, images=FURTHER_IMAGES):
+    """A pattern with dataset, subject and image filled in for each of these further images."""
+    return [pattern.format(dataset=name, subject=subject, image=image) for name, subject, image in images]
+
+
+def further_of_part(wildcards):
+    """The further images of the scans of a part."""
+    scans = scans_of_part(wildcards, "check")
+    return [(scan.dataset, scan.subject, image) for scan in scans for image in scan.others]
+
+
+rule register_image:
+    input:
+        image=lambda wildcards: scan_of(wildcards).others[wildcards.image],
+        t1w=lambda wildcards: scan_of(wildcards).t1w,
+        transform=TRANSFORM,
+        brain=rules.register_scan.output.brain,
+        template=A_TEMPLATE,
+    output:
+        image=f"{IN_SPACE}_desc-preproc_{{image}}.nii.gz",
+        sidecar=f"{IN_SPACE}_desc-preproc_{{image}}.json",
+        transform=f"{DERIVED}_from-T1w_to-{{image}}_mode-image_xfm.mat",
+        quality=f"{RESULTS}/quality/{{dataset}}/sub-{{subject}}_{{image}}.json",
+    log:
+        f"{RESULTS}/logs/register_image/{{dataset}}/sub-{{subject}}_{{image}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/register_image/{{dataset}}/sub-{{subject}}_{{image}}.tsv"
+    priority: 1
+    threads: config["register"]["threads"]
+    resources:
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(15),
+    params:
+        code=code_of("register_image"),
+        settings=REGISTER,
+    script:
+        "../workflow_scripts/register_image.py"
+
+
+def drawn_with_the_t1(wildcards):
+    """The further images of the scans of a part and the brains whose outlines are drawn on them, if there are any."""
+    images = further_of_part(wildcards)
+    if not images:
+        return {}
+    return {
+        "images": further_paths(rules.register_image.output.image, images),
+        "brains": further_paths(rules.register_scan.output.brain, images),
+    }
+
+
 rule draw_registrations:
     input:
+        unpack(drawn_with_the_t1),
         t1w=paths_of_part(rules.register_scan.output.t1w, "check"),
         template=A_TEMPLATE,
     output:
@@ -133,12 +190,35 @@ rule tabulate_quality:
         "../workflow_scripts/tabulate_quality.py"
 
 
+rule tabulate_images:
+    input:
+        registered=further_paths(rules.register_image.output.quality),
+        checked=part_paths(rules.check_scans.output[0], "check", *FURTHER),
+    output:
+        table=report(
+            f"{RESULTS}/tables/images_aligned.tsv",
+            caption="../rules/report/images_aligned.rst",
+            category="3 Quality control",
+            labels={"table": "further images and their registration"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_images.log",
+    priority: 1
+    params:
+        code=code_of("tabulate_images"),
+        images=FURTHER_IMAGES,
+        stop=config["quality"]["stop_images"],
+    script:
+        "../workflow_scripts/tabulate_images.py"
+
+
 # Stops the study if a registration failed. Only the study's final results depend on it: or else Snakemake would make
 # the files of all scans again whenever one of them is excluded. Its priority still puts it before the trainings.
 rule gate_quality:
     input:
         quality=rules.tabulate_quality.output.table,
         images=rules.compare_scans.output[0],
+        aligned=rules.tabulate_images.output.table if FURTHER_IMAGES else [],
     output:
         f"{RESULTS}/quality/passed.txt",
     log:
@@ -155,6 +235,7 @@ rule register:
     input:
         TEMPLATE,
         scan_paths(rules.register_scan.output.t1w, *SCANS),
+        further_paths(rules.register_image.output.image),
         scan_paths(rules.resample_target.output.labels, *LABELLED),
         part_paths(rules.draw_registrations.output.pictures, "check", *SCANS),
         expand(rules.describe_derivatives.output, dataset=SCANS),

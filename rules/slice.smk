@@ -57,7 +57,7 @@ rule slice_images:
 
 use rule slice_images as slice_further_images with:
     input:
-        image=paths_of_part(f"{IN_SPACE}_desc-preproc_{{image}}.nii.gz", "slice"),
+        image=paths_of_part(rules.register_image.output.image, "slice"),
     output:
         image=image_slices("{image}"),
     log:

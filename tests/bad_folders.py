@@ -33,11 +33,11 @@ class Folder:
         self.touch(name)
         (self.path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def scans(self, layout: str, say: Say = logger.warning, **entry) -> list[Scan]:
+    def scans(self, layout: str, say: Say = logger.warning, drop=lambda *_: None, **entry) -> list[Scan]:
         """The scans of a dataset ``d`` whose folder is given relative to its parent, as the data folder."""
         defaults = {"exclude": [], "lesions": "none", **BY_LAYOUT.get(layout, {})}
         entry = {"layout": layout, "folder": self.path.name, **defaults, **entry}
-        return layouts.scans("d", entry, "made", self.path.parent, say)
+        return layouts.scans("d", entry, "made", self.path.parent, say, drop)
 
     def within(self, *paths: Path) -> list[str]:
         return [path.relative_to(self.path).as_posix() for path in paths]

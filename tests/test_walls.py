@@ -98,7 +98,7 @@ BESIDE = {"predict_scan", "tabulate_predictions", "gate_predictions", "publish_m
         ),
         pytest.param(
             replaced("register/quality_table.py", "not a T1", "no T1"),
-            {"tabulate_quality", "gate_quality"},
+            {"tabulate_quality", "tabulate_images", "gate_quality"},
             id="a word of a warning",
         ),
         pytest.param(

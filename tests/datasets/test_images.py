@@ -87,7 +87,10 @@ def test_a_scan_without_one_of_its_images_is_an_error_or_left_out(folder, caplog
     folder.touch(*anat("01", "T1w", "FLAIR"), *anat("02", "T1w"), *anat("03", "T1w"))
     with pytest.raises(UserError, match=r"d: 2 of 3 scans lack an image: 02 \(FLAIR\), 03 \(FLAIR\).*missing: drop"):
         folder.scans("bids", **BOTH)
-    assert [scan.subject for scan in folder.scans("bids", **BOTH, missing="drop")] == ["01"]
+    dropped = []
+    kept = folder.scans("bids", **BOTH, missing="drop", drop=lambda scan, image: dropped.append((scan.subject, image)))
+    assert [scan.subject for scan in kept] == ["01"]
+    assert dropped == [("02", "FLAIR"), ("03", "FLAIR")]
     assert "2 of 3 scans lack an image: 02 (FLAIR), 03 (FLAIR); left out" in caplog.text
     with pytest.raises(UserError, match="2 of 2 scans lack an image"):
         folder.scans("bids", **BOTH, missing="drop", exclude=["01"])

@@ -185,7 +185,54 @@ def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_s
         for name, use in (("a", "trains"), ("b", "tests"))
     ]
     with pytest.raises(SystemExit) as ended:
-        run_script("compare_scans", [tmp_path / "records.json"], {"scans": about}, [tmp_path / "images.tsv"])
+        run_script(
+            "compare_scans", [tmp_path / "records.json"], {"scans": about, "dropped": []}, [tmp_path / "images.tsv"]
+        )
     assert "a/T1w.nii.gz (a trains) and" in ended.value.code
     assert "b/T1w.nii.gz (b tests)" in ended.value.code
     assert not (tmp_path / "images.tsv").exists()
+
+
+def further(tmp_path, **images_by_name):
+    """A row for the check of a scan with further images, of these voxels (X, Y, Z)."""
+    scan = {"dataset": "ms", "subject": "07", "labels": None, "label_format": {"masks": False, "mask_above": None}}
+    scan["t1w"] = str(tmp_path / "T1w.nii.gz")
+    images.write(scan["t1w"], Volume(head(), AFFINE), np.float32)
+    scan["images"] = {}
+    for name, voxels in images_by_name.items():
+        scan["images"][name] = str(tmp_path / f"{name}.nii.gz")
+        images.write(scan["images"][name], Volume(voxels, AFFINE), np.float32)
+    return scan
+
+
+def test_further_images_are_checked_and_recorded_like_a_t1(tmp_path, run_script):
+    scan = further(tmp_path, FLAIR=head()[:, :, ::-1])
+    (record,) = check_by_script(run_script, [scan], tmp_path / "record.json")
+    assert record["images"]["FLAIR"]["file"] == scan["images"]["FLAIR"]
+    assert record["images"]["FLAIR"].keys() == record["scan"].keys()
+    assert [file["file"] for file in record["files"]] == [scan["t1w"], scan["images"]["FLAIR"]]
+    about = {"dataset": "ms", "subject": "07", "person": "07", "role": "datasets.ms: 07, which tests"}
+    left_out = about | {"subject": "other", "role": "left out since it lacks FLAIR"}
+    params = {"scans": [about], "dropped": [left_out]}
+    run_script("compare_scans", [tmp_path / "record.json"], params, [tmp_path / "images.tsv"])
+    *_, last = lines = (tmp_path / "images.tsv").read_text().splitlines()
+    assert len(lines) == 4
+    assert last.split("\t") == ["ms", "other", "07", "left out since it lacks FLAIR", "n/a", "n/a"]
+
+
+def test_the_record_of_a_t1_alone_has_no_further_images(tmp_path, run_script):
+    scan = further(tmp_path)
+    del scan["images"]
+    (record,) = check_by_script(run_script, [scan], tmp_path / "record.json")
+    assert set(record) == {"dataset", "subject", "scan", "files"}
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the T1 again", "broken"])
+def test_a_further_image_that_is_refused_is_one_sentence(same, tmp_path, run_script):
+    image = head() if same else np.zeros_like(head())
+    with pytest.raises(SystemExit) as ended:
+        check_by_script(run_script, [further(tmp_path, FLAIR=image)], tmp_path / "record.json")
+    sentence = ended.value.code
+    assert "FLAIR.nii.gz" in sentence
+    assert ("is the same image as the T1" in sentence) == same
+    assert "\n" not in sentence

@@ -65,7 +65,7 @@ def test_similar_scans_pass():
 def test_a_failed_registration_stops_the_study_until_it_is_excluded(changed, reason, tmp_path, run_script):
     table = cohort(row("bad", **changed)).reset_index()
     assert table.set_index("subject")["status"].to_dict()["bad"] == "failed"
-    bad, good = (SimpleNamespace(quality=tmp_path / name) for name in ("bad.tsv", "good.tsv"))
+    bad, good = (SimpleNamespace(quality=tmp_path / name, aligned=[]) for name in ("bad.tsv", "good.tsv"))
     write_table(bad.quality, table)
     write_table(good.quality, table[table["subject"] != "bad"])
     with pytest.raises(SystemExit) as ended:

@@ -37,23 +37,26 @@ class LabelFormat:
 def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> list[dict]:
     """Check scans and their labels; one record per scan.
 
-    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are not used) and
-    ``label_format`` (fields of :class:`LabelFormat`). A record has ``dataset``, ``subject``, ``scan``
-    (:func:`check_scan`), ``labels`` if there are any (:func:`check_labels`), and ``files``: path, bytes and SHA-256 of
-    each file as stored. Raises :class:`UserError` with one line per scan that must be repaired first.
+    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are not used),
+    ``label_format`` (fields of :class:`LabelFormat`) and, if there are further images, ``images`` (paths by name). A
+    record has ``dataset``, ``subject``, ``scan`` (:func:`check_scan`), ``images`` and ``labels`` if there are any
+    (:func:`check_image`, by name, and :func:`check_labels`), and ``files``: path, bytes and SHA-256 of each file as
+    stored. Raises :class:`UserError` with one line per scan that must be repaired first.
     """
     records, refused = [], []
     for row in scans:
-        record = {"dataset": row["dataset"], "subject": row["subject"]}
+        record, others = {"dataset": row["dataset"], "subject": row["subject"]}, row.get("images", {})
         try:
             record["scan"] = check_scan(row["t1w"])
+            if others:
+                record["images"] = {name: check_image(path, record["scan"]) for name, path in others.items()}
             if row["labels"] is not None:
                 label_format = LabelFormat(**row["label_format"])
                 record["labels"] = check_labels(row["labels"], row["t1w"], classes, label_format)
         except UserError as error:
             refused.append(str(error))
         else:
-            record["files"] = checksums([row["t1w"], *(row["labels"] or ())])
+            record["files"] = checksums([row["t1w"], *others.values(), *(row["labels"] or ())])
         records.append(record)
     if refused:
         raise UserError("\n".join(refused))
@@ -89,6 +92,18 @@ def check_scan(t1w: PathLike) -> dict:
     }
 
 
+def check_image(path: PathLike, t1: Mapping) -> dict:
+    """Check a further image of a person like a T1; returns the part of its record about the image.
+
+    ``t1``: what :func:`check_scan` returned for the T1 of the person. Raises :class:`UserError` also if the image is
+    the T1.
+    """
+    record = check_scan(path)
+    if record["sha256"] == t1["sha256"]:
+        raise UserError(f"{path} is the same image as the T1, {t1['file']}; give the other image, or exclude the scan.")
+    return record
+
+
 def check_labels(
     paths: Sequence[PathLike], t1w: PathLike, classes: Mapping[str, Sequence[int]], label_format: LabelFormat
 ) -> dict:
@@ -118,7 +133,7 @@ def check_labels(
 
 
 def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
-    """Read a T1 scan as float32, with a list of repairs, see :func:`headstart.datasets.intensities.repair`."""
+    """Read a T1 scan or a further image as float32, with a list of repairs (:mod:`headstart.datasets.intensities`)."""
     return intensities.repair(path, images.read(path, dtype=None))[:2]
 
 

@@ -81,14 +81,16 @@ def scans(
     phantoms: str | os.PathLike,
     data: str | os.PathLike | None,
     say: Callable[[str], None] = logger.warning,
+    drop: Callable[[Scan, str], None] = lambda scan, image: None,
 ) -> list[Scan]:
     """The scans of a dataset, ordered by subject.
 
     ``entry``: the dataset's part of the configuration; ``phantoms``: folder in which synthetic datasets are generated;
     ``data``: folder of the real ones; ``say`` is called with a sentence about people and images that are not read or
-    scans that are left out, and one about each thing in the table of participants that is not clear. Raises
-    :class:`UserError` if a folder is missing, nothing is found, two scans have the same name, a scan lacks one of the
-    entry's images, or a file cannot be read; files of scans that the entry excludes are not examined.
+    scans that are left out, and one about each thing in the table of participants that is not clear; ``drop`` with each
+    scan that is left out and the image that it lacks. Raises :class:`UserError` if a folder is missing, nothing is
+    found, two scans have the same name, a scan lacks one of the entry's images, or a file cannot be read; files of
+    scans that the entry excludes are not examined.
     """
     _check_keys(name, entry)
     layout = LAYOUTS[entry["layout"]]
@@ -101,7 +103,7 @@ def scans(
         say(
             f"datasets.{name}: {layout.unread_are}: {_named(folder, unread)}; docs/data.md has the names that are read."
         )
-    kept = _with_images(name, entry, _select(name, entry, found), say)
+    kept = _with_images(name, entry, _select(name, entry, found), say, drop)
     if layout.session_tables:
         table.add_sessions(*participants.read_sessions(layout.session_tables(kept), entry))
     if table is not None:
@@ -238,7 +240,9 @@ def _select(name: str, entry: Mapping, found: list[Scan]) -> list[Scan]:
     return sorted(kept, key=lambda scan: scan.subject)
 
 
-def _with_images(name: str, entry: Mapping, kept: list[Scan], say: Callable[[str], None]) -> list[Scan]:
+def _with_images(
+    name: str, entry: Mapping, kept: list[Scan], say: Callable[[str], None], drop: Callable[[Scan, str], None]
+) -> list[Scan]:
     """The scans that have all images of the entry; raises :class:`UserError` unless the others may be left out."""
     lacking = {}
     for scan in kept:
@@ -255,4 +259,7 @@ def _with_images(name: str, entry: Mapping, kept: list[Scan], say: Callable[[str
             "such scans out with missing: drop."
         )
     say(f"datasets.{name}: {some}; left out (missing: drop).")
+    for scan in kept:
+        if scan.subject in lacking:
+            drop(scan, lacking[scan.subject])
     return [scan for scan in kept if scan.subject not in lacking]

@@ -22,17 +22,25 @@ def extract(scan: Volume, threads: int) -> tuple[Volume, bool]:
     mask = _deepbet(scan, threads)
     if not mask.any():
         raise UserError("no brain was found in it; check that it is a T1 scan of a head, or exclude the scan.")
-    tissue = scan.data > _AIR * np.median(scan.data[mask])
-    stripped = tissue[_far(mask, scan.grid.spacing)].mean() < _SKULL
+    stripped = is_stripped(scan, mask)
     if stripped:
-        mask = ndimage.binary_fill_holes(_largest(tissue))
-    return Volume(mask.astype(np.uint8), scan.affine), bool(stripped)
+        mask = ndimage.binary_fill_holes(_largest(_tissue(scan, mask)))
+    return Volume(mask.astype(np.uint8), scan.affine), stripped
+
+
+def is_stripped(scan: Volume, mask: np.ndarray) -> bool:
+    """Whether a scan shows no skull; ``mask``: its brain, boolean on its grid."""
+    return bool(_tissue(scan, mask)[_far(mask, scan.grid.spacing)].mean() < _SKULL)
 
 
 def head(scan: Volume, brain: Volume) -> np.ndarray:
     """Boolean mask of the head: the largest part of what is brighter than air, with holes filled."""
-    tissue = scan.data > _AIR * np.median(scan.data[brain.data > 0])
-    return ndimage.binary_fill_holes(_largest(tissue))
+    return ndimage.binary_fill_holes(_largest(_tissue(scan, brain.data > 0)))
+
+
+def _tissue(scan: Volume, mask: np.ndarray) -> np.ndarray:
+    """Voxels brighter than air, boolean; ``mask``: the brain."""
+    return scan.data > _AIR * np.median(scan.data[mask])
 
 
 def _deepbet(scan: Volume, threads: int) -> np.ndarray:

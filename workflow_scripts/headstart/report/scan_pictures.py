@@ -21,13 +21,20 @@ _UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}}
 _PLANES = ("sagittal", "coronal", "axial")
 
 
-def registration(path: str | os.PathLike, t1: Volume, outline: Volume) -> None:
-    """A registered scan with the outline of the template's brain: where they disagree, registration failed."""
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3.4))
-    for axis, plane, scan, brain in zip(axes, _PLANES, _planes(t1.data), _planes(outline.data), strict=True):
-        _show(axis, scan, plane)
-        axis.contour(brain.T, levels=[0.5], colors=COLOURS[5], linewidths=0.8)
-    mark_sides(axes[2])
+def registration(
+    path: str | os.PathLike, t1: Volume, outline: Volume, further: Sequence[tuple[Volume, Volume]] = ()
+) -> None:
+    """A registered scan with the outline of the template's brain: where they disagree, registration failed.
+
+    ``further``: further images of the scan, each with the brain mask of the T1, in one row each below it.
+    """
+    rows = [(t1, outline), *further]
+    figure, axes = plt.subplots(len(rows), 3, figsize=(9, 3.4 * len(rows)), squeeze=False)
+    for row, (image, mask) in zip(axes, rows, strict=True):
+        for axis, plane, scan, brain in zip(row, _PLANES, _planes(image.data), _planes(mask.data), strict=True):
+            _show(axis, scan, plane)
+            axis.contour(brain.T, levels=[0.5], colors=COLOURS[5], linewidths=0.8)
+    mark_sides(axes[0, 2])
     save_all(figure, [path])
 
 

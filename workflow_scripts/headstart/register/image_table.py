@@ -1,0 +1,80 @@
+"""The table of further images, such as FLAIR: which lie on their T1, should be reviewed, or stop the study.
+
+Only measures outside the limits of ``quality.stop_images`` in the configuration stop the study.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from headstart.job import UserError
+from headstart.register import quality_table
+
+# Registrations from two starts that end farther apart than this did not find the same place.
+_MAX_APART_MM = 2
+# The order of tissues by contrast: signs of white matter minus grey matter, white matter minus CSF, and grey matter
+# minus CSF. 0 is either. Other contrasts have no known order.
+_ORDERS = {"FLAIR": (0, 1, 1), "T2w": (-1, -1, -1)}
+_EXPECTED = {
+    "FLAIR": "CSF is not the darkest tissue",
+    "T2w": "CSF is not the brightest tissue, or white matter is brighter than grey matter",
+}
+
+
+def make_row(measures: Mapping, checked: Mapping) -> dict:
+    """One image's row for :func:`tabulate`, without its names.
+
+    ``measures``: of its registration (:mod:`headstart.register.image_quality`) and contrast
+    (:func:`headstart.register.quality.contrast`); ``checked``: what
+    :func:`headstart.datasets.intake.check_image` returned.
+    """
+    return {**measures, **{name: checked[name] for name in ("axes", "placed_by", "repairs", "warnings")}}
+
+
+def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """The table, one row per scan and further image: ``status``, the reasons for it, and all measures.
+
+    ``rows``: ``dataset``, ``subject``, ``image``, and what :func:`make_row` returns. ``status``: ``failed`` (outside
+    ``stop``: lower and upper limit of measures, by column), ``review`` (a warning) or ``passed``.
+    """
+    table = pd.DataFrame(rows)
+    table["failed"] = ["; ".join(quality_table.failures(row, stop)) for row in rows]
+    table["warnings"] = ["; ".join([*row["warnings"], *_warnings(row)]) for row in rows]
+    table["repairs"] = ["; ".join(row["repairs"]) for row in rows]
+    table["status"] = "passed"
+    table.loc[table["warnings"] != "", "status"] = "review"
+    table.loc[table["failed"] != "", "status"] = "failed"
+    first = ["dataset", "subject", "image", "status", "failed", "warnings", "repairs"]
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def check_passed(table: pd.DataFrame, path: str) -> None:
+    """Raise :class:`UserError` with the images that failed in the table, which was read from ``path``."""
+    failed = table[table["status"] == "failed"]
+    if failed.empty:
+        return
+    shown = ", ".join(
+        f"{row.image} of {row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples()
+    )
+    more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+    names = failed["dataset"].unique()
+    exclude, images = (" and ".join(f"datasets.{name}.{key}" for name in names) for key in ("exclude", "images"))
+    raise UserError(
+        f"these do not lie on their T1: {shown}{more}; see {path} and the pictures in figures/registration, then add "
+        f"the scans to {exclude}, leave the image out of {images}, or change quality.stop_images."
+    )
+
+
+def _warnings(row: Mapping) -> list[str]:
+    """Warnings about a registered image."""
+    found = []
+    apart = row["starts_apart_mm"]
+    if apart is None:
+        found.append("registered from one start alone: do the headers place it elsewhere than the T1?")
+    elif apart > _MAX_APART_MM:
+        found.append(f"registrations from two starts ended {apart:.0f} mm apart")
+    differences = (row["wm_minus_gm"], row["wm_minus_csf"], row["wm_minus_csf"] - row["wm_minus_gm"])
+    order = _ORDERS.get(row["image"], ())
+    if any(sign * difference < 0 for sign, difference in zip(order, differences, strict=False)):
+        found.append(f"{_EXPECTED[row['image']]}: not a {row['image']}?")
+    return found
