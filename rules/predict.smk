@@ -37,7 +37,7 @@ rule predict_scan:
         model=lambda wildcards: str(requested().weights),
         metadata=lambda wildcards: requested().metadata,
         images=lambda wildcards: list(requested().scans[wildcards.subject].images),
-        stop=config["quality"]["stop"],
+        limits={key: config["quality"][key] for key in ("stop", "stop_images")},
     script:
         "../workflow_scripts/predict_scan.py"
 

@@ -96,7 +96,7 @@ def test_a_mask_has_the_same_overlap_on_the_scans_grid(registered, real_scans, r
     shifted = Volume(np.roll(there.data, (2, -1, 1), (0, 1, 2)), there.affine)
     for predicted, least in ((there, 0.985), (shifted, 0)):
         oracle = Oracle(cut.whole(predicted, 256), 7)
-        made = segment.segment({"T1w": path}, oracle, metadata, maps, {"brain_dice": [0.9, 1]}, threads=1)
+        made = segment.segment({"T1w": path}, oracle, metadata, maps, {"stop": {"brain_dice": [0.9, 1]}}, threads=1)
         np.testing.assert_array_equal(made.in_space.data, predicted.data)
         for k in range(1, 7):
             on_scan = overlap.dice(made.mask.data == k, native.data == k, "skip")

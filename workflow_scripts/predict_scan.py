@@ -11,6 +11,6 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     maps = atlases.tissue_maps()
     model = fine_tuned.load(params.model, params.metadata)
     paths = dict(zip(params.images, snakemake.input, strict=True))
-    made = segment.segment(paths, model, params.metadata, maps, params.stop, snakemake.threads)
+    made = segment.segment(paths, model, params.metadata, maps, params.limits, snakemake.threads)
     log.info("result: %s", made.record)
     segment.write(made, snakemake.output[0], snakemake.wildcards.subject, params.model, params.metadata, maps["brain"])

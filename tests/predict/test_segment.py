@@ -34,6 +34,7 @@ METADATA = {
     "discard_mm": {"top": 0, "bottom": 0},
 }
 STOP = {"template_correlation": [0.6, 1], "brain_dice": [0.8, 1]}
+LIMITS = {"stop": STOP, "stop_images": {"similarity": [1.03, 1.5]}}
 SETTINGS = {"pattern": None, "patterns": {}, "exclude": [], "name": None, "threads": 1}
 GOOD_QUALITY = {
     "template_correlation": 0.95, "brain_dice": 0.96, "brain_ml": 1500.0, "brain_native_ml": 1500.0,
@@ -102,7 +103,7 @@ def test_the_mask_is_on_the_scans_own_grid_for_any_orientation_of_its_axes(monke
     own = Volume(np.asarray(turned.dataobj), turned.affine)
     metadata = {**METADATA, "voxel_mm": 1.5, "size": [160, 160]}
     oracle, there = simulate(monkeypatch, own, TRANSFORM, metadata)
-    made = segment.segment({"T1w": path}, oracle, metadata, MAPS, STOP, threads=1)
+    made = segment.segment({"T1w": path}, oracle, metadata, MAPS, LIMITS, threads=1)
     assert made.record["status"] == "passed"
     assert made.mask.grid.matches(images.read(path).grid)
     np.testing.assert_array_equal(made.in_space.data, there.data)
@@ -119,7 +120,7 @@ def test_slices_that_training_discarded_are_background(monkeypatch, tmp_path):
     images.write(tmp_path / "scan.nii.gz", truth, np.float32)
     metadata = {**METADATA, "discard_mm": {"top": 60, "bottom": 50}}
     oracle, there = simulate(monkeypatch, truth, np.eye(4), metadata)
-    made = segment.segment({"T1w": tmp_path / "scan.nii.gz"}, oracle, metadata, MAPS, STOP, threads=1)
+    made = segment.segment({"T1w": tmp_path / "scan.nii.gz"}, oracle, metadata, MAPS, LIMITS, threads=1)
     kept = slice(round(50 / 4), there.data.shape[2] - round(60 / 4))
     np.testing.assert_array_equal(made.in_space.data[:, :, kept], there.data[:, :, kept])
     assert made.in_space.data.sum() == there.data[:, :, kept].sum() < there.data.sum()
@@ -131,7 +132,9 @@ def test_slices_that_training_discarded_are_background(monkeypatch, tmp_path):
 def test_a_registration_outside_the_limits_gets_no_mask(monkeypatch, folder, tmp_path):
     truth = Volume(np.ones((60, 60, 60), np.uint8), np.eye(4))
     oracle, _ = simulate(monkeypatch, truth, np.eye(4), METADATA)
-    made = segment.segment({"T1w": folder / "one.nii.gz"}, oracle, METADATA, MAPS, {"brain_dice": [0.97, 1]}, threads=1)
+    made = segment.segment(
+        {"T1w": folder / "one.nii.gz"}, oracle, METADATA, MAPS, {"stop": {"brain_dice": [0.97, 1]}}, threads=1
+    )
     assert made.record["status"] == "failed"
     assert made.record["failed"] == "brain_dice 0.96, below 0.97"
     assert made.mask is None
@@ -146,7 +149,7 @@ def test_a_registration_outside_the_limits_gets_no_mask(monkeypatch, folder, tmp
 def test_a_scan_that_cannot_be_read_is_recorded(folder, tmp_path):
     whole = (folder / "one.nii.gz").read_bytes()
     (folder / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
-    made = segment.segment({"T1w": folder / "cut.nii.gz"}, None, METADATA, {}, STOP, threads=1)
+    made = segment.segment({"T1w": folder / "cut.nii.gz"}, None, METADATA, {}, LIMITS, threads=1)
     assert made.record["status"] == "failed"
     assert "is damaged or cut short" in made.record["failed"]
     segment.write(made, tmp_path / "sub-cut", "cut", "weights", METADATA, None)
@@ -156,7 +159,7 @@ def test_a_scan_that_cannot_be_read_is_recorded(folder, tmp_path):
 def test_mask_sidecar_and_pictures_are_written_under_bids_names(monkeypatch, folder, tmp_path):
     truth = Volume((images.read(folder / "one.nii.gz").data > 0.2).astype(np.uint8), np.eye(4))
     oracle, there = simulate(monkeypatch, truth, np.eye(4), METADATA)
-    made = segment.segment({"T1w": folder / "one.nii.gz"}, oracle, METADATA, MAPS, STOP, threads=1)
+    made = segment.segment({"T1w": folder / "one.nii.gz"}, oracle, METADATA, MAPS, LIMITS, threads=1)
     about = {**METADATA, "sha256": {"model.safetensors": "0" * 64}}
     segment.write(made, tmp_path / "sub-one", "one", "m/model.safetensors", about, there)
     stem = tmp_path / "sub-one/anat/sub-one_desc-twoparts_dseg"

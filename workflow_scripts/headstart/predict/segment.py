@@ -22,6 +22,7 @@ from headstart.job import UserError
 from headstart.networks.architectures import Segmenter
 from headstart.register import quality, quality_table
 from headstart.register.affine import RegisteredScan, RegistrationSettings, register
+from headstart.register.rigid import AlignedImage, align
 from headstart.report import scan_pictures
 from headstart.slices import cut, store
 from headstart.slices.channels import Channels
@@ -67,7 +68,7 @@ def segment(
     model: Segmenter,
     metadata: Mapping,
     maps: Mapping[str, Volume],
-    stop: Mapping[str, Sequence[float]],
+    limits: Mapping[str, Mapping[str, Sequence[float]]],
     threads: int,
 ) -> Prediction:
     """Segment a scan, on the CPU.
@@ -80,8 +81,9 @@ def segment(
         The network and its ``model.json``. Slices that training discarded (``discard_mm``) are background.
     maps
         See :func:`headstart.template.atlases.tissue_maps`.
-    stop
-        Lower and upper limit of measures of the registration; a scan outside them gets no mask.
+    limits
+        Lower and upper limit of measures of the registration: ``stop`` of the T1's, ``stop_images`` of those of other
+        images. A scan outside them gets no mask.
     threads
         Number of threads of the registration.
 
@@ -90,28 +92,61 @@ def segment(
     Prediction
         If the scan cannot be read or registered, its record says why; no error is raised.
     """
-    timer, grid, path = _Timer(), template.grid(metadata["voxel_mm"]), paths["T1w"]
+    timer, path = _Timer(), paths["T1w"]
     record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": timer.seconds}
-    settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
     try:
         with timer("check"):
-            record |= intake.check_scan(path)
+            record |= _checked(paths)
         with timer("register"):
-            registered = register(path, maps["t1"], maps["brain"], grid, settings, threads=threads)
+            registered, aligned = _registered(paths, metadata, maps, threads)
     except UserError as error:
         return Prediction(record | {"failed": str(error)})
     tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
     record |= registered.quality | quality.contrast(registered.t1, tissues)
-    if reasons := quality_table.failures(record, stop):
+    for name, each in aligned.items():
+        record["images"][name] |= each.quality
+    if reasons := _failures(record, limits):
         return Prediction(record | {"failed": "; ".join(reasons)}, registered)
+    seen = {"T1w": registered.t1, **{name: each.image for name, each in aligned.items()}}
     with timer("predict"):
-        in_space = segment_registered([registered.t1], model, metadata)
+        in_space = segment_registered([seen[name] for name in metadata.get("images", ["T1w"])], model, metadata)
     with timer("restore"):
         own = images.read(path).grid
         mask = images.resample_labels(in_space, own, np.linalg.inv(registered.transform))
     counts = np.bincount(mask.data.ravel(), minlength=len(metadata["classes"]))
     volumes = {name: float(counts[k] * own.voxel_ml) for k, name in enumerate(metadata["classes"]) if k}
     return Prediction(record | {"status": "passed", "failed": "", "volumes_ml": volumes}, registered, in_space, mask)
+
+
+def _checked(paths: Mapping[str, PathLike]) -> dict:
+    """The record of the T1, and in ``images`` those of the others, if there are any."""
+    found = intake.check_scan(paths["T1w"])
+    others = {name: intake.check_image(path, found) for name, path in paths.items() if name != "T1w"}
+    return found | ({"images": others} if others else {})
+
+
+def _registered(
+    paths: Mapping[str, PathLike], metadata: Mapping, maps: Mapping[str, Volume], threads: int
+) -> tuple[RegisteredScan, dict[str, AlignedImage]]:
+    """The T1 and, by name, the other images in template space, prepared as the model's training scans were."""
+    settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
+    t1w, grid = paths["T1w"], template.grid(metadata["voxel_mm"])
+    registered = register(t1w, maps["t1"], maps["brain"], grid, settings, threads=threads)
+    brain, transform = registered.brain, registered.transform
+    others = {name: path for name, path in paths.items() if name != "T1w"}
+    return registered, {
+        name: align(path, t1w, brain, transform, settings, threads=threads) for name, path in others.items()
+    }
+
+
+def _failures(record: Mapping, limits: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """The measures of all images that are outside their limits, as text."""
+    of_others = [
+        f"{name}: {reason}"
+        for name, measures in record.get("images", {}).items()
+        for reason in quality_table.failures(measures, limits["stop_images"])
+    ]
+    return [*quality_table.failures(record, limits["stop"]), *of_others]
 
 
 def segment_registered(registered: Sequence[Volume], model: Segmenter, metadata: Mapping) -> Volume:
@@ -162,6 +197,7 @@ def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
         "VolumesML": record["volumes_ml"],
         "Scan": record["file"],
         "ScanSHA256": record["sha256"],
+        **_other_images(record),
         "Repairs": record["repairs"],
         "Warnings": record["warnings"],
         "Model": str(Path(weights).parent),
@@ -175,6 +211,19 @@ def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
     }
 
 
+def _other_images(record: Mapping) -> dict:
+    """The entry of a sidecar about images beside the T1, if there are any."""
+    images = record.get("images", {})
+    found = {name: {"Scan": each["file"], "ScanSHA256": each["sha256"]} for name, each in images.items()}
+    return {"Images": found} if found else {}
+
+
+def _judged(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
+    """The table of quality of scans that were registered; one whose other images are refused has failed, too."""
+    table, failed = quality_table.tabulate(rows, stop, outlier), pd.Series([row["failed"] for row in rows])
+    return table.assign(failed=failed, status=table["status"].mask(failed != "", "failed"))
+
+
 def tabulate(records: Mapping[str, Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
     """The table of predictions, one row per scan: ``subject``, ``status``, reasons, volumes in mL, quality measures.
 
@@ -186,7 +235,9 @@ def tabulate(records: Mapping[str, Mapping], stop: Mapping[str, Sequence[float]]
         volumes = {f"{name} ml": ml for name, ml in record.get("volumes_ml", {}).items()}
         row = {**record, **volumes, "dataset": "new", "subject": subject}
         (read if "brain_dice" in record else unread).append(row)
-    parts = [quality_table.tabulate(read, stop, outlier)] if read else []
+    parts = [_judged(read, stop, outlier)] if read else []
     parts += [pd.DataFrame(unread)[["subject", "status", "failed"]]] if unread else []
     table = pd.concat(parts, ignore_index=True).sort_values("subject")
-    return table.drop(columns=["dataset", "volumes_ml", "seconds", "shape", "voxel_mm", "sha256"], errors="ignore")
+    return table.drop(
+        columns=["dataset", "images", "volumes_ml", "seconds", "shape", "voxel_mm", "sha256"], errors="ignore"
+    )
