@@ -12,7 +12,8 @@
 # make docs          generate docs/configuration.md and docs/workflow.md
 # make lock          resolve envs/requirements.in and envs/publish.in again
 # make bench         time and memory of each stage of a finished study
-# make bench-registration, bench-registration_images, bench-labels, bench-tradeoff   accuracy and speed on the real scans in HEADSTART_DATA
+# make bench-registration, bench-registration_images, bench-labels, bench-tradeoff
+#                    accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-layout, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
 # make bench-first-gpu  tests, speed and profile of the engine on a GPU, beside what is aimed at
