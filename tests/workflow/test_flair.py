@@ -37,6 +37,7 @@ def documented():
     return yaml.safe_load(textwrap.dedent(block))["mine"]
 
 
+@pytest.mark.timeout(1800)
 def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
     kept = finished.written("pretrain")
     study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
