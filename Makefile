@@ -12,7 +12,7 @@
 # make docs          generate docs/configuration.md and docs/workflow.md
 # make lock          resolve envs/requirements.in and envs/publish.in again
 # make bench         time and memory of each stage of a finished study
-# make bench-registration, bench-registration_images, bench-labels, bench-tradeoff
+# make bench-registration, bench-further-images, bench-labels, bench-tradeoff
 #                    accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-layout, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed
@@ -158,7 +158,7 @@ bench-head-start: setup
 	$(BIN)/python benchmarks/head_start_table.py
 
 bench-%: setup
-	$(BIN)/python benchmarks/$*.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"
+	$(BIN)/python benchmarks/$(subst -,_,$*).py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"
 
 clean:
 	rm -rf results .snakemake

@@ -57,6 +57,11 @@ try:
         for name, entry in config["datasets"].items()
         if synthetic.has_label_maps_alone(entry)
     }
+    # Targets with one dataset differ in what their models see: their sets and seeds are those of the first.
+    DRAWN_AS = {
+        name: next(other for other, each in config["targets"].items() if each["dataset"] == target["dataset"])
+        for name, target in config["targets"].items()
+    }
     SPLITS = {
         (name, size, resample): splits.draw(
             name,
@@ -67,6 +72,7 @@ try:
             config["seed"],
             split=target["split"],
             folds=target.get("folds"),
+            drawn_as=DRAWN_AS[name],
         )
         for name, target in config["targets"].items()
         for size in target["sizes"]
@@ -122,8 +128,6 @@ except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 TARGETS = config["targets"]
-# The datasets all of whose scans are both trained on and tested, in turn.
-CROSS_VALIDATED = {target["dataset"] for target in TARGETS.values() if target["split"] == folds.CROSS_VALIDATION}
 # Scans of whose manual labels sources have label maps, by the dataset of these maps.
 MAPPED = {
     source.dataset: [subject for subject in SCANS[source.scans] if subject not in LEFT_OUT.get(source.scans, ())]
@@ -132,8 +136,24 @@ MAPPED = {
 }
 # Synthetic heads, drawn or of scans, by dataset.
 HEADS = DRAWN_HEADS | MAPPED
-# Images of each scan beside its T1, by dataset.
-FURTHER = {name: images for name in SCANS if (images := image_names(config["datasets"][name])[1:])}
+# The images of each scan that the models of a target see, in the order of their channels.
+IMAGES = {
+    name: target.get("images") or image_names(config["datasets"][target["dataset"]]) for name, target in TARGETS.items()
+}
+# Those of each dataset beside its T1.
+FURTHER = {
+    target["dataset"]: [image for image in image_names(config["datasets"][target["dataset"]])[1:] if image in seen]
+    for target in TARGETS.values()
+    if (
+        seen := {
+            image
+            for name, images in IMAGES.items()
+            if TARGETS[name]["dataset"] == target["dataset"]
+            for image in images
+        }
+    )
+    - {"T1w"}
+}
 # What slices are made of, by dataset: the subjects of scans, and synthetic heads.
 SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
@@ -220,14 +240,18 @@ def label_format_of(wildcards):
     return label_format(scan_of(wildcards))
 
 
+def is_cross_validated(target):
+    """Whether all scans of a target are both trained on and tested, in turn."""
+    return TARGETS[target]["split"] == folds.CROSS_VALIDATION
+
+
 def role_of(dataset, subject):
     """A text that says what the study uses a scan for."""
-    tests = any(
-        subject in split.test for (target, _, _), split in SPLITS.items() if TARGETS[target]["dataset"] == dataset
-    )
-    targeted = any(target["dataset"] == dataset for target in TARGETS.values())
+    targeted = [name for name, target in TARGETS.items() if target["dataset"] == dataset]
+    testing = {target for (target, _, _), split in SPLITS.items() if target in targeted and subject in split.test}
     pretrains = dataset in PRETRAINED and subject not in LEFT_OUT.get(dataset, ())
-    trains = targeted and (not tests or dataset in CROSS_VALIDATED)
+    tests = bool(testing)
+    trains = any(name not in testing or is_cross_validated(name) for name in targeted)
     uses = {"pre-trains": pretrains, "tests": tests, "trains": trains}
     return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
 
@@ -255,14 +279,9 @@ def expected_input():
     }
 
 
-def images_of(target):
-    """The images of each scan that the models of a target see, in the order of their channels."""
-    return TARGETS[target].get("images") or image_names(config["datasets"][TARGETS[target]["dataset"]])
-
-
 def network_of(target):
     """The network of a target's models, which see neighbours and further images; sources see single slices of T1."""
-    seen = {"neighbours": config["slice"]["neighbours"], "images": len(images_of(target))}
+    seen = {"neighbours": config["slice"]["neighbours"], "images": len(IMAGES[target])}
     return config["network"] | {key: count for key, count in seen.items() if count != {"images": 1}.get(key, 0)}
 
 

@@ -138,7 +138,7 @@ rule draw_examples:
         metrics=shown_run(METRICS),
         predictions=shown_run(PREDICTIONS),
         index=shown_slices(PART_INDEX),
-        images=lambda wildcards: shown_slices(image_slices(images_of(wildcards.target)[0]))(wildcards),
+        images=lambda wildcards: shown_slices(image_slices(IMAGES[wildcards.target][0]))(wildcards),
         labels=shown_slices(SLICES["target"]),
     output:
         figure=report_figure("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),

@@ -77,7 +77,7 @@ for name in TUNING:
             decoder=taken_first("decoder.safetensors"),
             model=taken_first("model.json"),
             index=tuning_slices(PART_INDEX, name),
-            images=[path for image in images_of(name) for path in tuning_slices(image_slices(image), name)],
+            images=[path for image in IMAGES[name] for path in tuning_slices(image_slices(image), name)],
             labels=tuning_slices(SLICES["target"], name),
         output:
             TRIES,
@@ -149,7 +149,7 @@ def about_model(wildcards):
         "register": REGISTER,
         "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
         **({"neighbour_step": NEIGHBOUR_STEP} if config["slice"]["neighbours"] else {}),
-        **({"images": names} if (names := images_of(wildcards.target)) != ["T1w"] else {}),
+        **({"images": names} if (names := IMAGES[wildcards.target]) != ["T1w"] else {}),
     }
 
 
@@ -233,7 +233,7 @@ for name in TARGETS:
             scans=lambda wildcards: subjects_drawn(wildcards, "train"),
             # Without the source, so that the decoder and the order of the slices are the same for every source.
             seeds=lambda wildcards: [
-                seeds.seed_for(config["seed"], "finetune", wildcards.target, wildcards.size, str(resample))
+                seeds.seed_for(config["seed"], "finetune", DRAWN_AS[wildcards.target], wildcards.size, str(resample))
                 for resample in resamples_of(wildcards.target, 1)
             ],
         script:

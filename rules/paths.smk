@@ -122,7 +122,7 @@ def split_of(wildcards):
 
 def scans_tested(target):
     """The scans that a target tests: one test set, or all scans with cross-validation."""
-    if TARGETS[target]["dataset"] in CROSS_VALIDATED:
+    if is_cross_validated(target):
         return list(SCANS[TARGETS[target]["dataset"]])
     return SPLITS[target, TARGETS[target]["sizes"][0], 1].test
 
@@ -151,7 +151,7 @@ def image_slices(image):
 def drawn_images(role):
     """Input function: as drawn_slices, of each image that the target's models see."""
     return lambda wildcards: [
-        path for image in images_of(wildcards.target) for path in drawn_slices(image_slices(image), role)(wildcards)
+        path for image in IMAGES[wildcards.target] for path in drawn_slices(image_slices(image), role)(wildcards)
     ]
 
 

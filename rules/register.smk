@@ -66,7 +66,7 @@ rule register_scan:
 
 # Further images of scans, such as FLAIR: dataset, subject and name of each.
 FURTHER_IMAGES = [
-    (name, subject, image) for name, scans in SCANS.items() for subject, scan in scans.items() for image in scan.others
+    (name, subject, image) for name, images in FURTHER.items() for subject in SCANS[name] for image in images
 ]
 
 
@@ -77,8 +77,8 @@ def further_paths(pattern, images=FURTHER_IMAGES):
 
 def further_of_part(wildcards):
     """The further images of the scans of a part."""
-    scans = scans_of_part(wildcards, "check")
-    return [(scan.dataset, scan.subject, image) for scan in scans for image in scan.others]
+    images, subjects = FURTHER.get(wildcards.dataset, ()), subjects_of_part(wildcards, "check")
+    return [(wildcards.dataset, subject, image) for subject in subjects for image in images]
 
 
 rule register_image:

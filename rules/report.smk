@@ -123,6 +123,7 @@ def study_description(wildcards):
         "targets": {
             name: {key: target[key] for key in ("dataset", "sizes", "resamples", "folds") if key in target}
             | {"tested": len(scans_tested(name))}
+            | ({"images": IMAGES[name]} if IMAGES[name] != ["T1w"] else {})
             for name, target in TARGETS.items()
         },
         "files": {
@@ -173,6 +174,7 @@ rule report:
         expand(rules.draw_source.output, source=[name for name, source in SOURCES.items() if source.trained]),
         rules.tabulate_participants.output,
         rules.tabulate_quality.output,
+        rules.tabulate_images.output if FURTHER_IMAGES else [],
         [rules.tabulate_ground_truth.output, rules.draw_ground_truth.output] if PHANTOMS else [],
         rules.describe_study.output,
         rules.write_answer.output,

@@ -280,8 +280,18 @@ def test_the_new_name_of_a_renamed_key_is_in_the_default_study_and_its_old_name_
 def test_targets_may_share_a_dataset_if_they_have_the_same_classes():
     targets = resolve()["targets"]
     resolve({"targets": {**targets, "again": targets["anatomy"]}})
-    other = targets["anatomy"] | {"classes": {"white matter": [1]}, "metric": "dice"}
-    assert "share the dataset 'anatomy'" in message({"targets": {**targets, "again": other}})
+    classes = targets["anatomy"]["classes"]
+    for other in ({"white matter": [1]}, dict(reversed(classes.items()))):
+        again = targets["anatomy"] | {"classes": other}
+        assert "share the dataset 'anatomy' but not its classes" in message({"targets": {**targets, "again": again}})
+
+
+def test_a_target_whose_first_image_is_no_t1_has_no_size_0():
+    config = resolve()
+    config["datasets"]["anatomy"]["images"] = ["T1w", "FLAIR"]
+    config["targets"]["anatomy"] |= {"images": ["FLAIR", "T1w"], "sizes": [0, 1]}
+    said = message({"datasets": config["datasets"], "targets": config["targets"]})
+    assert "sizes has 0, and sources segment T1 scans as they are pre-trained" in said
 
 
 def test_targets_see_images_that_their_dataset_has():

@@ -58,7 +58,8 @@ with the files on disk ([reproduce.md](reproduce.md)).""",
 
 # Rules that the tour does not use, by what uses them.
 OTHERS = {
-    "`images: [T1w, FLAIR]` of synthetic subjects": ["make_subject_with_flair"],
+    "further `images` of synthetic subjects": ["make_subject_with_flair"],
+    "further `images`": ["register_image", "tabulate_images", "slice_further_images"],
     "natural images of the layouts `taskonomy` and `imagenet`": ["list_pictures"],
     "`label.backend: fsl`": ["label_scan_fsl"],
     "`label.learn`": ["train_labeller", "label_scan_network", "compare_labeller", "tabulate_labeller"],

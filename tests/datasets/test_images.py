@@ -40,6 +40,22 @@ def test_one_of_several_further_images_is_chosen_by_its_entities(folder):
     assert folder.within(chosen.others["FLAIR"]) == anat("01", "run-1_FLAIR")
 
 
+def test_a_further_image_may_have_another_suffix_and_entities_of_no_image_are_refused(folder):
+    folder.touch(*anat("01", "T1w", "T2starw"))
+    (found,) = folder.scans("bids", **BOTH, image_entities={"FLAIR": {"suffix": "T2starw"}})
+    assert folder.within(found.others["FLAIR"]) == anat("01", "T2starw")
+    for images in ({"FLAIR": {"acq": "3d"}, "T1w": {"acq": "3d"}}, {"flair": {"acq": "3d"}}):
+        with pytest.raises(UserError, match="image_entities names .*, which is no further image of datasets.d.images"):
+            folder.scans("bids", **BOTH, image_entities=images)
+
+
+def test_an_excluded_scan_needs_no_choice_among_its_images(folder):
+    folder.touch("p1_T1.nii", "p1_F.nii", "p1_F2.nii", "p2_T1.nii", "p2_F.nii")
+    patterns = {"FLAIR": r"(?P<subject>p\d).*F.*"}
+    (kept,) = folder.scans("flat", pattern=IXI, **BOTH, patterns=patterns, exclude=["p1"])
+    assert kept.subject == "p2"
+
+
 def test_a_further_image_in_the_folder_of_another_is_refused(folder):
     folder.touch(*anat("01", "T1w"), "sub-01/anat/sub-02_FLAIR.nii.gz")
     with pytest.raises(UserError, match="sub-02_FLAIR.nii.gz is in the folder of sub-01"):

@@ -54,6 +54,16 @@ def test_a_draw_depends_only_on_seed_target_size_and_resample():
     assert all(other != known for other in others)
 
 
+@pytest.mark.parametrize(("split", "folds"), [("fixed", None), ("redrawn", None), ("cross-validation", 4)])
+def test_targets_that_are_drawn_as_one_have_the_same_sets(split, folds):
+    test = None if folds else 5
+
+    def drawn(target, as_):
+        return splits.draw(target, scans(20), test, 4, 2, 1, split=split, folds=folds, drawn_as=as_)
+
+    assert drawn("t1-flair", "t1") == drawn("t1", None) != drawn("t1-flair", None)
+
+
 def test_scans_are_drawn_about_equally_often():
     times = dict.fromkeys((f"{i:02d}" for i in range(10)), 0)
     for r in range(600):

@@ -45,7 +45,8 @@ def segmented(monkeypatch, paths):
         images = {name: Volume(np.full(GRID.shape, value, np.float32), GRID.affine) for name, value in
                   (("T1w", 0.25), ("FLAIR", 0.75))}  # fmt: skip
         registered = RegisteredScan(images["T1w"], images["T1w"], np.eye(4), b"", {**QUALITY, "stripped": False})
-        aligned = AlignedImage(images["FLAIR"], np.eye(4), b"", False, {"similarity": 1.1, "covered": 1.0, **measures})
+        fits = {"similarity": 1.1, "covered": 1.0, "starts_apart_mm": 0.1, **measures}
+        aligned = AlignedImage(images["FLAIR"], np.eye(4), b"", False, fits)
         monkeypatch.setattr(segment, "register", lambda *_, **__: registered)
         monkeypatch.setattr(segment, "align", lambda *_, **__: aligned)
         monkeypatch.setattr(segment.quality, "contrast", lambda *_: {"wm_minus_gm": 0.1, "wm_minus_csf": 0.2})
@@ -83,8 +84,18 @@ def test_an_image_that_does_not_lie_on_the_t1_means_no_mask(segmented):
     assert "images" not in table
 
 
+def test_warnings_about_an_image_are_those_of_the_scan(segmented):
+    made, _ = segmented(starts_apart_mm=12.0)
+    assert made.record["status"] == "passed"
+    assert made.record["warnings"] == ["FLAIR: registrations from two starts ended 12 mm apart"]
+    table = segment.tabulate({"a": made.record}, LIMITS["stop"], 3.5)
+    assert table["status"].tolist() == ["review"]
+    assert "FLAIR: registrations from two starts" in table["warnings"][0]
+
+
 def test_an_image_that_is_the_t1_is_named(segmented, paths):
     paths["FLAIR"].write_bytes(paths["T1w"].read_bytes())
     made, _ = segmented()
-    assert made.registered is None
+    assert made.mask is None
+    assert list(made.seen) == ["T1w"]
     assert "a_FLAIR.nii.gz is the same image as the T1" in made.record["failed"]

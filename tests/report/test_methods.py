@@ -7,7 +7,10 @@ from headstart.networks.decoders import DECODER_LAYERS, DISCRIMINATOR_LAYERS, HI
 from headstart.report import html, methods
 from headstart.training.tasks import GAN_WEIGHT, L1_WEIGHT
 
-STUDIES = ["config.yaml", "studies/tour.yaml", "studies/paper.yaml", "studies/oasis.yaml", "studies/phantoms.yaml"]
+STUDIES = [
+    "config.yaml", "studies/tour.yaml", "studies/paper.yaml", "studies/oasis.yaml", "studies/phantoms.yaml",
+    "studies/ms.yaml",
+]  # fmt: skip
 # Words and phrases that no journal would print.
 QUAINT = re.compile(
     r"told.apart|made.up|hangs?.on|\ban[e]w\b|\bd[e]ar\b|learn[t]|whose.they.are|stood|both.sides|\bm[e]nd|"
@@ -131,3 +134,15 @@ def test_the_text_states_the_constants_of_the_networks():
     assert f"(slope {LEAK})" in text
     assert f"(weight {L1_WEIGHT})" in text
     assert f"(weight {GAN_WEIGHT})" in text
+
+
+def test_several_images_are_described():
+    text = text_of(configured("studies/ms.yaml"), study="studies/ms.yaml")
+    assert "20 synthetic T1-weighted scans of 20 synthetic subjects" in text
+    assert ", each with a FLAIR image." in text
+    assert "FLAIR images were registered to the T1-weighted scan of the same participant by a rigid" in text
+    assert (
+        "normalised mutual information [Studholme1999]_ with the T1-weighted scan in the brain between 1.03 and" in text
+    )
+    assert "one foreground class (lesion). Networks received T1-weighted and FLAIR images as channels;" in text
+    assert "FLAIR" not in text_of(configured("studies/phantoms.yaml"), study="studies/phantoms.yaml")

@@ -63,3 +63,13 @@ def test_noise_has_its_deviation_and_differs_between_slices():
     assert seen.std((1, 2, 3)).tolist() == pytest.approx([0.02, 0.05, 0.05], rel=0.03)
     assert seen.mean().abs() < 0.001
     assert not torch.equal(seen[1], seen[2])
+
+
+def test_the_contrast_of_each_image_is_changed_about_its_own_mean():
+    images = torch.stack([torch.rand(2, 8, 8) * 0.2, 0.7 + torch.rand(2, 8, 8) * 0.3], 1)
+    factors = torch.tensor([0.7, 1.2])
+    changed = intensity.contrast(images, factors)
+    for channel in (0, 1):
+        alone = intensity.contrast(images[:, channel : channel + 1], factors)
+        assert torch.equal(changed[:, channel : channel + 1], alone)
+    assert torch.allclose(changed.mean((2, 3)), images.mean((2, 3)), atol=0.02)

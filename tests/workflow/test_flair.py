@@ -65,6 +65,11 @@ def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
         (movement,) = truth.glob("*_from-T1w_to-FLAIR_mode-image_xfm.txt")
         turned = np.degrees(Rotation.from_matrix(np.loadtxt(movement)[:3, :3]).magnitude())
         assert abs(row.rotation_deg - turned) < 1
+    assert "tables/images_aligned.tsv" in (finished.results / "index.html").read_text()
+    assert "networks see T1-weighted and FLAIR images" in (finished.results / "index.html").read_text()
+    assert "images_aligned.tsv" in (finished.results / "provenance.json").read_text()
+    splits = [(finished.results / f"splits/{name}/size-2_resample-1.tsv").read_bytes() for name in ("stroke", "t1")]
+    assert splits[0] == splits[1]
     methods = (finished.results / "methods/methods.rst").read_text()
     assert "each with a FLAIR image" in methods
     assert "Networks received T1-weighted and FLAIR images" in " ".join(methods.split())

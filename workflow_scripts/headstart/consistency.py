@@ -62,16 +62,22 @@ def check(config: Mapping) -> None:
     owners: dict[str, str] = {}
     for name, target in config["targets"].items():
         owner = owners.setdefault(target["dataset"], name)
-        if config["targets"][owner]["classes"] != target["classes"]:
+        # In one order, in which labels are numbered.
+        if list(config["targets"][owner]["classes"].items()) != list(target["classes"].items()):
             raise UserError(
-                f"targets.{name} and targets.{owner} have different classes but share the dataset "
-                f"{target['dataset']!r}; give each a dataset entry of its own (both may name the same folder)."
+                f"targets.{name} and targets.{owner} share the dataset {target['dataset']!r} but not its classes, or "
+                "their order; give both the same, or each a dataset entry of its own (both may name the same folder)."
             )
         images = image_names(datasets[target["dataset"]])
         if unknown := [image for image in target.get("images", ()) if image not in images]:
             raise UserError(
                 f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images are "
                 f"{', '.join(images)}; add it there, or remove it."
+            )
+        if 0 in target["sizes"] and target.get("images", images)[0] != "T1w":
+            raise UserError(
+                f"targets.{name}.sizes has 0, and sources segment T1 scans as they are pre-trained, but the first of "
+                f"targets.{name}.images is {target['images'][0]}; put T1w first, or remove 0."
             )
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")

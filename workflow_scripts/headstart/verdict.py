@@ -85,7 +85,10 @@ def _named(columns: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in columns.split(",")] if columns else []
     if not all(own.strip() and sign and other.strip() for own, sign, other in pairs):
         raise UserError(f"--columns is {columns!r}; write pairs such as source=method,score=dice.")
-    return {own.strip(): other.strip() for own, _, other in pairs}
+    named = {own.strip(): other.strip() for own, _, other in pairs}
+    if len(named) < len(pairs):
+        raise UserError(f"--columns is {columns!r} and names a column twice; name each once.")
+    return named
 
 
 if __name__ == "__main__":

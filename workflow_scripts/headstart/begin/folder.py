@@ -48,7 +48,7 @@ def look(study: str, folder: Path, given: Mapping, labels: str | None, say: Say)
     entry = {"layout": "bids" if of_bids else "flat", "folder": str(folder), **of_bids}
     if not of_bids and "labels_pattern" not in given:
         entry |= _flat_names(folder, scans, labels)
-    found = _with_flair(study, Found(*_read(study, {**entry, **given}, say)))
+    found = _with_flair(study, Found(*_read(study, {**entry, **given}, say)), say)
     if not found.labelled:
         raise UserError(f"{folder} has {len(found.scans)} T1 scans and no labels of them; {_expected(found.scans[0])}.")
     return found
@@ -109,14 +109,20 @@ def _flat_names(folder: Path, scans: list[Scan], chosen: str | None) -> dict[str
     raise UserError(f"{folder} has {len(scans)} T1 scans and no label files{named}; {_expected(scans[0])}.")
 
 
-def _with_flair(study: str, found: Found) -> Found:
-    """The same scans with their FLAIR images, if all of them have one and the user does not say which images to use."""
+def _with_flair(study: str, found: Found, say: Say) -> Found:
+    """The same scans with their FLAIR images, if all of them have one and the user does not say which images to use.
+
+    If only some have one that can be used, ``say`` is called with the reason for which none is.
+    """
     if found.entry["layout"] != "bids" or "images" in found.entry:
         return found
     entry = {**found.entry, "images": ["T1w", "FLAIR"]}
+    if not any(path.stem.partition(".")[0].endswith("_FLAIR") for path in walk_files(Path(found.entry["folder"]))):
+        return found
     try:
         scans = layouts.scans(DATASET, completed(study, entry), f"results/{study}/datasets", None, lambda _: None)
-    except UserError:
+    except UserError as error:
+        say(f"T1 scans alone are used, without FLAIR: {error}")
         return found
     return Found(entry, tuple(scans))
 

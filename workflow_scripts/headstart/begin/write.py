@@ -18,6 +18,8 @@ _DISCARD = {"top": 29, "bottom": 0}
 _OF_LABELS = (
     "images",
     "image_entities",
+    "patterns",
+    "missing",
     "labels",
     "labels_suffix",
     "labels_pattern",

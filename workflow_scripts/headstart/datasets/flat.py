@@ -27,6 +27,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     for path in walk_files(folder):
         if match := _match(pattern, path, folder):
             groups = {"session": None, "site": None, **match.groupdict()}
+            subject = subject_label(groups["subject"], groups["session"])
             target = tuple(labels.get(tuple(groups[key] for key in label_keys), ()))
             if len(target) > 1 and not masks:
                 raise UserError(
@@ -36,14 +37,14 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
             found.append(
                 Scan(
                     name,
-                    subject_label(groups["subject"], groups["session"]),
+                    subject,
                     str(folder.resolve() / groups["subject"]),
                     path,
                     target,
                     others={
                         image: _only_one(f"datasets.{name}.patterns.{image}", image, path, paths)
                         for image, (files, keys) in further.items()
-                        if (paths := files.get(tuple(groups[key] for key in keys)))
+                        if subject not in entry["exclude"] and (paths := files.get(tuple(groups[key] for key in keys)))
                     },
                     masks=masks,
                     session=groups["session"],

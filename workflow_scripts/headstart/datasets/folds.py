@@ -38,7 +38,9 @@ def check(config: Mapping) -> None:
             )
 
 
-def cut(target: str, scans: Sequence[Scan], count: int, repeat: int, seed: int) -> list[set[str]]:
+def cut(
+    target: str, scans: Sequence[Scan], count: int, repeat: int, seed: int, drawn_as: str | None = None
+) -> list[set[str]]:
     """The subjects of each fold of one repeat, the largest folds first, with all scans of a person in the same fold.
 
     People come in an order drawn at random, those with more scans first, each into the fold with the fewest scans: the
@@ -47,7 +49,7 @@ def cut(target: str, scans: Sequence[Scan], count: int, repeat: int, seed: int) 
     Parameters
     ----------
     target
-        Name of the target; part of the seed.
+        Name of the target.
     scans
         All scans of the target's dataset.
     count
@@ -56,6 +58,8 @@ def cut(target: str, scans: Sequence[Scan], count: int, repeat: int, seed: int) 
         Number of the repeat, from 1.
     seed
         Seed of the study.
+    drawn_as
+        See :func:`headstart.datasets.splits.draw`.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def cut(target: str, scans: Sequence[Scan], count: int, repeat: int, seed: int) 
     if count > len(scans_of):
         raise UserError(f"targets.{target}.folds is {count}, but the dataset has {len(scans_of)} people; lower it.")
     people = list(scans_of.values())
-    order = generator(seed, "folds", target, repeat).permutation(len(people))
+    order = generator(seed, "folds", drawn_as or target, repeat).permutation(len(people))
     folds: list[set[str]] = [set() for _ in range(count)]
     for index in sorted(order, key=lambda index: -len(people[index])):
         min(folds, key=len).update(people[index])

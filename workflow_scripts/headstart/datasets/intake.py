@@ -181,6 +181,11 @@ def check_duplicates(scans: Sequence[Mapping]) -> None:
     for scan in scans:
         for other in known.setdefault(scan["sha256"], []):
             if scan["person"] != other["person"] or scan["dataset"] == other["dataset"]:
+                if scan["subject"] == other["subject"] and scan["dataset"] == other["dataset"]:
+                    raise UserError(
+                        f"{other['file']} and {scan['file']}, two images of one scan, are the same; correct "
+                        f"datasets.{scan['dataset']}.images and how it finds them, or replace one of the files."
+                    )
                 first, second = (f"{s['file']} ({s['role']})" for s in (other, scan))
                 raise UserError(
                     f"{first} and {second} are the same image under two names; exclude one of them, for instance "

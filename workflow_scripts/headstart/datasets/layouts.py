@@ -149,14 +149,14 @@ def heads(name: str, entry: Mapping) -> list[str]:
 def _check_keys(name: str, entry: Mapping) -> None:
     """Raise :class:`UserError` for a key that the entry's layout does not use."""
     layout = LAYOUTS[entry["layout"]]
-    if (first := image_names(entry)[0]) != "T1w":
-        raise UserError(f"datasets.{name}.images begins with {first}; the first image is the T1 scan, T1w.")
     for key in entry:
         if key in _LAYOUT_KEYS - layout.keys:
             takers = [other for other, candidate in LAYOUTS.items() if key in candidate.keys]
             raise UserError(
                 f"datasets.{name}.{key} is for the layout {' or '.join(takers)}, not {entry['layout']}; remove it."
             )
+    if (first := image_names(entry)[0]) != "T1w":
+        raise UserError(f"datasets.{name}.images begins with {first}; the first image is the T1 scan, T1w.")
 
 
 def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
@@ -255,8 +255,8 @@ def _with_images(
     some = f"{len(lacking)} of {len(kept)} scans lack an image: {shown}{more}"
     if entry.get("missing") != "drop" or len(lacking) == len(kept):
         raise UserError(
-            f"datasets.{name}: {some}; check the names of the files against datasets.{name}.images, add them, or leave "
-            "such scans out with missing: drop."
+            f"datasets.{name}: {some}; check the names of the files against datasets.{name}.images (image_entities, "
+            "patterns), add them, or leave such scans out with missing: drop."
         )
     say(f"datasets.{name}: {some}; left out (missing: drop).")
     for scan in kept:

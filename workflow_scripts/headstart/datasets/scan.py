@@ -99,7 +99,8 @@ def image_names(entry: Mapping) -> list[str]:
 
 def image_title(name: str) -> str:
     """An image's name as text has it before the word image or scan."""
-    return {"T1w": "T1-weighted", "T2w": "T2-weighted", "PDw": "proton-density-weighted"}.get(name, name)
+    titles = {"t1w": "T1-weighted", "t2w": "T2-weighted", "pdw": "proton-density-weighted", "flair": "FLAIR"}
+    return titles.get(name.casefold(), name)
 
 
 def alphanumeric(name: str) -> str:

@@ -41,13 +41,14 @@ def draw(
     *,
     split: str,
     folds: int | None = None,
+    drawn_as: str | None = None,
 ) -> Split:
     """Draw one resample of the training scans for a target, and its test set.
 
     Parameters
     ----------
     target
-        Name of the target; part of the seed.
+        Name of the target.
     scans
         All scans of the target's dataset.
     test
@@ -64,16 +65,19 @@ def draw(
         and so on, the same for all sizes. Without training, at size 0, all scans are in the test set.
     folds
         Number of folds of a cross-validation.
+    drawn_as
+        Name that is part of the seed; None for that of the target. Targets with the same one have the same sets.
 
     Raises
     ------
     UserError
         If there are too few scans, or ``test`` names one that does not exist.
     """
+    drawn_as = drawn_as or target
     if split == CROSS_VALIDATION:
-        tested, remedy = _fold(target, scans, size, resample, seed, folds), "give more folds"
+        tested, remedy = _fold(target, scans, size, resample, seed, folds, drawn_as), "give more folds"
     else:
-        tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0)
+        tested = _test_set(target, scans, test, seed, resample if split == "redrawn" else 0, drawn_as)
         remedy = "test on fewer scans"
     pool = _outside(scans, tested)
     if size > len(pool):
@@ -81,7 +85,7 @@ def draw(
             f"targets.{target}.sizes asks for {size} training scans, but only {len(pool)} are left outside the test "
             f"set; lower it, or {remedy}."
         )
-    chosen = generator(seed, "split", target, size, resample).choice(len(pool), size, replace=False)
+    chosen = generator(seed, "split", drawn_as, size, resample).choice(len(pool), size, replace=False)
     train = tuple(sorted(pool[i] for i in chosen))
     unused = set(scan.subject for scan in scans) - set(train) - tested
     return Split(train, tuple(sorted(tested)), tuple(sorted(unused)))
@@ -246,15 +250,20 @@ def _check_labels(dataset: str, scans: Mapping[str, Mapping[str, Scan]]) -> None
         )
 
 
-def _test_set(target: str, scans: Sequence[Scan], test: int | Sequence[str], seed: int, round_: int) -> set[str]:
+def _test_set(
+    target: str, scans: Sequence[Scan], test: int | Sequence[str], seed: int, round_: int, drawn_as: str
+) -> set[str]:
     """The subjects of a test set; ``round_`` counts test sets that are drawn again."""
     if not isinstance(test, int):
         known = {scan.subject for scan in scans}
         if unknown := sorted(set(test) - known):
-            raise UserError(f"targets.{target}.test names {', '.join(unknown)}, which the dataset lacks; correct it.")
+            raise UserError(
+                f"targets.{target}.test names {', '.join(unknown)}, which the dataset lacks, or leaves out for a "
+                "missing image; correct it."
+            )
         return set(test)
     persons = sorted({scan.person for scan in scans})
-    order = generator(seed, "test", target, round_).permutation(len(persons))
+    order = generator(seed, "test", drawn_as, round_).permutation(len(persons))
     tested: set[str] = set()
     for index in order:
         if len(tested) >= test:
@@ -265,8 +274,10 @@ def _test_set(target: str, scans: Sequence[Scan], test: int | Sequence[str], see
     return tested
 
 
-def _fold(target: str, scans: Sequence[Scan], size: int, resample: int, seed: int, folds: int) -> set[str]:
+def _fold(
+    target: str, scans: Sequence[Scan], size: int, resample: int, seed: int, folds: int, drawn_as: str
+) -> set[str]:
     """The subjects of the fold on which a resample is tested; of all folds at size 0."""
     repeat, number = divmod(resample - 1, folds)
-    parts = cut(target, scans, folds, repeat + 1, seed)
+    parts = cut(target, scans, folds, repeat + 1, seed, drawn_as)
     return parts[number] if size else set().union(*parts)

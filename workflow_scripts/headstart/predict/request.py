@@ -30,7 +30,7 @@ _NEEDED = (
 _EMPTY_DATASET = (" (layout flat); check folder and layout", "; check predict.folder and predict.pattern")
 # A scan that is left out would be a patient without a mask.
 _LEFT_OUT = (
-    "against predict.images, add them, or leave such scans out with missing: drop",
+    "against predict.images (image_entities, patterns), add them, or leave such scans out with missing: drop",
     "and predict.patterns, add the images, or add the scans to predict.exclude",
 )
 # Content of .bidsignore: what BIDS has no names for yet.
@@ -152,5 +152,5 @@ def check_predictions(table: pd.DataFrame, path: str) -> None:
     more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""
     raise UserError(
         f"{len(failed)} of {len(table)} scans got no mask ({shown}{more}); see {path}, then repair them, add them to "
-        "predict.exclude, or change quality.stop."
+        "predict.exclude, or change the limits in quality."
     )

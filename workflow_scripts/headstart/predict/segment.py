@@ -20,9 +20,9 @@ from headstart.datasets import intake
 from headstart.images import Volume
 from headstart.job import UserError
 from headstart.networks.architectures import Segmenter
-from headstart.register import quality, quality_table
+from headstart.register import image_table, quality, quality_table
 from headstart.register.affine import RegisteredScan, RegistrationSettings, register
-from headstart.register.rigid import AlignedImage, align
+from headstart.register.rigid import align
 from headstart.report import scan_pictures
 from headstart.slices import cut, store
 from headstart.slices.channels import Channels
@@ -39,13 +39,15 @@ class Prediction:
 
     ``record``: for the table of predictions: ``status`` ("failed": no mask; "passed"), ``failed`` (why), the record of
     :func:`headstart.datasets.intake.check_scan`, the measures of the registration, ``volumes_ml`` by class and
-    ``seconds`` by step. ``registered``: None if the scan could not be read. ``in_space`` and ``mask``: uint8, with the
+    ``seconds`` by step. ``registered``: None if the scan could not be read. ``seen``: the images in template space, by
+    name, as far as they could be registered. ``in_space`` and ``mask``: uint8, with the
     value k for the model's class k, on the grid of ``model.json`` and on the scan's own; None if the status is
     "failed".
     """
 
     record: dict
     registered: RegisteredScan | None = None
+    seen: Mapping[str, Volume] = field(default_factory=dict)
     in_space: Volume | None = None
     mask: Volume | None = None
 
@@ -94,20 +96,28 @@ def segment(
     """
     timer, path = _Timer(), paths["T1w"]
     record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": timer.seconds}
+    settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
+    registered, seen = None, {}
     try:
         with timer("check"):
-            record |= _checked(paths)
+            record |= intake.check_scan(path)
         with timer("register"):
-            registered, aligned = _registered(paths, metadata, maps, threads)
+            grid = template.grid(metadata["voxel_mm"])
+            registered = register(path, maps["t1"], maps["brain"], grid, settings, threads=threads)
+            tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
+            record |= registered.quality | quality.contrast(registered.t1, tissues)
+            seen["T1w"] = registered.t1
+            for name, other in paths.items():
+                if name != "T1w":
+                    checked = intake.check_image(other, record)
+                    aligned = align(other, path, registered.brain, registered.transform, settings, threads=threads)
+                    seen[name] = aligned.image
+                    measures = aligned.quality | quality.contrast(aligned.image, tissues)
+                    _add_image(record, name, checked | measures)
     except UserError as error:
-        return Prediction(record | {"failed": str(error)})
-    tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
-    record |= registered.quality | quality.contrast(registered.t1, tissues)
-    for name, each in aligned.items():
-        record["images"][name] |= each.quality
+        return Prediction(record | {"failed": str(error)}, registered, seen)
     if reasons := _failures(record, limits):
-        return Prediction(record | {"failed": "; ".join(reasons)}, registered)
-    seen = {"T1w": registered.t1, **{name: each.image for name, each in aligned.items()}}
+        return Prediction(record | {"failed": "; ".join(reasons)}, registered, seen)
     with timer("predict"):
         in_space = segment_registered([seen[name] for name in metadata.get("images", ["T1w"])], model, metadata)
     with timer("restore"):
@@ -115,28 +125,16 @@ def segment(
         mask = images.resample_labels(in_space, own, np.linalg.inv(registered.transform))
     counts = np.bincount(mask.data.ravel(), minlength=len(metadata["classes"]))
     volumes = {name: float(counts[k] * own.voxel_ml) for k, name in enumerate(metadata["classes"]) if k}
-    return Prediction(record | {"status": "passed", "failed": "", "volumes_ml": volumes}, registered, in_space, mask)
+    record |= {"status": "passed", "failed": "", "volumes_ml": volumes}
+    return Prediction(record, registered, seen, in_space, mask)
 
 
-def _checked(paths: Mapping[str, PathLike]) -> dict:
-    """The record of the T1, and in ``images`` those of the others, if there are any."""
-    found = intake.check_scan(paths["T1w"])
-    others = {name: intake.check_image(path, found) for name, path in paths.items() if name != "T1w"}
-    return found | ({"images": others} if others else {})
-
-
-def _registered(
-    paths: Mapping[str, PathLike], metadata: Mapping, maps: Mapping[str, Volume], threads: int
-) -> tuple[RegisteredScan, dict[str, AlignedImage]]:
-    """The T1 and, by name, the other images in template space, prepared as the model's training scans were."""
-    settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
-    t1w, grid = paths["T1w"], template.grid(metadata["voxel_mm"])
-    registered = register(t1w, maps["t1"], maps["brain"], grid, settings, threads=threads)
-    brain, transform = registered.brain, registered.transform
-    others = {name: path for name, path in paths.items() if name != "T1w"}
-    return registered, {
-        name: align(path, t1w, brain, transform, settings, threads=threads) for name, path in others.items()
-    }
+def _add_image(record: dict, name: str, image: Mapping) -> None:
+    """Add the record of an image beside the T1 to that of its scan, with its repairs and warnings."""
+    record.setdefault("images", {})[name] = image
+    warnings = [*image["warnings"], *image_table.registration_warnings({**image, "image": name})]
+    record["repairs"] = [*record["repairs"], *(f"{name}: {repair}" for repair in image["repairs"])]
+    record["warnings"] = [*record["warnings"], *(f"{name}: {warning}" for warning in warnings)]
 
 
 def _failures(record: Mapping, limits: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
@@ -181,7 +179,8 @@ def write(
         return
     t1 = made.registered.t1
     job.write_bytes(f"{stem}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat", made.registered.itk)
-    scan_pictures.registration(f"{stem}_desc-qc_T1w.png", t1, images.resample_labels(brain, t1.grid))
+    further = [(image, made.registered.brain) for name, image in made.seen.items() if name != "T1w"]
+    scan_pictures.registration(f"{stem}_desc-qc_T1w.png", t1, images.resample_labels(brain, t1.grid), further)
     if made.mask is None:
         return
     images.write(f"{stem}_desc-{target}_dseg.nii.gz", made.mask, np.uint8)

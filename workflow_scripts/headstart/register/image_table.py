@@ -12,12 +12,12 @@ from headstart.register import quality_table
 
 # Registrations from two starts that end farther apart than this did not find the same place.
 _MAX_APART_MM = 2
-# The order of tissues by contrast: signs of white matter minus grey matter, white matter minus CSF, and grey matter
-# minus CSF. 0 is either. Other contrasts have no known order.
-_ORDERS = {"FLAIR": (0, 1, 1), "T2w": (-1, -1, -1)}
+# The order of tissues by contrast, whose name is in small letters: signs of white matter minus grey matter, white
+# matter minus CSF, and grey matter minus CSF. 0 is either. Other contrasts have no known order.
+_ORDERS = {"flair": (0, 1, 1), "t2w": (-1, -1, -1)}
 _EXPECTED = {
-    "FLAIR": "CSF is not the darkest tissue",
-    "T2w": "CSF is not the brightest tissue, or white matter is brighter than grey matter",
+    "flair": "CSF is not the darkest tissue",
+    "t2w": "CSF is not the brightest tissue, or white matter is brighter than grey matter",
 }
 
 
@@ -39,7 +39,7 @@ def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]]) -> pd
     """
     table = pd.DataFrame(rows)
     table["failed"] = ["; ".join(quality_table.failures(row, stop)) for row in rows]
-    table["warnings"] = ["; ".join([*row["warnings"], *_warnings(row)]) for row in rows]
+    table["warnings"] = ["; ".join([*row["warnings"], *registration_warnings(row)]) for row in rows]
     table["repairs"] = ["; ".join(row["repairs"]) for row in rows]
     table["status"] = "passed"
     table.loc[table["warnings"] != "", "status"] = "review"
@@ -65,8 +65,8 @@ def check_passed(table: pd.DataFrame, path: str) -> None:
     )
 
 
-def _warnings(row: Mapping) -> list[str]:
-    """Warnings about a registered image."""
+def registration_warnings(row: Mapping) -> list[str]:
+    """Warnings about a registered image, from a row of :func:`tabulate` before its text."""
     found = []
     apart = row["starts_apart_mm"]
     if apart is None:
@@ -74,7 +74,8 @@ def _warnings(row: Mapping) -> list[str]:
     elif apart > _MAX_APART_MM:
         found.append(f"registrations from two starts ended {apart:.0f} mm apart")
     differences = (row["wm_minus_gm"], row["wm_minus_csf"], row["wm_minus_csf"] - row["wm_minus_gm"])
-    order = _ORDERS.get(row["image"], ())
+    kind = row["image"].casefold()
+    order = _ORDERS.get(kind, ())
     if any(sign * difference < 0 for sign, difference in zip(order, differences, strict=False)):
-        found.append(f"{_EXPECTED[row['image']]}: not a {row['image']}?")
+        found.append(f"{_EXPECTED[kind]}: not a {row['image']}?")
     return found

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from headstart.datasets.scan import image_title
 from headstart.evaluate.significance import DIFFERENT, NO_DIFFERENCE
 from headstart.evaluate.tables import BASELINE, LEVEL, metric_name
 from headstart.report import needed_scans, verdict_figure
@@ -159,9 +160,11 @@ def _design(study: Mapping, name: str) -> str:
     scans, each = ("scan" if sizes == [1] else "scans"), (" each" if len(sizes) > 1 else "")
     folds, tested = target.get("folds"), target["tested"]
     tested = f"all {tested} by {folds}-fold cross-validation" if folds else tested
+    images = [image_title(image) for image in target.get("images", ())]
+    seen = f"networks see {listed(images)} images; " if images else ""
     return (
-        f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): fine-tuned on {listed(sizes)} "
-        f"labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {tested}."
+        f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): {seen}fine-tuned on "
+        f"{listed(sizes)} labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {tested}."
         f"{_ZERO if 0 in target['sizes'] else ''}"
     )
 

@@ -129,6 +129,7 @@ def _preparation(config: Mapping) -> dict:
         measure, unit, highest = _BOUNDS[name]
         limits = f"of at least {number(low)}" if high >= highest else f"between {number(low)} and {number(high)}"
         bounds.append(f"{measure} {limits}{unit}")
+    images = config["quality"]["stop_images"]
     return {
         "voxel_mm": voxel_mm,
         "size": config["slice"]["size"],
@@ -137,6 +138,7 @@ def _preparation(config: Mapping) -> dict:
         "presence_voxels": config["slice"]["presence_voxels"],
         "register": config["register"],
         "bounds": bounds,
+        "image_bounds": {name: [number(limit) for limit in limits] for name, limits in images.items()},
         "label": label,
         "learn": label["learn"]["scans"] and label["learn"],
         "atlases": [_ATLASES[name] for name in label["atlases"]],

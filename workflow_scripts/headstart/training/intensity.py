@@ -1,7 +1,7 @@
 """Changes of how bright things are in a slice, as scanners and their settings differ.
 
-Images are (B, 1, H, W) float32 in [0, 1]; what a change leaves may lie outside, for the caller to clip. A parameter has
-one value for each slice of a batch, (B,) float32 on the CPU.
+Images are (B, I, H, W) float32 in [0, 1]; what a change leaves may lie outside, for the caller to clip. A parameter has
+one value for each slice of a batch, (B,) float32 on the CPU, the same for all channels.
 """
 
 import math
@@ -36,8 +36,8 @@ def brightness(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 
 def contrast(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Differences from the slice's mean times a factor, within the slice's range as in nnU-Net."""
-    mean, least, most = (reduce(images, (1, 2, 3), keepdim=True) for reduce in (torch.mean, torch.amin, torch.amax))
+    """Differences from the mean of each channel times a factor, within the channel's range, as in nnU-Net."""
+    mean, least, most = (reduce(images, (2, 3), keepdim=True) for reduce in (torch.mean, torch.amin, torch.amax))
     return torch.clamp((images - mean) * _each(factors, images) + mean, least, most)
 
 

@@ -1,10 +1,10 @@
 """Measure the registration of a FLAIR to the T1 of the same patient: planted movements, and images that do not belong.
 
-    python benchmarks/registration_images.py ~/scans
+    python benchmarks/further_images.py ~/scans
 
 The patients are those of ``lesjak-ms/mni/``, whose images are aligned as they are published, up to some 0.3 mm. Each
 FLAIR is moved and resampled to slices of 3 mm; the error is the distance between where the matrix found and the exact
-one take the voxels of the brain. Overwrites benchmarks/registration_images.tsv.
+one take the voxels of the brain. Overwrites benchmarks/further_images.tsv.
 """
 
 import argparse
