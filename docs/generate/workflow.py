@@ -59,7 +59,8 @@ with the files on disk ([reproduce.md](reproduce.md)).""",
 # Rules that the tour does not use, by what uses them.
 OTHERS = {
     "further `images` of synthetic subjects": ["make_subject_with_flair"],
-    "further `images`": ["register_image", "tabulate_images", "slice_further_images"],
+    "further `images`": ["register_image", "tabulate_images"],
+    "further `images` that a target sees": ["slice_further_images"],
     "natural images of the layouts `taskonomy` and `imagenet`": ["list_pictures"],
     "`label.backend: fsl`": ["label_scan_fsl"],
     "`label.learn`": ["train_labeller", "label_scan_network", "compare_labeller", "tabulate_labeller"],
