@@ -140,20 +140,12 @@ HEADS = DRAWN_HEADS | MAPPED
 IMAGES = {
     name: target.get("images") or image_names(config["datasets"][target["dataset"]]) for name, target in TARGETS.items()
 }
-# Those of each dataset beside its T1.
-FURTHER = {
-    target["dataset"]: [image for image in image_names(config["datasets"][target["dataset"]])[1:] if image in seen]
-    for target in TARGETS.values()
-    if (
-        seen := {
-            image
-            for name, images in IMAGES.items()
-            if TARGETS[name]["dataset"] == target["dataset"]
-            for image in images
-        }
-    )
-    - {"T1w"}
-}
+# Those of each dataset beside its T1, if there are any.
+FURTHER = {}
+for name, images in IMAGES.items():
+    if further := [image for image in images if image != "T1w"]:
+        known = FURTHER.get(TARGETS[name]["dataset"], [])
+        FURTHER[TARGETS[name]["dataset"]] = list(dict.fromkeys([*known, *further]))
 # What slices are made of, by dataset: the subjects of scans, and synthetic heads.
 SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
@@ -281,8 +273,7 @@ def expected_input():
 
 def network_of(target):
     """The network of a target's models, which see neighbours and further images; sources see single slices of T1."""
-    seen = {"neighbours": config["slice"]["neighbours"], "images": len(IMAGES[target])}
-    return config["network"] | {key: count for key, count in seen.items() if count != {"images": 1}.get(key, 0)}
+    return config["network"] | {"neighbours": config["slice"]["neighbours"], "images": len(IMAGES[target])}
 
 
 # Distance of a slice's neighbours, in slices.

@@ -31,7 +31,7 @@ class Person:
 def make_person(folder: Path, seed: int, voxel_mm: float = 2, space_mm: float = 4) -> Person:
     """A person from a seed, whose T1 has voxels of ``voxel_mm``; the brain mask has voxels of ``space_mm``.
 
-    The warp is a strong one, since the template is symmetric, and sides must be told apart.
+    The warp is strong: the template is symmetric, and left and right must differ.
     """
     subject = make_subject(ellipsoids(), recipe(voxel_mm=(voxel_mm, voxel_mm), warp_mm=10), seed)
     transform = np.linalg.inv(subject.mapping.affine)

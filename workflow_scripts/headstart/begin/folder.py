@@ -7,7 +7,7 @@ from pathlib import Path
 from headstart import settings
 from headstart.begin import flat_names, label_names
 from headstart.datasets import bids, layouts
-from headstart.datasets.scan import Scan, is_image, walk_files
+from headstart.datasets.scan import Scan, find_files, is_image, walk_files
 from headstart.job import UserError
 
 # Name of the dataset in the study.
@@ -117,7 +117,7 @@ def _with_flair(study: str, found: Found, say: Say) -> Found:
     if found.entry["layout"] != "bids" or "images" in found.entry:
         return found
     entry = {**found.entry, "images": ["T1w", "FLAIR"]}
-    if not any(path.stem.partition(".")[0].endswith("_FLAIR") for path in walk_files(Path(found.entry["folder"]))):
+    if not any(find_files(scan.t1w.parent, r".+_FLAIR\.nii(\.gz)?") for scan in found.scans):
         return found
     try:
         scans = layouts.scans(DATASET, completed(study, entry), f"results/{study}/datasets", None, lambda _: None)

@@ -39,6 +39,11 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
     These are ``sub-*/[ses-*/]anat/*_T1w.nii[.gz]``; capitals in endings and in the names of folders do not matter.
     """
+    if unknown := sorted(entry.get("image_entities", {}).keys() - set(image_names(entry)[1:])):
+        raise UserError(
+            f"datasets.{name}.image_entities names {unknown[0]}, which is no further image of datasets.{name}.images; "
+            "correct it (entities is for the T1)."
+        )
     wanted = _wanted(entry)
     labels = bids_labels.Labels(name, folder, entry)
     found = []
@@ -165,11 +170,6 @@ def _as_text(given: Mapping) -> dict[str, str | None]:
 def _others(name: str, entry: Mapping, anats: Sequence[Path]) -> dict[str, Path]:
     """The further images of a session that the entry names, by name; ``anats``: the session's folders of anatomy."""
     found = {}
-    if unknown := sorted(entry.get("image_entities", {}).keys() - set(image_names(entry)[1:])):
-        raise UserError(
-            f"datasets.{name}.image_entities names {unknown[0]}, which is no further image of datasets.{name}.images; "
-            "correct it (entities is for the T1)."
-        )
     for image in image_names(entry)[1:]:
         wanted = {"suffix": image} | _as_text(entry.get("image_entities", {}).get(image, {}))
         if paths := [path for anat in anats for path in _images(anat, wanted)]:

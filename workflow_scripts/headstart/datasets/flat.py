@@ -5,10 +5,18 @@ IXI (``IXI002-Guys-0828-T1.nii.gz``): ``(?P<subject>IXI\d+)-(?P<site>\w+)-\d+-T1
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from headstart.datasets.scan import Scan, image_names, is_image, labels_folder, subject_label, walk_files
+from headstart.datasets.scan import (
+    Scan,
+    image_names,
+    is_image,
+    labels_folder,
+    only_image,
+    subject_label,
+    walk_files,
+)
 from headstart.job import UserError
 
 # The ending of a file's name, with that of its packing.
@@ -21,10 +29,11 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
         raise UserError(f"datasets.{name} has the layout flat but no pattern; say how its images are named.")
     pattern = _compiled(f"datasets.{name}.pattern", entry["pattern"])
     labels, label_keys = _labels(name, folder, entry)
-    further = _further(name, folder, entry)
+    paths = list(walk_files(folder))
+    further = _further(name, folder, entry, paths)
     masks = entry["masks"]
     found = []
-    for path in walk_files(folder):
+    for path in paths:
         if match := _match(pattern, path, folder):
             groups = {"session": None, "site": None, **match.groupdict()}
             subject = subject_label(groups["subject"], groups["session"])
@@ -42,9 +51,10 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     path,
                     target,
                     others={
-                        image: _only_one(f"datasets.{name}.patterns.{image}", image, path, paths)
+                        image: only_image(of_scan, f"narrow datasets.{name}.patterns.{image}", image)
                         for image, (files, keys) in further.items()
-                        if subject not in entry["exclude"] and (paths := files.get(tuple(groups[key] for key in keys)))
+                        if subject not in entry["exclude"]
+                        and (of_scan := files.get(tuple(groups[key] for key in keys)))
                     },
                     masks=masks,
                     session=groups["session"],
@@ -59,7 +69,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
 
 def unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
     """The images in the folder that belong to no scan."""
-    read = {path for scan in found for path in (scan.t1w, *scan.target, *scan.others.values())}
+    read = {path for scan in found for path in scan.files}
     return [path for path in walk_files(folder) if is_image(path) and path not in read]
 
 
@@ -68,11 +78,16 @@ def _labels(name: str, folder: Path, entry: Mapping) -> tuple[dict[tuple, list[P
     within = labels_folder(name, folder, entry, "labels_pattern") or folder
     if "labels_pattern" not in entry:
         return {}, []
-    return _by_scan(_compiled(f"datasets.{name}.labels_pattern", entry["labels_pattern"]), within)
+    return _by_scan(_compiled(f"datasets.{name}.labels_pattern", entry["labels_pattern"]), within, walk_files(within))
 
 
-def _further(name: str, folder: Path, entry: Mapping) -> dict[str, tuple[dict[tuple, list[Path]], list[str]]]:
-    """The files of each further image by subject and session, and which of these are the keys, by its name."""
+def _further(
+    name: str, folder: Path, entry: Mapping, paths: Sequence[Path]
+) -> dict[str, tuple[dict[tuple, list[Path]], list[str]]]:
+    """The files of each further image by subject and session, and which of these are the keys, by its name.
+
+    ``paths``: all files in the folder.
+    """
     wanted, patterns = image_names(entry)[1:], entry.get("patterns", {})
     for image in wanted:
         if image not in patterns:
@@ -87,22 +102,16 @@ def _further(name: str, folder: Path, entry: Mapping) -> dict[str, tuple[dict[tu
                 "there after the first, or remove it here."
             )
     return {
-        image: _by_scan(_compiled(f"datasets.{name}.patterns.{image}", patterns[image]), folder) for image in wanted
+        image: _by_scan(_compiled(f"datasets.{name}.patterns.{image}", patterns[image]), folder, paths)
+        for image in wanted
     }
 
 
-def _only_one(key: str, image: str, t1w: Path, paths: list[Path]) -> Path:
-    """The file of a further image of the scan ``t1w``; raises :class:`UserError` with the ``key`` if there are more."""
-    if len(paths) > 1:
-        raise UserError(f"{paths[0]} and {paths[1].name} are both the {image} of {t1w}; narrow {key}.")
-    return paths[0]
-
-
-def _by_scan(pattern: re.Pattern, folder: Path) -> tuple[dict[tuple, list[Path]], list[str]]:
+def _by_scan(pattern: re.Pattern, folder: Path, paths: Iterable[Path]) -> tuple[dict[tuple, list[Path]], list[str]]:
     """The files that a pattern matches, by subject and by session if it has one; and which of these are the keys."""
     keys = [key for key in ("subject", "session") if key in pattern.groupindex]
     found = defaultdict(list)
-    for path in walk_files(folder):
+    for path in paths:
         if match := _match(pattern, path, folder):
             found[tuple(match[key] for key in keys)].append(path)
     return found, keys

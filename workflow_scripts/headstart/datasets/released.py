@@ -117,7 +117,7 @@ def _by_study(patient: Path, image: str) -> dict[str | None, Path]:
 
 def atlas_r1_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
     """The images that are neither a T1 nor a lesion by their names, and the lesions of no T1."""
-    read = {path for scan in found for path in (scan.t1w, *scan.target)}
+    read = {path for scan in found for path in scan.files}
     cases = {scan.t1w.parent for scan in found}
     images = (path for path in walk_files(folder) if is_image(path) and path not in read)
     return [path for path in images if path.parent not in cases or not _ATLAS_LESION.fullmatch(path.name)]

@@ -107,13 +107,11 @@ def segment(
             tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
             record |= registered.quality | quality.contrast(registered.t1, tissues)
             seen["T1w"] = registered.t1
-            for name, other in paths.items():
-                if name != "T1w":
-                    checked = intake.check_image(other, record)
-                    aligned = align(other, path, registered.brain, registered.transform, settings, threads=threads)
-                    seen[name] = aligned.image
-                    measures = aligned.quality | quality.contrast(aligned.image, tissues)
-                    _add_image(record, name, checked | measures)
+            for name in [name for name in paths if name != "T1w"]:
+                checked = intake.check_image(paths[name], record)
+                aligned = align(paths[name], path, registered.brain, registered.transform, settings, threads=threads)
+                seen[name] = aligned.image
+                _add_image(record, name, checked | aligned.quality | quality.contrast(aligned.image, tissues))
     except UserError as error:
         return Prediction(record | {"failed": str(error)}, registered, seen)
     if reasons := _failures(record, limits):

@@ -95,8 +95,7 @@ def register(
         For what :func:`headstart.datasets.intake.check_scan` refuses, before any work; if no brain is found, the lesion
         covers most of it, or it is registered to a place outside the template.
     """
-    scan, _ = intake.read_t1(path)
-    headers.check(path, scan.grid)
+    scan = read_scan(path)
     try:
         mask, stripped = brain_extraction.extract(scan, threads)
         transform, itk = _estimate(scan, mask, template, settings, lesion, threads)
@@ -106,11 +105,8 @@ def register(
     mask_on_grid = images.resample_labels(mask, grid, transform)
     if not mask_on_grid.data.any():
         raise UserError(f"{path}: registration put its brain outside the template; exclude the scan.")
-    head = brain_extraction.head(t1, mask_on_grid)
-    if np.ptp(np.percentile(t1.data[head], settings.percentiles)) == 0:
-        raise UserError(f"{path} has one intensity in the whole head, like a mask; give a T1 scan, or exclude it.")
     return RegisteredScan(
-        t1=Volume(rescale(t1.data, head, settings.percentiles), grid.affine),
+        t1=scaled(path, t1, mask_on_grid, settings.percentiles, "give a T1 scan, or exclude it"),
         brain=mask_on_grid,
         transform=transform,
         itk=itk,
@@ -120,6 +116,25 @@ def register(
             "stripped": stripped,
         },
     )
+
+
+def read_scan(path: str | os.PathLike) -> Volume:
+    """An image as float32; raises :class:`UserError` for what :func:`headstart.datasets.intake.check_scan` refuses."""
+    image, _ = intake.read_t1(path)
+    headers.check(path, image.grid)
+    return image
+
+
+def scaled(path: str | os.PathLike, image: Volume, brain: Volume, percentiles: Sequence[float], remedy: str) -> Volume:
+    """A registered image, clipped and scaled to [0, 1] between two percentiles of its head; float32.
+
+    ``brain``: mask on its grid. Raises :class:`UserError` with the file ``path`` and the ``remedy`` if it has one
+    intensity in the whole head.
+    """
+    head = brain_extraction.head(image, brain)
+    if np.ptp(np.percentile(image.data[head], percentiles)) == 0:
+        raise UserError(f"{path} has one intensity in the whole head, like a mask; {remedy}.")
+    return Volume(rescale(image.data, head, percentiles), image.affine)
 
 
 def _estimate(

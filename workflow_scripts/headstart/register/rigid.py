@@ -12,11 +12,11 @@ import numpy as np
 from scipy import ndimage
 
 from headstart import images
-from headstart.datasets import headers, intake
+from headstart.datasets import intake
 from headstart.images import Volume
 from headstart.job import UserError
 from headstart.register import ants, brain_extraction, image_quality
-from headstart.register.affine import RegistrationSettings, rescale
+from headstart.register.affine import RegistrationSettings, read_scan, scaled
 
 # The metric sees the brain and what is within this distance of it: the brain's outline is a good part of what two
 # contrasts have in common. Without it, two of eight registrations of stripped scans failed with few samples.
@@ -80,8 +80,7 @@ def align(
         For what :func:`headstart.datasets.intake.check_scan` refuses, before any work; if no start gives a
         registration, or the image has one intensity in the whole head.
     """
-    image, _ = intake.read_t1(path)
-    headers.check(path, image.grid)
+    image = read_scan(path)
     reference = _reference(intake.read_t1(t1w)[0], brain, transform, settings.voxel_mm)
     moving = images.resample(image, image.grid.coarsened(settings.voxel_mm))
     try:
@@ -91,11 +90,8 @@ def align(
     there = images.resample(image, brain.grid, matrix @ transform)
     if not (there.data[brain.data > 0] > 0).any():
         raise UserError(f"{path} does not show the brain of {t1w}; check that they are of one person, or exclude it.")
-    head = brain_extraction.head(there, brain)
-    if np.ptp(np.percentile(there.data[head], settings.percentiles)) == 0:
-        raise UserError(f"{path} has one intensity in the whole head, like a mask; give an image, or exclude the scan.")
     return AlignedImage(
-        image=Volume(rescale(there.data, head, settings.percentiles), there.affine),
+        image=scaled(path, there, brain, settings.percentiles, "give an image, or exclude the scan"),
         transform=matrix,
         itk=ants.itk_bytes(np.linalg.inv(matrix)),
         stripped=brain_extraction.is_stripped(there, brain.data > 0),
