@@ -17,6 +17,7 @@ sys.path.insert(0, str(SCRIPTS))
 from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
 from headstart.datasets.scan import image_names
+from headstart.external import find
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
 from headstart.provenance import clock, fingerprint, record
@@ -102,6 +103,8 @@ try:
         if len(config["finetune"]["learning_rates"]) > 1
     }
     SOURCES = sources.of_study(config)
+    # Masks that were made elsewhere, by target and competitor; and whether each competitor was trained on these sets.
+    EXTERNAL, EXTERNAL_TRAINED = find.of_study(config, {draw: split.test for draw, split in SPLITS.items()}, DATA)
     # The sources that are models of a target as they are pre-trained: its set size 0.
     AS_PRETRAINED = {
         name: without_labels.usable(config, name) for name, target in config["targets"].items() if 0 in target["sizes"]
@@ -155,7 +158,10 @@ LABELLED = list(CLASSES)
 PRETRAINED = list(dict.fromkeys(source.scans for source in SOURCES.values() if source.scans))
 LABELS_MADE = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.uses_made_labels))
 # What figures and tables show of each source, see headstart.report.sources.
-SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()}
+SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()} | {
+    name: {"domain": "external", "task": "trained-elsewhere" if trained else "untrained"}
+    for name, trained in EXTERNAL_TRAINED.items()
+}
 # Scans in each numbered part: of the jobs that check, compare and draw scans, and of the files of slices.
 SCANS_PER_PART = {"check": config["check"]["scans_per_job"], "slice": config["slice"]["scans_per_file"]}
 PHANTOMS = [name for name, entry in config["datasets"].items() if entry["layout"] == "phantom"]
@@ -171,6 +177,7 @@ PART_INDEX = f"{PART}_scans.tsv"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
 GROUP = "{target}/{source}/size-{size}"
 RUN = f"{GROUP}_resample-{{resample}}"
+PREDICTIONS = f"{RESULTS}/evaluate/{RUN}/predictions.npz"
 
 
 wildcard_constraints:
@@ -179,7 +186,7 @@ wildcard_constraints:
     part=r"\d+",
     # Of the images of a scan, all but its T1.
     image="|".join(sorted(set().union(*FURTHER.values()))) or "(?!)",
-    source="|".join(SOURCES),
+    source="|".join([*SOURCES, *EXTERNAL_TRAINED]),
     target="|".join(TARGETS),
     size=r"\d+",
     resample=r"\d+",

@@ -119,7 +119,7 @@ def shown_run(pattern):
     """Input function: a file of the run of each source that the examples show: largest set size, first resample."""
     return lambda wildcards: [
         pattern.format(target=wildcards.target, source=source, size=max(TARGETS[wildcards.target]["sizes"]), resample=1)
-        for source in SOURCES
+        for source in [*SOURCES, *EXTERNAL[wildcards.target]]
     ]
 
 
@@ -148,7 +148,7 @@ rule draw_examples:
     params:
         code=code_of("draw_examples"),
         scans=lambda wildcards: list(shown_tests(wildcards)),
-        sources=list(SOURCES),
+        sources=lambda wildcards: [*SOURCES, *EXTERNAL[wildcards.target]],
         classes=lambda wildcards: class_names(wildcards.target),
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
         empty=config["evaluate"]["empty"],

@@ -88,22 +88,35 @@ def sources_at(target, size):
     return SOURCES if size else AS_PRETRAINED[target]
 
 
-def runs(targets=TARGETS, least=0):
-    """Target, source, size and resample of every model of these targets, of a set size of at least this."""
+def sources_scored(target, size):
+    """The sources whose predictions are scored: those that have models, and competitors from elsewhere."""
+    return [*sources_at(target, size), *(EXTERNAL[target] if size else [])]
+
+
+def runs(targets=TARGETS, least=0, sources=sources_at):
+    """Target, source, size and resample of every run of these targets, of a set size of at least this.
+
+    ``sources``: from a target and a size to the sources, those that have models or those that are scored.
+    """
     return [
         (target, source, size, resample)
         for target, size, resample in SPLITS
         if target in targets and size >= least
-        for source in sources_at(target, size)
+        for source in sources(target, size)
     ]
 
 
-def run_paths(pattern, targets=TARGETS, least=0):
-    """A pattern with target, source, size and resample filled in for each of these models."""
+def run_paths(pattern, targets=TARGETS, least=0, sources=sources_at):
+    """A pattern with target, source, size and resample filled in for each of these runs."""
     return [
         pattern.format(target=target, source=source, size=size, resample=resample)
-        for target, source, size, resample in runs(targets, least)
+        for target, source, size, resample in runs(targets, least, sources)
     ]
+
+
+def scored_paths(pattern, targets=TARGETS):
+    """The same for each run whose predictions are scored."""
+    return run_paths(pattern, targets, sources=sources_scored)
 
 
 def tests_of(targets):

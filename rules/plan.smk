@@ -76,7 +76,7 @@ def work_to_do():
 
 def designs():
     """What is known of each target's design before anything is trained, see headstart.evaluate.design.sentence."""
-    gains = len(SOURCES) - ("scratch" in SOURCES)
+    own = len(SOURCES) - ("scratch" in SOURCES)
     return [
         {
             "target": name,
@@ -85,11 +85,11 @@ def designs():
             "resamples": target["resamples"],
             "scans": len(scans_tested(name)),
             "folds": target.get("folds", 1),
-            "sources": gains,
+            "sources": own + len(EXTERNAL[name]),
             "pool": POPULATION.get(name),
         }
         for name, target in TARGETS.items()
-        if gains and "scratch" in SOURCES
+        if own + len(EXTERNAL[name]) and "scratch" in SOURCES
     ]
 
 

@@ -42,7 +42,7 @@ def all_seeds():
 
 rule write_provenance:
     input:
-        records=CHECKED,
+        records=[*CHECKED, *(path for name in TARGETS for path in external_paths(EXTERNAL_CHECKED, name))],
         others=other_inputs(),
         pictures=expand(rules.list_pictures.output, dataset=LISTED),
         outputs=study_outputs(),

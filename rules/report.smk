@@ -124,6 +124,7 @@ def study_description(wildcards):
             name: {key: target[key] for key in ("dataset", "sizes", "resamples", "folds") if key in target}
             | {"tested": len(scans_tested(name))}
             | ({"images": IMAGES[name]} if IMAGES[name] != ["T1w"] else {})
+            | ({"external": list(EXTERNAL[name])} if EXTERNAL[name] else {})
             for name, target in TARGETS.items()
         },
         "files": {

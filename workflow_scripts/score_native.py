@@ -5,6 +5,7 @@ import pandas as pd
 from headstart import images, job
 from headstart.datasets.intake import LabelFormat
 from headstart.evaluate import archive, native
+from headstart.external import masks
 from headstart.register.affine import target_labels
 from headstart.template import template
 
@@ -12,18 +13,32 @@ with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     grid = template.grid(params.voxel_mm)
     values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
+    runs = list(zip(params.runs, files.predictions, strict=True))
+
+    def on_own_grid(source, resample, scan, t1w, slices, place, own):
+        """A prediction of a scan as a mask on its own grid: as it was made elsewhere, or carried back."""
+        if source not in params.external:
+            return place.carried_back(slices, own)
+        external = params.external[source]
+        path = external["masks"][resample][scan]
+        mask = masks.read(path, t1w, len(params.classes), external["values"], grid)
+        return masks.in_scan(mask, own, grid, place.transform)
+
     labels, rows = iter(files.labels), []
     scans = zip(params.tested, params.label_files, files.t1w, files.transforms, strict=True)
     for scan, (count, label_format), t1w, transform in scans:
         place = native.Place(grid, images.read_affine(transform), params.size, params.discard_mm)
         listed = list(islice(labels, count))
         own, moved = target_labels(listed, t1w, place.transform, grid, values, LabelFormat(**label_format))
-        runs = [
-            ({"source": source, "resample": resample}, path)
-            for (source, resample, tests), path in zip(params.runs, files.predictions, strict=True)
-            if scan in tests
+        of_scan = [(source, resample, path) for (source, resample, tests), path in runs if scan in tests]
+        slices = ((source, resample, archive.read(path, scan)) for source, resample, path in of_scan)
+        predictions = (
+            (found, on_own_grid(source, resample, scan, t1w, found, place, own.grid))
+            for source, resample, found in slices
+        )
+        scored = native.score(predictions, own, moved, place, len(params.classes) + 1, params.metric, params.empty)
+        rows += [
+            {"source": source, "resample": resample, "scan": scan, **found}
+            for (source, resample, _), found in zip(of_scan, scored, strict=True)
         ]
-        predictions = (archive.read(path, scan) for _, path in runs)
-        scored = native.score(predictions, own, moved, place, len(params.classes) + 1)
-        rows += [{**run, "scan": scan, **found} for (run, _), found in zip(runs, scored, strict=True)]
     job.write_table(snakemake.output[0], pd.DataFrame(rows).assign(**params.about))

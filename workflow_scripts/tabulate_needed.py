@@ -7,6 +7,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     params = snakemake.params
     collected = tables.of_fine_tuned(pd.read_parquet(snakemake.input.scans))
     of_volumes = collected[collected["level"] == tables.LEVEL]
-    cells = list(tables.cells(of_volumes, params.draws, params.seed, params.population))
+    roles = tables.Roles(untrained=frozenset(params.untrained))
+    cells = list(tables.cells(of_volumes, params.draws, params.seed, params.population, roles))
     for name, table in answer.forecasts(cells, params.aims, params.seed).items():
         job.write_table(getattr(snakemake.output, name), table)

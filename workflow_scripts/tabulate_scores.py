@@ -1,10 +1,16 @@
+import pandas as pd
+
 from headstart import job
-from headstart.evaluate import distances, tables
+from headstart.evaluate import distances, native, tables
 
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params, written = snakemake.input, snakemake.params, snakemake.output
     collected = tables.collect(files.metrics, params.runs, params.metrics, params.tests, params.empty)
-    cells = list(tables.cells(collected, params.draws, params.seed, params.population))
+    if files.native:
+        scored = [job.read_table(path, {"scan": str}) for path in files.native]
+        collected = native.replaced(collected, pd.concat(scored, ignore_index=True))
+    roles = tables.Roles(untrained=frozenset(params.untrained))
+    cells = list(tables.cells(collected, params.draws, params.seed, params.population, roles))
     with job.atomic(written.scans) as partial:
         collected.to_parquet(partial, index=False)
     job.write_table(written.scores, tables.scores(collected))

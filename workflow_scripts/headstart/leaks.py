@@ -18,6 +18,8 @@ from headstart.sources import Source, lineage
 # What the table of known sets says of a set and the others of a row: it has all of their people; it has some, or may
 # have; they are other names of it.
 _CONTAINS, _SHARES, _IS = "contains", "shares", "is"
+# How to go on if a set was not trained on as a whole.
+_NOT_ALL = "name in trained_on the part of the set that was trained on, if it is other people"
 _ONE_GENERATOR = (
     "one generator makes the synthetic subjects of source and target, so the gain says nothing about other scans"
 )
@@ -52,7 +54,7 @@ class _Origin:
 
 
 def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, str]) -> list[Overlap]:
-    """The possible overlaps of a study's sources and targets.
+    """The possible overlaps of a study's sources, and of competitors from elsewhere, with its targets.
 
     ``config``: resolved; ``sources``: by name; ``backends``: the labelling back end of each dataset, ``ants`` or
     ``fsl``. Raises :class:`UserError` in one sentence if a source has seen all people of a target's set.
@@ -66,17 +68,29 @@ def find(config: Mapping, sources: Mapping[str, Source], backends: Mapping[str, 
             seen = lineage(source, sources)
             if entry["layout"] == "phantom" and any(each.generated for each in seen):
                 found.append(Overlap(source.name, name, _ONE_GENERATOR, None))
-            behind = (origin for each in seen for origin in _origins(config, each, target["dataset"], backends))
-            for origin in behind if tested else ():
-                whole, phrase = _relation(origin.known_as, tested)
-                if whole and origin.whole:
-                    raise UserError(
-                        f"{origin.key} names {phrase}, so targets.{name} would test on people of pre-training; "
-                        f"{origin.remedy}."
-                    )
-                if phrase:
-                    found.append(Overlap(source.name, name, f"{origin.key} names {phrase}", origin.remedy))
+            behind = [origin for each in seen for origin in _origins(config, each, target["dataset"], backends)]
+            found += _overlaps(source.name, name, behind, tested)
+        for competitor, given in target.get("external", {}).items():
+            key = f"targets.{name}.external.{competitor}.trained_on"
+            correct = f"remove the competitor, or {_NOT_ALL}"
+            behind = [_Origin(known_as, key, True, correct) for known_as in given.get("trained_on", ())]
+            found += _overlaps(competitor, name, behind, tested)
     return list(dict.fromkeys(found))
+
+
+def _overlaps(source: str, target: str, origins: Iterable[_Origin], tested: str | None) -> list[Overlap]:
+    """What a source or competitor has in common with a target's set, ``tested``; raises :class:`UserError` for all."""
+    found = []
+    for origin in origins if tested else ():
+        whole, phrase = _relation(origin.known_as, tested)
+        if whole and origin.whole:
+            raise UserError(
+                f"{origin.key} names {phrase}, so targets.{target} would test on people of pre-training; "
+                f"{origin.remedy}."
+            )
+        if phrase:
+            found.append(Overlap(source, target, f"{origin.key} names {phrase}", origin.remedy))
+    return found
 
 
 def warnings(overlaps: Iterable[Overlap]) -> list[str]:
@@ -110,7 +124,7 @@ def of_source(overlaps: Iterable[Overlap], source: Source, sources: Mapping[str,
 def _origins(config: Mapping, source: Source, tested: str, backends: Mapping[str, str]) -> list[_Origin]:
     """The sets behind a source, but for what participants' identities tell; ``tested``: the dataset of a target."""
     key = f"pretrain.sources.{source.name}"
-    correct = "remove the source, or name in trained_on the part of the set that was trained on, if it is other people"
+    correct = f"remove the source, or {_NOT_ALL}"
     found = [_Origin(name, f"{key}.weights.trained_on", True, correct) for name in source.trained_on]
     if not source.trained or source.natural:
         return found

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from headstart import consistency, job, old_keys, source_checks, stand_ins, without_labels
+from headstart.datasets.scan import in_data
 from headstart.job import UserError
 
 # A folder named by a variable of a shell, and the starts of a quoted path, a URL and a path of Windows.
@@ -65,11 +66,7 @@ def weights_file(source: str, file: str, data: str | os.PathLike | None) -> Path
     Raises :class:`UserError` if the file does not exist, or if its first bytes show that it holds no weights.
     """
     key = f"pretrain.sources.{source}.weights.file"
-    path = Path(job.within_project(file))
-    if not os.path.isabs(file):
-        if not data:
-            raise UserError(f"{key} is relative; set data in the configuration, or HEADSTART_DATA.")
-        path = Path(data) / path
+    path = in_data(key, file, data)
     if not path.is_file():
         raise UserError(f"{key}: {path} does not exist; correct it, or remove the source.")
     try:

@@ -13,6 +13,7 @@ from headstart.datasets.scan import (
     image_names,
     is_image,
     labels_folder,
+    name_pattern,
     only_image,
     subject_label,
     walk_files,
@@ -27,7 +28,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """One scan per file whose whole path within the folder ``pattern`` of the entry matches."""
     if "pattern" not in entry:
         raise UserError(f"datasets.{name} has the layout flat but no pattern; say how its images are named.")
-    pattern = _compiled(f"datasets.{name}.pattern", entry["pattern"])
+    pattern = name_pattern(f"datasets.{name}.pattern", entry["pattern"])
     labels, label_keys = _labels(name, folder, entry)
     paths = list(walk_files(folder))
     further = _further(name, folder, entry, paths)
@@ -78,7 +79,8 @@ def _labels(name: str, folder: Path, entry: Mapping) -> tuple[dict[tuple, list[P
     within = labels_folder(name, folder, entry, "labels_pattern") or folder
     if "labels_pattern" not in entry:
         return {}, []
-    return _by_scan(_compiled(f"datasets.{name}.labels_pattern", entry["labels_pattern"]), within, walk_files(within))
+    pattern = name_pattern(f"datasets.{name}.labels_pattern", entry["labels_pattern"])
+    return _by_scan(pattern, within, walk_files(within))
 
 
 def _further(
@@ -102,7 +104,7 @@ def _further(
                 "there after the first, or remove it here."
             )
     return {
-        image: _by_scan(_compiled(f"datasets.{name}.patterns.{image}", patterns[image]), folder, paths)
+        image: _by_scan(name_pattern(f"datasets.{name}.patterns.{image}", patterns[image]), folder, paths)
         for image in wanted
     }
 
@@ -123,14 +125,3 @@ def _match(pattern: re.Pattern, path: Path, folder: Path) -> re.Match | None:
     if (match := pattern.fullmatch(within)) or within.endswith((".nii", ".nii.gz")):
         return match
     return pattern.fullmatch(_ENDING.sub(lambda end: end[0].lower(), within))
-
-
-def _compiled(key: str, written: str) -> re.Pattern:
-    """The regular expression of a key of the configuration."""
-    try:
-        pattern = re.compile(written)
-    except re.error as error:
-        raise UserError(f"{key} is not a regular expression ({error}); correct it.") from None
-    if "subject" not in pattern.groupindex:
-        raise UserError(f"{key} has no group (?P<subject>...); put it around the part that names the subject.")
-    return pattern

@@ -163,6 +163,23 @@ def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFor
     return Volume(data, parts[0].affine), repairs
 
 
+def read_classes(
+    paths: Sequence[PathLike], t1w: PathLike, values: Mapping[int, int], label_format: LabelFormat
+) -> Volume:
+    """The manual labels of the scan ``t1w`` with the numbers of the target's classes, uint8, on its grid.
+
+    ``values``: new value of each label value; others become background. Raises :class:`UserError` for what
+    :func:`read_labels` refuses, and if no label is left.
+    """
+    labels, _ = read_labels(paths, t1w, label_format)
+    merged = np.zeros(labels.data.shape, np.uint8)
+    for value, target in values.items():
+        merged[labels.data == value] = target
+    if not merged.any():
+        raise UserError(f"{paths[0]} has none of the labels of the target's classes; check the target's classes.")
+    return Volume(merged, labels.affine)
+
+
 def fingerprint(scan: Volume) -> str:
     """SHA-256 of a scan's voxels, whatever the order of its axes, its data type and its origin."""
     axes = nib.io_orientation(scan.affine)

@@ -8,9 +8,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from headstart import job
 from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released, synthetic
-from headstart.datasets.scan import Layout, Scan, check_file, image_names, some_file
+from headstart.datasets.scan import Layout, Scan, check_file, image_names, in_data, some_file
 from headstart.job import UserError, logger
 
 # Keys of several layouts of scans.
@@ -162,11 +161,7 @@ def _check_keys(name: str, entry: Mapping) -> None:
 def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
     if "folder" not in entry:
         raise UserError(f"datasets.{name} has no folder; give the one with its scans.")
-    folder = Path(job.within_project(entry["folder"]))
-    if not os.path.isabs(entry["folder"]):
-        if not data:
-            raise UserError(f"datasets.{name}.folder is relative; set data in the configuration, or HEADSTART_DATA.")
-        folder = Path(data) / folder
+    folder = in_data(f"datasets.{name}.folder", entry["folder"], data)
     if not folder.is_dir():
         raise UserError(f"datasets.{name}: the folder {folder} does not exist; check datasets.{name}.folder.")
     return folder

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headstart import job
 from headstart.job import UserError
 
 # Names of images in the formats of the field, including those that headstart does not read.
@@ -180,6 +181,33 @@ def walk_files(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterat
             yield from walk_files(entry.path, (*above, real))
         else:
             yield Path(entry.path)
+
+
+def in_data(key: str, named: str, data: str | os.PathLike | None) -> Path:
+    """The path that a key of the configuration names, which may be relative to the folder ``data``.
+
+    Raises :class:`UserError` for a relative path if that folder is not known (None).
+    """
+    path = Path(job.within_project(named))
+    if os.path.isabs(named):
+        return path
+    if not data:
+        raise UserError(f"{key} is relative; set data in the configuration, or HEADSTART_DATA.")
+    return Path(data) / path
+
+
+def name_pattern(key: str, written: str) -> re.Pattern:
+    """The regular expression of files' names in a key of the configuration, with the group ``subject``.
+
+    Raises :class:`UserError` for any other text.
+    """
+    try:
+        pattern = re.compile(written)
+    except re.error as error:
+        raise UserError(f"{key} is not a regular expression ({error}); correct it.") from None
+    if "subject" not in pattern.groupindex:
+        raise UserError(f"{key} has no group (?P<subject>...); put it around the part that names the subject.")
+    return pattern
 
 
 def labels_folder(name: str, folder: Path, entry: Mapping, naming_key: str) -> Path | None:

@@ -10,6 +10,7 @@ from headstart import images
 from headstart.evaluate import tables
 from headstart.images import Grid, Volume
 from headstart.metrics import overlap
+from headstart.metrics.overlap import Empty, Metric
 from headstart.slices import cut
 
 MEASURES = ("dice", "dice_native", "ceiling_dice")
@@ -39,41 +40,68 @@ class Place:
 
 
 def score(
-    predictions: Iterable[np.ndarray], native: Volume, moved: Volume, place: Place, classes: int
+    predictions: Iterable[tuple[np.ndarray, np.ndarray]],
+    native: Volume,
+    moved: Volume,
+    place: Place,
+    classes: int,
+    metric: Metric,
+    empty: Empty,
 ) -> list[dict[str, float]]:
-    """The Dice of each prediction of one scan, averaged over the foreground classes in either mask.
+    """The scores of each prediction of one scan over its whole volume.
 
     Parameters
     ----------
     predictions
-        Labels (N, size, size) of the scan's slices.
+        Labels (N, size, size) of the scan's slices, and the same labels on the scan's own grid.
     native, moved
         Its manual labels 0 .. classes-1, on its own grid and on the study's.
     place
         Where the slices come from.
     classes
         Number of classes, including the background.
+    metric, empty
+        See :func:`headstart.metrics.overlap.volume_score`.
 
     Returns
     -------
     list of dict
-        Of each prediction: ``dice`` on the study's grid, ``dice_native`` on the scan's own, and ``ceiling_dice``, that
-        of ``moved`` in place of the prediction.
+        Of each prediction: the Dice, averaged over the foreground classes in either mask: ``dice`` on the study's grid,
+        ``dice_native`` on the scan's own, and ``ceiling_dice``, that of ``moved`` in place of the prediction; and
+        ``score``, the ``metric`` on the scan's own grid.
     """
 
     def dice(found: np.ndarray, truth: np.ndarray) -> float:
         return overlap.volume_score(found, truth, classes, "dice", "skip")
 
-    own, truth = native.grid, cut.cut(moved, place.size, place.discard_mm)
-    ceiling = dice(place.carried_back(truth, own), native.data)
+    truth = cut.cut(moved, place.size, place.discard_mm)
+    ceiling = dice(place.carried_back(truth, native.grid), native.data)
     return [
         {
-            "dice": dice(found, truth),
-            "dice_native": dice(place.carried_back(found, own), native.data),
+            "dice": dice(slices, truth),
+            "dice_native": dice(found, native.data),
             "ceiling_dice": ceiling,
+            "score": overlap.volume_score(found, native.data, classes, metric, empty),
         }
-        for found in predictions
+        for slices, found in predictions
     ]
+
+
+def replaced(collected: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
+    """The table of :func:`headstart.evaluate.tables.collect` with the scores of whole volumes on the scans' own grids.
+
+    ``scored``: columns target, source, size, resample, scan and score (:func:`score`), of all runs of some targets; the
+    rows of others stay.
+    """
+    key = [*tables.RUN, "scan"]
+    own = collected[key].merge(scored[[*key, "score"]], on=key, how="left", indicator=True)
+    # merge gives rows a new index.
+    of_volume = (collected["level"].to_numpy() == tables.LEVEL) & (own["_merge"] == "both").to_numpy()
+    found = own["score"].to_numpy()[of_volume]
+    result = collected.copy()
+    result.loc[of_volume, "total"] = np.nan_to_num(found)
+    result.loc[of_volume, "count"] = np.isfinite(found).astype(int)
+    return result
 
 
 def summary(scored: pd.DataFrame, draws: int, seed: int, population: Mapping[str, int]) -> pd.DataFrame:

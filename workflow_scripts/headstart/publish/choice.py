@@ -68,6 +68,8 @@ def read_choice(settings: Mapping, targets: Mapping[str, Mapping], results: str)
     tables = {name: _table(results, name) for name in ("summary", "gains", "scores", "verdict")}
     target = _named("target", settings["target"], list(targets)) or next(iter(targets))
     summary = _rows(tables["summary"], target=target)
+    # Competitors from elsewhere have scores and no model.
+    summary = summary[~summary["source"].isin(targets[target].get("external", ()))]
     if summary.empty:
         raise UserError(f"{results}/tables/summary.tsv has no score on {target}; {_UNFINISHED}.")
     sizes = sorted(int(size) for size in summary["size"].unique())

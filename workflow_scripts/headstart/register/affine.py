@@ -208,15 +208,9 @@ def target_labels(
     Raises
     ------
     UserError
-        For what :func:`headstart.datasets.intake.read_labels` refuses, and if no label is left.
+        For what :func:`headstart.datasets.intake.read_classes` refuses.
     """
-    labels, _ = intake.read_labels(paths, t1w, label_format)
-    merged = np.zeros(labels.data.shape, np.uint8)
-    for value, target in values.items():
-        merged[labels.data == value] = target
-    if not merged.any():
-        raise UserError(f"{paths[0]} has none of the labels of the target's classes; check the target's classes.")
-    native = Volume(merged, labels.affine)
+    native = intake.read_classes(paths, t1w, values, label_format)
     return native, images.resample_labels(native, grid, transform)
 
 

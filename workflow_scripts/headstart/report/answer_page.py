@@ -55,7 +55,8 @@ def page(
         label maps without a scan, or ``scans`` and ``subjects``; ``pretraining``: names of the datasets that the
         sources are trained on; ``overlaps``: a sentence for each thing that pre-training and test may have in common;
         ``targets``: by name a mapping with ``dataset``, ``sizes``, ``resamples``, ``tested``, the number of test
-        scans, and ``folds``, those of a cross-validation; ``files``: by heading, paths relative to the page.
+        scans, ``folds``, those of a cross-validation, and ``external``, the names of competitors from elsewhere;
+        ``files``: by heading, paths relative to the page.
     verdict, summary
         The study's tables of these names.
     shown
@@ -80,7 +81,7 @@ def page(
         different=DIFFERENT,
         no_difference=NO_DIFFERENCE,
         tables=[score_table(summary, target, sources) for target in verdict["target"]],
-        native=[native_sentence(native, target) for target in verdict["target"]],
+        native=[native_sentence(native, target, sources) for target in verdict["target"]],
         files={heading: {Path(path).name: quote(path) for path in paths} for heading, paths in study["files"].items()},
     )
 
@@ -143,13 +144,16 @@ def _were(amount: int) -> str:
 
 def _compared(study: Mapping) -> str:
     """The sources, and the data that they are trained on, in a sentence."""
-    pretrained = [source for source in study["sources"] if source != BASELINE]
+    domains = {name: source["domain"] for name, source in study["sources"].items()}
+    pretrained = [name for name, domain in domains.items() if domain not in ("baseline", "external")]
     data = [f"{name} ({_size(study['datasets'][name])})" for name in study["pretraining"]]
-    if given := [source for source in pretrained if study["sources"][source]["domain"] == "other"]:
+    if given := [source for source in pretrained if domains[source] == "other"]:
         data.append(f"data of others (weights from files: {', '.join(given)})")
     trained = f", pre-trained on {listed(data)}" if data else ""
     baseline = [f"{BASELINE} (random initialisation)"] if BASELINE in study["sources"] else []
     compared = [*baseline, f"{count(len(pretrained), 'source')}{trained}"] if pretrained else baseline
+    if elsewhere := [name for name, domain in domains.items() if domain == "external"]:
+        compared.append(f"masks that were made elsewhere ({listed(elsewhere)})")
     return f"Compared: {listed(compared)}."
 
 
@@ -162,10 +166,15 @@ def _design(study: Mapping, name: str) -> str:
     tested = f"all {tested} by {folds}-fold cross-validation" if folds else tested
     images = [image_title(image) for image in target.get("images", ())]
     seen = f"networks see {listed(images)} images; " if images else ""
+    elsewhere = ""
+    if target.get("external"):
+        elsewhere = (
+            f" Compared on the scans' own grids, with masks that were made elsewhere ({listed(target['external'])})."
+        )
     return (
         f"Dataset {target['dataset']} ({_size(study['datasets'][target['dataset']])}): {seen}fine-tuned on "
         f"{listed(sizes)} labelled {scans}, {count(target['resamples'], 'resample')}{each}; tested on {tested}."
-        f"{_ZERO if 0 in target['sizes'] else ''}"
+        f"{elsewhere}{_ZERO if 0 in target['sizes'] else ''}"
     )
 
 
@@ -243,16 +252,17 @@ def score_table(summary: pd.DataFrame, target: str, sources: Shown) -> dict:
     return {"target": target, "metric": metric, "sizes": sizes, "rows": rows}
 
 
-def native_sentence(native: pd.DataFrame, target: str) -> str:
+def native_sentence(native: pd.DataFrame, target: str, sources: Shown) -> str:
     """The highest mean Dice of a target on the scans' own grids, and what the study's grid allows, in a sentence."""
     rows = native[(native["target"] == target) & native["dice_native"].notna()]
     if rows.empty:
         return f"{target}: the Dice on the scans' own grids is not known."
     best = rows.loc[rows["dice_native"].idxmax()]
     interval = _interval(best["dice_native_low"], best["dice_native_high"], ".3f")
+    on_sets = f" with {count(best['size'], 'labelled scan')}" if sources.trained(best["source"]) else ""
     return (
         f"{target}: on the scans' own grids, against the labels as they were drawn, the highest mean is Dice "
-        f"{best['dice_native']:.3f}{interval}, of {best['source']} with {count(best['size'], 'labelled scan')}; the "
+        f"{best['dice_native']:.3f}{interval}, of {best['source']}{on_sets}; the "
         f"study's grid allows {best['ceiling_dice']:.3f} (tables/native.tsv)."
     )
 

@@ -25,7 +25,8 @@ def learning_curves(
 ) -> plt.Figure:
     """Learning curves: score against the number of labelled scans, one panel per target (as Zoetmulder 2022, Fig. 3).
 
-    Lines and bars: mean over test volumes with its 95 % confidence interval; small points: single resamples.
+    Lines and bars: mean over test volumes with its 95 % confidence interval; small points: single resamples. What was
+    not trained on any set, such as a rater, is a dashed line in a band.
     ``headlines``: the title of each panel, which is the verdict on its target
     (:func:`headstart.evaluate.verdict.headline`): a figure announces no result of its own. ``sources``: those of the
     study.
@@ -41,7 +42,10 @@ def learning_curves(
         for k, source in enumerate(listed):
             shift = (k - (len(listed) - 1) / 2) * step
             means, single = part[part["source"] == source], points[points["source"] == source]
-            _curve(axis, means, single, sizes, shift, sources.style(source))
+            if sources.trained(source):
+                _curve(axis, means, single, sizes, shift, sources.style(source))
+            elif len(means):
+                _level(axis, means, sizes, sources.style(source))
         axis.set_xticks(range(len(sizes)), sizes)
         axis.set_xlabel("labelled scans")
         axis.set_ylabel(f"{METRICS[part['metric'].iloc[0]]} per test volume")
@@ -251,6 +255,16 @@ def _curve(
     axis.errorbar(at, means["score"], yerr=bars, **style._asdict(), capsize=3, label=source)
     beside = np.searchsorted(sizes, points["size"]) + shift + 0.02
     axis.plot(beside, points["score"], ".", color=style.color, alpha=0.5, ms=5)
+
+
+def _level(axis: plt.Axes, means: pd.DataFrame, sizes: Sequence[int], style: Style) -> None:
+    """The mean score of what was not trained on any set, with its 95 % confidence interval, across the panel."""
+    means = means.sort_values("size")
+    at = np.searchsorted(sizes, means["size"]).astype(float)
+    at = np.concatenate([[-0.5], at, [len(sizes) - 0.5]])
+    score, low, high = (np.pad(means[column], 1, mode="edge") for column in ("score", "low", "high"))
+    axis.plot(at, score, "--", color=style.color, label=means["source"].iloc[0])
+    axis.fill_between(at, low, high, color=style.color, alpha=0.12, linewidth=0)
 
 
 def _strips(axis: plt.Axes, values: Mapping[str, pd.Series], title: str) -> None:

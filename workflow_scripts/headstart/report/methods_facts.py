@@ -10,6 +10,7 @@ from headstart.datasets.scan import image_names, image_title
 from headstart.evaluate.forecast import SHAPES
 from headstart.evaluate.needed import LEAST_RESAMPLES, LEAST_SIZES, REACH
 from headstart.evaluate.significance import ALPHA
+from headstart.external import find
 from headstart.report import methods_augmentation, methods_sources
 from headstart.report.html import listed, plain
 from headstart.report.wording import count, either, emphasised, number
@@ -222,6 +223,12 @@ def _evaluation(config: Mapping) -> dict:
     overlaps, volumes = evaluate["lesions"]["overlap"], [ml for ml in evaluate["lesions"]["volume_ml"] if ml > 0]
     return {
         "metrics": metrics,
+        "external": [
+            {"target": f"*{plain(name)}*", "masks": _external(target["external"])}
+            for name, target in targets.items()
+            if "external" in target
+        ],
+        "on_template": [f"*{plain(name)}*" for name, target in targets.items() if "external" not in target],
         "empty": evaluate["empty"],
         "dice_mean": ", averaged over the foreground classes" if several else "",
         "overlaps": either([f"{number(100 * share)} %" for share in overlaps]),
@@ -233,7 +240,10 @@ def _evaluation(config: Mapping) -> dict:
         },
         "draws": evaluate["bootstrap"],
         "alpha": ALPHA,
-        "tested": len(config["pretrain"]["sources"]) > 1 and any(t["resamples"] > 1 for t in targets.values()),
+        "tested": any(
+            t["resamples"] > 1 and len(config["pretrain"]["sources"]) + len(t.get("external", ())) > 1
+            for t in targets.values()
+        ),
         "these": evaluate["training_scans"] == "these",
         "folded": [f"*{plain(name)}*" for name, target in targets.items() if "folds" in target],
         "margin": evaluate["margin"],
@@ -244,6 +254,12 @@ def _evaluation(config: Mapping) -> dict:
         "shapes": SHAPES,
         "without_labels": any(0 in target["sizes"] for target in targets.values()),
     }
+
+
+def _external(entries: Mapping[str, Mapping]) -> str:
+    """The competitors of a target from elsewhere, and what they were trained on."""
+    trained = {True: "trained on the same training sets", False: "not trained on these training sets"}
+    return listed([f"{plain(name)} ({trained[find.is_trained(entry)]})" for name, entry in entries.items()])
 
 
 def _is_forecast(target: Mapping) -> bool:

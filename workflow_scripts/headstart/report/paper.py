@@ -62,8 +62,8 @@ def panels(scores: pd.DataFrame, sources: Shown) -> dict[str, list[str]]:
     """The panels of Fig. 3, each with its sources in order, among those that have scores.
 
     Phantoms are of the equal domain, as scans are. The third panel compares weights from files (in the paper,
-    ImageNet's) with the best source of the equal domain, by the mean over the set sizes but 0. The
-    baseline, which the paper lacks, is in all. A panel with the baseline alone is omitted.
+    ImageNet's) with the best source of the equal domain, by the mean over the set sizes but 0. A fourth has masks that
+    were made elsewhere. The baseline, which the paper lacks, is in all. A panel with the baseline alone is omitted.
     """
     means = scores[scores["size"] > 0].groupby("source")["score"].mean()
     groups = {name: [source for source in means.index if sources.group(source) == name] for name in GROUPS}
@@ -74,6 +74,7 @@ def panels(scores: pd.DataFrame, sources: Shown) -> dict[str, list[str]]:
         f"{GROUPS['reference']}, and the best equal-domain source": [*best, *groups["reference"]]
         if groups["reference"]
         else [],
+        GROUPS["external"]: groups["external"],
     }
     return {name: sources.in_order([*listed, *groups["baseline"]]) for name, listed in own.items() if listed}
 
@@ -94,7 +95,7 @@ def figure(shown: pd.DataFrame, target: str, sources: Shown) -> plt.Figure:
             part = shown[(shown["panel"] == panel) & (shown["measure"] == measure)]
             (_detection if measure == "sensitivity" else _scores)(axis, part, sources)
             axis.spines[["top", "right"]].set_visible(False)
-    for letter, axis, panel in zip("abc", axes[0], names, strict=False):
+    for letter, axis, panel in zip("abcd", axes[0], names, strict=False):
         axis.set_title(f"({letter}) {panel}", fontsize=10)
     for axis, panel in zip(axes[-1], names, strict=True):
         _legend(axis, shown[shown["panel"] == panel], sources)

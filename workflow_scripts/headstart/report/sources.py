@@ -11,14 +11,18 @@ _GROUPS = {
     "synthetic": "equal",
     "natural": "unequal",
     "other": "reference",
+    "external": "external",
     "baseline": "baseline",
 }
 GROUPS = {
     "equal": "Equal domain: T1 MR",
     "unequal": "Unequal domain: natural images",
     "reference": "Weights from files",
+    "external": "Masks made elsewhere",
     "baseline": "No pre-training",
 }
+# What stands for the task of a competitor that was not trained on the training sets, such as a rater.
+UNTRAINED = "untrained"
 # Names of tasks, in their order; None: of what is not trained, by domain.
 _TASKS = {
     "segmentation": "Segmentation",
@@ -26,6 +30,8 @@ _TASKS = {
     "classification": "Classification",
     "masked-autoencoding": "Self-supervised (masked auto-encoding)",
     "restoring": "Self-supervised (restoring)",
+    "trained-elsewhere": "Trained elsewhere on the same training sets",
+    UNTRAINED: "Not trained on the training sets",
 }
 _UNTRAINED = {"other": "Weights from a file", "baseline": "Random initialisation"}
 
@@ -72,12 +78,16 @@ class Shown:
         return next((source for source in self.known if self.domain(source) == "baseline"), None)
 
     def domain(self, source: str) -> str:
-        """The domain of a source: t1, synthetic, natural, other or baseline."""
+        """The domain of a source: t1, synthetic, natural, other, external (masks made elsewhere) or baseline."""
         return self.known[source]["domain"]
 
     def group(self, source: str) -> str:
-        """The group of a source in the paper's figures: equal, unequal, reference (weights from files) or baseline."""
+        """The group of a source in figures: the paper's equal, unequal and reference (weights from files), or else."""
         return _GROUPS[self.domain(source)]
+
+    def trained(self, source: str) -> bool:
+        """Whether a source has a learning curve; one that was not trained on the training sets has none."""
+        return self.known[source]["task"] != UNTRAINED
 
     def task(self, source: str) -> str:
         """What a source was trained on, in words."""

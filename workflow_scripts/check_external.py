@@ -1,0 +1,25 @@
+from itertools import islice
+
+from headstart import job
+from headstart.datasets import intake
+from headstart.datasets.intake import LabelFormat
+from headstart.external import masks
+from headstart.template import template
+
+with job.running(snakemake.rule, snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    grid = template.grid(params.voxel_mm)
+    values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
+
+    def read():
+        """Each mask with the manual labels of its scan, None if it is not on the scan's grid."""
+        labels = iter(files.labels)
+        for t1w, (count, label_format), paths in zip(files.t1w, params.label_files, params.masks, strict=True):
+            listed = list(islice(labels, count))
+            own = intake.read_classes(listed, t1w, values, LabelFormat(**label_format))
+            for path in paths:
+                mask = masks.read(path, t1w, len(params.classes), params.values, grid)
+                yield path, mask.data, own.data if mask.grid.matches(own.grid) else None
+
+    masks.check(params.key, read())
+    job.write_json(snakemake.output[0], [{"files": intake.checksums(files.masks)}])
