@@ -158,7 +158,9 @@ LABELLED = list(CLASSES)
 PRETRAINED = list(dict.fromkeys(source.scans for source in SOURCES.values() if source.scans))
 LABELS_MADE = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.uses_made_labels))
 # What figures and tables show of each source, see headstart.report.sources.
-SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()} | {
+SHOWN = {name: {"domain": source.domain, "task": source.task} for name, source in SOURCES.items()}
+# The same with competitors from elsewhere.
+COMPARED = SHOWN | {
     name: {"domain": "external", "task": "trained-elsewhere" if trained else "untrained"}
     for name, trained in EXTERNAL_TRAINED.items()
 }

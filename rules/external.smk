@@ -76,7 +76,7 @@ for name in (name for name, listed in EXTERNAL.items() if listed):
 
     rule:
         name:
-            f"carry_{name}_external"
+            f"carry_external_{name}"
         input:
             masks=masks_of,
             checked=external_paths(EXTERNAL_CHECKED, name),

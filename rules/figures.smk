@@ -20,7 +20,7 @@ rule draw_verdict:
         f"{RESULTS}/logs/draw_verdict.log",
     params:
         code=code_of("draw_verdict"),
-        sources=SHOWN,
+        sources=COMPARED,
     script:
         "../workflow_scripts/draw_verdict.py"
 
@@ -36,7 +36,7 @@ rule draw_domains:
         f"{RESULTS}/logs/draw_domains/{{target}}.log",
     params:
         code=code_of("draw_domains"),
-        sources=SHOWN,
+        sources=COMPARED,
     script:
         "../workflow_scripts/draw_domains.py"
 
@@ -53,7 +53,7 @@ rule draw_detection:
         f"{RESULTS}/logs/draw_detection/{{target}}.log",
     params:
         code=code_of("draw_detection"),
-        sources=SHOWN,
+        sources=COMPARED,
     script:
         "../workflow_scripts/draw_detection.py"
 
@@ -74,7 +74,7 @@ rule tabulate_domains:
         f"{RESULTS}/logs/tabulate_domains/{{target}}.log",
     params:
         code=code_of("tabulate_domains"),
-        sources=SHOWN,
+        sources=COMPARED,
         paper=lambda wildcards: TARGETS[wildcards.target]["paper"],
     script:
         "../workflow_scripts/tabulate_domains.py"
@@ -92,7 +92,7 @@ rule draw_pairs:
         f"{RESULTS}/logs/draw_pairs/{{target}}.log",
     params:
         code=code_of("draw_pairs"),
-        sources=SHOWN,
+        sources=COMPARED,
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
     script:
         "../workflow_scripts/draw_pairs.py"
@@ -110,7 +110,7 @@ rule draw_scores:
         f"{RESULTS}/logs/draw_scores.log",
     params:
         code=code_of("draw_scores"),
-        sources=SHOWN,
+        sources=COMPARED,
     script:
         "../workflow_scripts/draw_scores.py"
 

@@ -116,7 +116,7 @@ def study_description(wildcards):
     pretraining = list(dict.fromkeys(source.dataset for source in SOURCES.values() if source.trained))
     return {
         "name": config["study"],
-        "sources": SHOWN,
+        "sources": COMPARED,
         "datasets": {name: dataset_size(name) for name in dict.fromkeys([*pretraining, *LABELLED])},
         "pretraining": pretraining,
         "overlaps": leaks.sentences(OVERLAPS),

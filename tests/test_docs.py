@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 ROWS = [line.split("|")[1:-1] for line in (ROOT / "docs/paper.md").read_text().splitlines() if re.match(r"\| \d", line)]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "workflow_scripts/README.md"]
 STAGES = ["datasets", "register", "label", "slice", "pretrain", "finetune", "evaluate", "report"]
+# Files of rules beside those of the stages.
+BESIDE = ["external", "tables", "figures", "provenance", "plan", "predict", "publish"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[1].strip()[:50] for row in ROWS])
@@ -73,7 +75,7 @@ def test_the_list_of_scripts_names_each_script_once():
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "figures", "provenance", "plan", "predict", "publish"])
+@pytest.mark.parametrize("stage", [*STAGES, *BESIDE])
 def test_the_list_of_scripts_puts_each_script_under_the_stage_whose_rules_run_it(stage):
     run = re.findall(r'"\.\./workflow_scripts/(\w+)\.py"', (ROOT / f"rules/{stage}.smk").read_text())
     assert set(scripts_by_stage()[stage]) == set(run)

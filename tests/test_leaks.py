@@ -20,10 +20,11 @@ def overlaps(source, tested, backend="ants", **changes):
     datasets = {"tested": tested, "pictures": {"layout": "scenes", "pictures": 200}, **changes.pop("datasets", {})}
     if cohort := changes.pop("cohort", None):
         datasets["cohort"] = cohort
+    external = {"external": changes.pop("external")} if "external" in changes else {}
     study = {
         "datasets": datasets,
         "pretrain": {"sources": {"scratch": {}, "s": source, **changes.pop("others", {})}},
-        "targets": {"t": {"dataset": "tested", **TARGET}},
+        "targets": {"t": {"dataset": "tested", **TARGET, **external}},
         **changes,
     }
     config = over_tour(study)
@@ -302,3 +303,18 @@ def test_the_table_of_known_sets_names_each_set_in_one_way_and_gives_evidence():
         assert bool(row["evidence"]) == (row["relation"] != "is")
         names = row["others"].split(", ")
         assert row["relation"] == "is" or not {leaks._plain(name) for name in names} & set(others)
+
+
+def masks_of_a_network(*trained_on):
+    return {"net": {"folder": "masks", "pattern": r"(?P<subject>\w+)\.nii", "trained_on": list(trained_on)}}
+
+
+def test_a_competitor_that_was_trained_on_the_targets_set_stops_the_study():
+    assert stopped(weights("imagenet"), MICCAI, external=masks_of_a_network("adni", "oasis1")).startswith(
+        "targets.t.external.net.trained_on names oasis1, which has the people of miccai2012, the target's set"
+    )
+    possible = overlaps(weights("imagenet"), scans(set="our-lab"), external=masks_of_a_network("adni"))
+    assert possible == []
+    (found,) = overlaps(weights("imagenet"), MICCAI, external=masks_of_a_network("oasis3"))
+    assert (found.source, found.target) == ("net", "t")
+    assert found.remedy.startswith("remove the competitor, or name in trained_on the part")

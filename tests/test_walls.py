@@ -27,7 +27,7 @@ LAYERS = [
     {"sources", "consistency"},
     {"source_checks", "old_keys", "leaks", "without_labels"},
     {"settings"},
-    {"register"},
+    {"register", "external"},
     {"label"},
     {"networks"},
     {"training"},

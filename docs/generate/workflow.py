@@ -70,6 +70,7 @@ OTHERS = {
     "the layout `synthetic`": ["slice_heads"],
     "the layout `synthetic` with `scans`": ["map_scans", "tabulate_labels"],
     "set size 0": ["keep_pretrained"],
+    "`external` of a target": ["check_external", "carry_external_<target>"],
 }
 
 TAIL = """
@@ -107,7 +108,7 @@ def section(stage: str, drawn: set[str], edges: set[tuple[str, str]]) -> str:
 
 def rules(stage: str) -> list[str]:
     """Regular expressions for the names of a stage's rules; those made in a loop end in the name of a target."""
-    files = ["figures", stage] if stage == "report" else [stage]
+    files = {"evaluate": ["evaluate", "external", "tables"], "report": ["figures", "report"]}.get(stage, [stage])
     text = "\n".join((ROOT / f"rules/{name}.smk").read_text(encoding="utf-8") for name in files)
     named = re.findall(r'^rule (\w+):|^use rule \w+ as (\w+)|^ +f"(\w+_)\{name\}"(?: if .*)?$', text, re.M)
     return [plain or used or rf"{prefix}\w+" for plain, used, prefix in named]

@@ -30,6 +30,13 @@ def in_scan(labels):
     return Volume(labels[::-1].copy(), OWN)
 
 
+def scored(slices, own, moved, where, classes, metric="dice", empty="skip"):
+    """The scores of one prediction of the study, carried back."""
+    pair = (slices, where.carried_back(slices, own.grid))
+    (found,) = native.score([pair], own, moved, where, classes, metric, empty)
+    return found
+
+
 @pytest.fixture
 def labels():
     """Two classes of 64 voxels each."""
@@ -43,8 +50,9 @@ def test_what_the_grid_holds_exactly_has_the_same_dice_on_both(labels):
     moved = Volume(labels, COARSE.affine)
     found = labels.copy()
     found[1:5, 2:6, 3:5] = 0
-    (scored,) = native.score([cut.whole(Volume(found, COARSE.affine), 8)], in_scan(labels), moved, place(), 3)
-    assert scored == {"dice": pytest.approx(5 / 6), "dice_native": pytest.approx(5 / 6), "ceiling_dice": 1}
+    made = scored(cut.whole(Volume(found, COARSE.affine), 8), in_scan(labels), moved, place(), 3)
+    dice = pytest.approx(5 / 6)
+    assert made == {"dice": dice, "dice_native": dice, "ceiling_dice": 1, "score": dice}
 
 
 def test_what_the_grid_has_lost_bounds_the_dice_on_the_scans_own(labels):
@@ -52,18 +60,54 @@ def test_what_the_grid_has_lost_bounds_the_dice_on_the_scans_own(labels):
     own = in_scan(labels)
     own.data[0, 0, 0] = 1
     moved = Volume(labels, COARSE.affine)
-    (scored,) = native.score([cut.whole(moved, 8)], own, moved, place(), 3)
-    best = (2 * 64 / (64 + 65) + 1) / 2
-    assert scored == {"dice": 1, "dice_native": pytest.approx(best), "ceiling_dice": pytest.approx(best)}
+    made = scored(cut.whole(moved, 8), own, moved, place(), 3)
+    best = pytest.approx((2 * 64 / (64 + 65) + 1) / 2)
+    assert made == {"dice": 1, "dice_native": best, "ceiling_dice": best, "score": best}
+
+
+def test_the_score_is_the_metric_of_the_target(labels):
+    """Class 2 is missed, class 1 right: IoU 1 and 0, and of the background 384 of 448 voxels (all 512 less 128)."""
+    moved, own = Volume(labels, COARSE.affine), in_scan(labels)
+    found = cut.whole(Volume(np.where(labels == 1, 1, 0), COARSE.affine), 8)
+    made = scored(found, own, moved, place(), 3, metric="miou")
+    assert made["score"] == pytest.approx((384 / 448 + 1 + 0) / 3)
+    third = scored(found, own, moved, place(), 4, metric="dice", empty="one")
+    assert third["score"] == pytest.approx((1 + 0 + 1) / 3)
+    assert third["dice_native"] == pytest.approx((1 + 0) / 2)
+
+
+def test_a_mask_that_was_made_elsewhere_is_scored_as_it_is_on_the_scans_grid(labels):
+    """A mask that knows a voxel which the study's grid lacks is better than the ceiling."""
+    own = in_scan(labels)
+    own.data[0, 0, 0] = 1
+    moved = Volume(labels, COARSE.affine)
+    (made,) = native.score([(cut.whole(moved, 8), own.data.copy())], own, moved, place(), 3, "dice", "skip")
+    assert made["score"] == made["dice_native"] == 1 > made["ceiling_dice"]
+
+
+def test_scores_of_whole_volumes_are_replaced_where_they_are_known_on_the_scans_grids():
+    run = {"target": "a", "source": "scratch", "size": 1, "resample": 1, "metric": "dice"}
+    collected = pd.DataFrame(
+        {**run, "target": target, "scan": scan, "level": level, "total": total, "count": count}
+        for target, scan, level, total, count in [
+            ("b", "1", "volume", 0.1, 1), ("a", "1", "slice", 3.0, 4), ("a", "1", "volume", 0.2, 1),
+            ("a", "2", "volume", 0.0, 0), ("a", "3", "volume", 0.4, 1),
+        ]
+    )  # fmt: skip
+    scores = pd.DataFrame({**run, "scan": ["3", "2", "1"], "score": [np.nan, 0.7, 0.5]})
+    made = native.replaced(collected, scores)
+    assert made[["total", "count"]].to_numpy().tolist() == [[0.1, 1], [3.0, 4], [0.5, 1], [0.7, 1], [0.0, 0]]
+    assert collected["total"].tolist() == [0.1, 3.0, 0.2, 0.0, 0.4]
+    assert made.dtypes.equals(collected.dtypes)
 
 
 def test_slices_that_training_discarded_are_background(labels):
     """The lowest of the class's four slices: nothing can be found there, nor is it part of the score on the grid."""
     moved, discarding = Volume(np.where(labels == 1, labels, 0), COARSE.affine), {"top": 2.0, "bottom": 4.0}
     slices = cut.cut(moved, 8, discarding)
-    (scored,) = native.score([slices], in_scan(moved.data), moved, place(discarding), 2)
-    expected = 2 * 48 / (48 + 64)
-    assert scored == {"dice": 1, "dice_native": pytest.approx(expected), "ceiling_dice": pytest.approx(expected)}
+    made = scored(slices, in_scan(moved.data), moved, place(discarding), 2)
+    expected = pytest.approx(2 * 48 / (48 + 64))
+    assert made == {"dice": 1, "dice_native": expected, "ceiling_dice": expected, "score": expected}
 
 
 def test_a_prediction_is_carried_back_by_the_scans_affine():
@@ -126,30 +170,37 @@ def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_p
     np.savez_compressed(tmp_path / "1.npz", a=left, b=np.zeros_like(whole))
     np.savez_compressed(tmp_path / "2.npz", b=whole)
     files = SimpleNamespace(
-        predictions=[tmp_path / "1.npz", tmp_path / "2.npz"],
+        predictions=[tmp_path / "1.npz", tmp_path / "2.npz", tmp_path / "1.npz"],
         t1w=[tmp_path / "t1.nii.gz"] * 2,
         labels=labels,
         transforms=[tmp_path / "affine.mat"] * 2,
     )
     params = {
         "about": {"target": "t", "size": 4},
-        "runs": [("scratch", 1, ["a", "b"]), ("scratch", 2, ["b"])],
+        "runs": [("scratch", 1, ["a", "b"]), ("scratch", 2, ["b"]), ("rater", 1, ["a"])],
         "tested": ["a", "b"],
         "label_files": [(2, {"masks": True, "mask_above": None}), (1, {"masks": False, "mask_above": None})],
         "classes": {"lesion": [1, 7]},
         "discard_mm": NOTHING,
         "size": 32,
         "voxel_mm": 8,
+        "external": {"rater": {"masks": {1: {"a": str(labels[0])}}, "values": [[1]]}},
+        "metric": "dice",
+        "empty": "skip",
     }
     run_script("score_native", files, params, [tmp_path / "native.tsv"])
     made = job.read_table(tmp_path / "native.tsv")
-    assert made[["target", "source", "size"]].drop_duplicates().to_numpy().tolist() == [["t", "scratch", 4]]
-    assert made[["resample", "scan"]].to_numpy().tolist() == [[1, "a"], [1, "b"], [2, "b"]]
-    assert made["dice_native"].tolist() == pytest.approx([2 / 3, 0, 1])
-    assert made["ceiling_dice"].tolist() == [1, 1, 1]
+    assert made[["target", "size"]].drop_duplicates().to_numpy().tolist() == [["t", 4]]
+    runs = [["scratch", 1, "a"], ["rater", 1, "a"], ["scratch", 1, "b"], ["scratch", 2, "b"]]
+    assert made[["source", "resample", "scan"]].to_numpy().tolist() == runs
+    assert made["dice_native"].tolist() == pytest.approx([2 / 3, 2 / 3, 0, 1])
+    assert made["score"].tolist() == made["dice_native"].tolist()
+    assert made["ceiling_dice"].tolist() == [1, 1, 1, 1]
     table = tmp_path / "table.tsv"
     params = {"draws": 100, "seed": 1, "population": {}}
     run_script(
         "tabulate_native", SimpleNamespace(scored=[tmp_path / "native.tsv"]), params, SimpleNamespace(table=table)
     )
-    assert job.read_table(table)["dice_native"].tolist() == pytest.approx([(2 / 3 + 0 + 1) / 3])
+    means = job.read_table(table).set_index("source")["dice_native"]
+    assert means["scratch"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert means["rater"] == pytest.approx(2 / 3)

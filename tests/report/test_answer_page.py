@@ -132,7 +132,7 @@ def test_the_dice_on_the_scans_own_grids_is_said_of_the_highest_mean():
             "[0.400, 0.600], of t1-segmentation with 10 labelled scans; the study's grid allows 0.900"
         ) in text
     nothing = pd.DataFrame(native_of("ms")).assign(dice_native=np.nan)
-    assert answer_page.native_sentence(nothing, "ms") == "ms: the Dice on the scans' own grids is not known."
+    assert answer_page.native_sentence(nothing, "ms", SHOWN) == "ms: the Dice on the scans' own grids is not known."
 
 
 def test_fine_tunings_that_were_still_learning_are_counted_on_the_page():
