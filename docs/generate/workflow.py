@@ -70,7 +70,7 @@ OTHERS = {
     "the layout `synthetic`": ["slice_heads"],
     "the layout `synthetic` with `scans`": ["map_scans", "tabulate_labels"],
     "set size 0": ["keep_pretrained"],
-    "`external` of a target": ["check_external", "carry_external_<target>"],
+    "`external` of a target": ["check_external"],
 }
 
 TAIL = """
