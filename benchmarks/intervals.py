@@ -43,6 +43,7 @@ SIZES = (10, 20, 40)
 SOURCES = {"better": 5, **{f"equal-{k}": 0 for k in range(1, 7)}, "scratch": 0}
 ALONE = ["alone_low", "alone_high"]
 MARGIN = 0.02
+UNTRAINED = ((2, 3), (3, 5), (5, 8), (10, 20))
 POOLS = ((10, 20), (10, 104))
 # Scans of each set and of the pool that it is drawn from, and what varies most between sets.
 POOLED = ((15, 30, "sets"), (15, 30, "seeds"), (30, 30, "sets"))
@@ -65,11 +66,11 @@ def contains(row: pd.Series, truth: float, ends: tuple[str, str] = ("alone_low",
     return bool(row[ends[0]] <= truth <= row[ends[1]])
 
 
-def cell_of(size: int, scores: np.ndarray) -> tables.Cell:
+def cell_of(size: int, scores: np.ndarray, sources: Sequence[str] = tuple(SOURCES)) -> tables.Cell:
     """Scores (K, R, S) of one set size as :func:`headstart.evaluate.tables.cells` has them, but without draws."""
     key = {"target": "simulated", "size": size, "metric": "dice", "level": "volume"}
     means, influence = scores.mean(axis=(1, 2)), anova.influence(scores, np.ones_like(scores))
-    return tables.Cell(key, list(SOURCES), means, means[None], scores.mean(axis=1), *scores.shape[1:], [influence], [0])
+    return tables.Cell(key, list(sources), means, means[None], scores.mean(axis=1), *scores.shape[1:], [influence], [0])
 
 
 def of_studies(spread: str, resamples: int, scans: int, trials: int) -> list[dict]:
@@ -146,6 +147,23 @@ def of_one_resample(scans: int, trials: int) -> list[dict]:
     return rows(seen, {"effects": "mixed", "resamples": 1, "scans": scans})
 
 
+def of_untrained(resamples: int, scans: int, trials: int) -> list[dict]:
+    """Coverage of the gain of a source that is not trained on any set, such as a rater, and as good as scratch."""
+    seen = []
+    for trial in range(trials):
+        # The same scans; what training sets differ in is left out of the one score of each scan.
+        shape = ({"rater": 0, "scratch": 0}, SIZES[:1], resamples, scans, trial)
+        (scores,) = simulated_arrays(*shape)
+        (alone,) = simulated_arrays(*shape, SPREAD | {"resample": 0, "own_resample": 0})
+        scores[0] = alone[0, :1]
+        gain = over_scratch(cell_of(SIZES[0], scores, list(shape[0])), ["rater"]).loc["rater"]
+        seen.append({
+            "95 % CI contains the gain of what is not trained": contains(gain, 0),
+            "median width of the 95 % CI of this gain": np.ptp(gain[ALONE]),
+        })  # fmt: skip
+    return rows(seen, {"effects": "mixed", "resamples": resamples, "scans": scans})
+
+
 def rows(seen: list[dict], design: dict) -> list[dict]:
     """One row per quantity of simulated studies: its mean, or its median where it is called so."""
     found = pd.DataFrame(seen)
@@ -190,4 +208,5 @@ if __name__ == "__main__":
         table += [row for design in CURVES for row in of_curves(*design, asked.trials // 2)]
         table += [row for pooled in POOLED for design in POOLS for row in of_pools(*pooled, *design, asked.trials)]
         table += of_one_resample(20, asked.trials)
+        table += [row for design in UNTRAINED for row in of_untrained(*design, 3 * asked.trials)]
         keep(pd.DataFrame(table), __file__)
