@@ -181,7 +181,8 @@ def test_the_script_writes_its_tables_and_the_same_bytes_again(run_script, tmp_p
     seen = []
     for turn in ("first", "second"):
         written = SimpleNamespace(needed=tmp_path / turn / "needed.tsv", backtest=tmp_path / turn / "backtest.tsv")
-        params = {"draws": 200, "seed": 3, "population": {}, "aims": {"simulated": {"wanted": 0.3, "have": None}}}
+        params = {"draws": 200, "seed": 3, "population": {}, "untrained": []}
+        params["aims"] = {"simulated": {"wanted": 0.3, "have": None}}
         run_script("tabulate_needed", SimpleNamespace(scans=scans), params, written)
         seen.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in vars(written).values()])
     assert seen[0] == seen[1]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from headstart import job
 from headstart.evaluate import comparisons, tables
 from headstart.evaluate.scores import score_scan
 from headstart.job import UserError
@@ -60,17 +61,27 @@ def test_the_script_writes_its_tables_and_the_scores_of_each_scan(study, run_scr
         "draws": 100,
         "seed": 1,
         "population": {},
+        "untrained": [],
         "tolerance_mm": 2.0,
         "scans": [("stroke", scan) for scan in SCANS],
     }
     registered = [tmp_path / f"{scan}.json" for scan in SCANS]
     for path in registered:
         path.write_text('{"determinant": 0.7}')
-    run_script("tabulate_scores", SimpleNamespace(metrics=paths, registered=registered), params, written)
+    files = SimpleNamespace(metrics=paths, registered=registered, native=[])
+    run_script("tabulate_scores", files, params, written)
     pd.testing.assert_frame_equal(pd.read_parquet(written.scans), tables.collect(*study, "skip"))
     assert len(pd.read_csv(written.scores, sep="\t")) == 8
     assert len(pd.read_csv(written.summary, sep="\t")) == 4
     assert set(pd.read_csv(written.distances, sep="\t")["tolerance_mm"]) == {2.0}
+    on_own_grids = tables.collect(*study, "skip").query("level == 'volume'").assign(score=0.25)
+    job.write_table(tmp_path / "native.tsv", on_own_grids[[*tables.RUN, "scan", "score"]])
+    files.native = [tmp_path / "native.tsv"]
+    slices = pd.read_csv(written.summary, sep="\t").query("level == 'slice'")
+    run_script("tabulate_scores", files, params, written)
+    again = pd.read_csv(written.summary, sep="\t")
+    assert again.query("level == 'volume'")["score"].tolist() == [0.25, 0.25]
+    assert again.query("level == 'slice'").equals(slices)
 
 
 def test_a_missing_scan_is_an_error(study):

@@ -231,7 +231,7 @@ def test_the_script_writes_its_tables_and_the_same_bytes_again(run_script, tmp_p
     for turn in ("first", "second"):
         names = {name: tmp_path / turn / f"{name}.tsv" for name in OUTPUTS}
         params = {"draws": 200, "seed": 3, "population": {}, "pools": {"simulated": 12}, "margin": MARGIN}
-        params["training_scans"] = "these"
+        params |= {"training_scans": "these", "untrained": []}
         run_script("compare_sources", SimpleNamespace(scans=scans), params, SimpleNamespace(**names))
         seen.append({name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()})
     assert seen[0] == seen[1]
@@ -241,3 +241,24 @@ def test_the_script_writes_its_tables_and_the_same_bytes_again(run_script, tmp_p
     at_sizes = pairs[pairs["size"] != "all"].reset_index(drop=True)
     columns = ["p_adjusted", "significant"]
     assert np.array_equal(gains[["gain", *columns]], at_sizes[["difference", *columns]])
+
+
+def test_the_scripts_know_who_was_not_trained(run_script, tmp_path):
+    """A rater has the same scores at each size: no curve is fitted to them, and no scans are saved or needed."""
+    scores = simulated_scores({"scratch": 0, "a": 5, "rater": 9}, (3, 6, 9), 2, 4, 0)
+    rater = scores["source"] == "rater"
+    scores.loc[rater, "total"] = scores.loc[rater, "scan"].map({f"{n:03d}": 0.7 + 0.01 * n for n in range(4)})
+    scores.to_parquet(tmp_path / "scans.parquet", index=False)
+    common = {"draws": 200, "seed": 3, "population": {}, "untrained": ["rater"]}
+    compared = {"pools": {"simulated": 12}, "margin": MARGIN, "training_scans": "these"}
+    aims = {"aims": {"simulated": {"wanted": 0.3, "have": None}}}
+    for rule, params, names in (
+        ("compare_sources", compared, OUTPUTS),
+        ("tabulate_needed", aims, ("needed", "backtest")),
+    ):
+        written = SimpleNamespace(**{name: tmp_path / f"{name}.tsv" for name in names})
+        run_script(rule, SimpleNamespace(scans=tmp_path / "scans.parquet"), common | params, written)
+    sources = {path.stem: set(pd.read_csv(path, sep="\t")["source"]) for path in tmp_path.glob("*.tsv")
+               if path.stem != "verdict"}  # fmt: skip
+    assert {name for name, listed in sources.items() if "rater" in listed} == {"gains", "comparisons"}
+    assert all("a" in listed for listed in sources.values())

@@ -39,7 +39,7 @@ def of_workflow(table, folder, run_script, aims):
     """The tables of the workflow's scripts from collected scores, by name."""
     scans, draws, seed = folder / "scans.parquet", Question().draws, seed_for(SEED, "bootstrap")
     table.to_parquet(scans, index=False)
-    common = {"draws": draws, "seed": seed, "population": {"simulated": 60}}
+    common = {"draws": draws, "seed": seed, "population": {"simulated": 60}, "untrained": []}
     first = {"pools": {"simulated": 60}, "margin": 0.02, "training_scans": "population"}
     for rule, params, names in (
         ("compare_sources", first, ("verdict", "saved", "gains", "comparisons", "curves")),
