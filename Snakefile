@@ -25,6 +25,7 @@ include: "rules/provenance.smk"
 include: "rules/plan.smk"
 include: "rules/predict.smk"
 include: "rules/publish.smk"
+include: "rules/export.smk"
 
 
 rule all:

@@ -35,7 +35,7 @@ LAYERS = [
     {"tune"},
     {"evaluate"},
     {"report"},
-    {"predict", "publish", "provenance", "debug", "begin", "verdict"},
+    {"predict", "publish", "export", "provenance", "debug", "begin", "verdict"},
 ]
 
 
@@ -84,7 +84,10 @@ def new_layout(package):
 
 
 # Jobs beside the study, which are done when they are asked for.
-BESIDE = {"predict_scan", "tabulate_predictions", "gate_predictions", "publish_model"}
+BESIDE = {
+    *("predict_scan", "tabulate_predictions", "gate_predictions", "publish_model"),
+    *("export_scan", "export_target"),
+}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ TAIL = """
 `snakemake plan` (`rules/plan.smk`) measures how fast networks train on this machine and prints how long a study will
 take ([training.md](training.md#before-it-begins)). `snakemake predict` (`rules/predict.smk`) segments new scans with a
 fine-tuned model ([predict.md](predict.md)). `snakemake publish` (`rules/publish.smk`) packs one for other projects
-([publish.md](publish.md)). None of them is part of a study.
+([publish.md](publish.md)). `snakemake export` (`rules/export.smk`) writes scans and draws for nnU-Net and other
+programs ([export.md](export.md)). None of them is part of a study.
 """
 
 
