@@ -19,6 +19,7 @@
 # make bench-first-gpu  tests, speed and profile of the engine on a GPU, beside what is aimed at
 # make bench-forecast   how often forecasts of labelled scans hold, in simulations and on measured learning curves
 # make bench-intervals   coverage of confidence intervals, false claims and power, in simulated studies
+# make bench-compare  the same for differences between studies, with training sets of their own or in common
 # make bench-folds   the same for cross-validation of few scans, beside a fixed test set
 # make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
 # make bench-strokes  the same for strokes painted into these scans; about an hour of two cores
@@ -141,7 +142,7 @@ lock:
 bench: setup
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/stages.py
 
-bench-augmentation bench-faults bench-folds bench-forecast bench-intervals bench-layout bench-lesions bench-scaling bench-training: bench-%: setup
+bench-augmentation bench-compare bench-faults bench-folds bench-forecast bench-intervals bench-layout bench-lesions bench-scaling bench-training: bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
 bench-strokes: setup

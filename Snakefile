@@ -26,6 +26,7 @@ include: "rules/plan.smk"
 include: "rules/predict.smk"
 include: "rules/publish.smk"
 include: "rules/export.smk"
+include: "rules/compare.smk"
 
 
 rule all:

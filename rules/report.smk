@@ -84,7 +84,7 @@ rule describe_study:
         f"{RESULTS}/logs/describe_study.log",
     params:
         code=code_of("describe_study"),
-        config={key: value for key, value in config.items() if key != "predict"},
+        config={key: value for key, value in config.items() if key not in ("predict", "studies")},
         backends={name: BACKENDS[name] for name in LABELS_MADE},
         left_out=LEFT_OUT,
         benchmarks=f"{RESULTS}/benchmarks",

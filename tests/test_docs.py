@@ -15,7 +15,7 @@ ROWS = [line.split("|")[1:-1] for line in (ROOT / "docs/paper.md").read_text().s
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "workflow_scripts/README.md"]
 STAGES = ["datasets", "register", "label", "slice", "pretrain", "finetune", "evaluate", "report"]
 # Files of rules beside those of the stages.
-BESIDE = ["external", "tables", "figures", "provenance", "plan", "predict", "publish", "export"]
+BESIDE = ["external", "tables", "figures", "provenance", "plan", "predict", "publish", "export", "compare"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[1].strip()[:50] for row in ROWS])

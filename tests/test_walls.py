@@ -35,7 +35,7 @@ LAYERS = [
     {"tune"},
     {"evaluate"},
     {"report"},
-    {"predict", "publish", "export", "provenance", "debug", "begin", "verdict"},
+    {"predict", "publish", "export", "compare", "provenance", "debug", "begin", "verdict"},
 ]
 
 
@@ -86,7 +86,7 @@ def new_layout(package):
 # Jobs beside the study, which are done when they are asked for.
 BESIDE = {
     *("predict_scan", "tabulate_predictions", "gate_predictions", "publish_model"),
-    *("export_scan", "export_target"),
+    *("export_scan", "export_target", "compare_studies"),
 }
 
 

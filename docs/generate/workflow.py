@@ -79,7 +79,8 @@ TAIL = """
 take ([training.md](training.md#before-it-begins)). `snakemake predict` (`rules/predict.smk`) segments new scans with a
 fine-tuned model ([predict.md](predict.md)). `snakemake publish` (`rules/publish.smk`) packs one for other projects
 ([publish.md](publish.md)). `snakemake export` (`rules/export.smk`) writes scans and draws for nnU-Net and other
-programs ([export.md](export.md)). None of them is part of a study.
+programs ([export.md](export.md)). `snakemake compare` (`rules/compare.smk`) puts finished studies side by side
+([compare.md](compare.md)). None of them is part of a study.
 """
 
 

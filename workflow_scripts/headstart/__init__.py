@@ -19,6 +19,7 @@ segment a target as they are), ``leaks`` (people in both pre-training and test d
 (labels from which images are made), ``version``, ``metrics``, ``template``, ``phantom`` (synthetic subjects),
 ``networks``, ``training``.
 Outside the pipeline: ``begin`` (writes the file of a study for a folder of scans), ``predict`` (segments new scans),
-``export`` (training and test sets for other programs), ``provenance`` (what results were made from), ``verdict`` (the
-statistics for a table of scores from elsewhere) and ``debug`` (a rule's script in a debugger).
+``publish`` (packs a model for other projects), ``export`` (training and test sets for other programs), ``compare``
+(finished studies side by side), ``provenance`` (what results were made from), ``verdict`` (the statistics for a table
+of scores from elsewhere) and ``debug`` (a rule's script in a debugger).
 """

@@ -44,7 +44,12 @@ def influence(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, deviation, np.nan)
 
 
-def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spread:
+def spread(
+    contributions: Sequence[np.ndarray],
+    beyond: Sequence[float],
+    pooled: bool = True,
+    between: Sequence[np.ndarray] | None = None,
+) -> Spread:
     """The variance of an estimate, and the degrees of freedom of that variance (Satterthwaite 1946).
 
     With A the variance of the mean over scans, B that over resamples and C that of single scores, each as if there were
@@ -54,7 +59,8 @@ def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spre
     the variance of the mean of all scores, taken as independent. Where scans have scores in different numbers of
     resamples, C is not subtracted. The degrees of freedom are those of A + B, pooled over the set sizes. They leave C
     out, which is smaller and has more of them. A factor with a single scan or resample has a variance of 0: the
-    estimate then concerns that one alone.
+    estimate then concerns that one alone. With a single resample at any of several sizes, the variance over resamples
+    is unknown.
 
     Parameters
     ----------
@@ -66,20 +72,28 @@ def spread(contributions: Sequence[np.ndarray], beyond: Sequence[float]) -> Spre
         of that between resamples; 0 if the estimate concerns these scans. For resamples of n of N scans it is n / (N -
         n), and the estimate concerns the population of the scans (as in Nadeau and Bengio 2003, of test sets). It is
         taken to be perfectly correlated between set sizes.
+    pooled
+        Whether resamples of all set sizes have the same variance. If not, as with models of two studies, each has the
+        degrees of freedom of its own (Welch 1947); ``beyond`` must then be 0.
+    between
+        The contributions from which B and C are taken, if they differ: with other sums over resamples.
     """
     known = [~np.isnan(part) for part in contributions]
     filled = [np.nan_to_num(part) for part in contributions]
     tested = np.any([mask.any(axis=0) for mask in known], axis=0)
     of_scans, free = _variance_of_sum(sum(part.sum(axis=0) for part in filled)[tested])
-    found = [_of_resamples(part[:, tested], mask[:, tested]) for part, mask in zip(filled, known, strict=True)]
+    clustered = filled if between is None else [np.nan_to_num(part) for part in between]
+    found = [_of_resamples(part[:, tested], mask[:, tested]) for part, mask in zip(clustered, known, strict=True)]
     in_common = sum(np.sqrt(one.variance * one.resamples * by) for one, by in zip(found, beyond, strict=True)) ** 2
     of_resamples, more = sum(one.variance for one in found) + in_common, sum(one.degrees for one in found)
     whole = max(of_scans + of_resamples - sum(one.twice for one in found), of_scans, of_resamples)
-    parts = sum(part**2 / degrees for part, degrees in ((of_scans, free), (of_resamples, more)) if degrees)
+    over_resamples = [(of_resamples, more)] if pooled else [(one.variance, one.degrees) for one in found]
+    parts = sum(part**2 / degrees for part, degrees in ((of_scans, free), *over_resamples) if degrees)
+    several = more and all(one.resamples != 1 for one in found)
     return Spread(
         whole if free or more else np.nan,
         of_scans if free else np.nan,
-        max(of_resamples - sum(one.of_folds for one in found), 0.0) if more else np.nan,
+        max(of_resamples - sum(one.of_folds for one in found), 0.0) if several else np.nan,
         whole**2 / parts if parts else float(free + more),
     )
 

@@ -94,24 +94,39 @@ def family(cell: Cell, name: str, pairs: Sequence[tuple[str, str]]) -> list[dict
     differences = [cell.means[one] - cell.means[other] for one, other in places]
     contributions = [[part[one] - part[other] for part in cell.contributions] for one, other in places]
     spreads = [anova.spread(each, cell.beyond) for each in contributions]
-    known = [k for k, found in enumerate(spreads) if found.complete]
-    tested = dict.fromkeys(range(len(pairs)), simultaneous.UNTESTED)
-    if known:
-        correlation = anova.correlation([contributions[k] for k in known], cell.beyond)
-        variances, degrees = zip(*((spreads[k].variance, spreads[k].degrees) for k in known), strict=True)
-        found = simultaneous.test([differences[k] for k in known], variances, degrees, correlation)
-        tested |= dict(zip(known, found, strict=True))
+    tested = test(differences, contributions, spreads, cell.beyond)
     return [
         {**cell.key, "source": source, "against": against, "family": name, "difference": differences[k],
          **tested[k]._asdict(), "low": np.maximum(tested[k].low, -1), "high": np.minimum(tested[k].high, 1),
          "significant": significant(tested[k].p_adjusted), "error_scans": np.sqrt(spreads[k].of_scans),
          "error_resamples": np.sqrt(spreads[k].of_resamples), "resamples": cell.resamples, "scans": cell.scans,
-         "effect": _effect(cell.by_scan[places[k][0]] - cell.by_scan[places[k][1]])}
+         "effect": effect(cell.by_scan[places[k][0]] - cell.by_scan[places[k][1]])}
         for k, (source, against) in enumerate(pairs)
     ]  # fmt: skip
 
 
-def _effect(differences: np.ndarray) -> float:
+def test(
+    differences: Sequence[float],
+    contributions: Sequence[Sequence[np.ndarray]],
+    spreads: Sequence[anova.Spread],
+    beyond: Sequence[float],
+) -> list[simultaneous.Tested]:
+    """The tests of a family of J differences; those whose variance is not known are not tested.
+
+    ``contributions`` and ``beyond``: of each, as in :func:`headstart.evaluate.anova.spread`, which gave ``spreads``.
+    """
+    known = [k for k, found in enumerate(spreads) if found.complete]
+    tested = [simultaneous.UNTESTED] * len(differences)
+    if known:
+        correlation = anova.correlation([contributions[k] for k in known], beyond)
+        variances, degrees = zip(*((spreads[k].variance, spreads[k].degrees) for k in known), strict=True)
+        found = simultaneous.test([differences[k] for k in known], variances, degrees, correlation)
+        for k, each in zip(known, found, strict=True):
+            tested[k] = each
+    return tested
+
+
+def effect(differences: np.ndarray) -> float:
     """Mean of the scans' differences over their standard deviation; NaN for fewer than five scans or equal ones."""
     known = differences[~np.isnan(differences)]
     deviation = known.std(ddof=1) if len(known) >= LEAST_SCANS else 0

@@ -89,10 +89,20 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
                 found = reaching(rising[base : base + 1], sizes, rising[k : k + 1, i])[0]
                 ends = interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
                 row = {**group[i].key, "source": source, "baseline": baseline}
-                for name, needed in zip(("saved", "low", "high"), (found, *ends), strict=True):
-                    row |= {name: np.clip(needed, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(needed)}
+                row |= saved_columns(found, ends, sizes, size)
                 rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
     return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
+
+
+def saved_columns(needed: float, ends: tuple[float, float], sizes: np.ndarray, size: float) -> dict[str, object]:
+    """The columns SAVED, from the set size at which a curve at ``sizes`` (T,) reaches the score of ``size`` scans.
+
+    ``needed`` and ``ends``: that size and its 95 % confidence interval, infinite beyond the curve.
+    """
+    columns = {}
+    for name, value in zip(("saved", "low", "high"), (needed, *ends), strict=True):
+        columns |= {name: np.clip(value, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(value)}
+    return columns
 
 
 def of_several_sizes(table: pd.DataFrame) -> pd.DataFrame:

@@ -71,5 +71,5 @@ def saved(row: Mapping) -> str:
     if found == low == high:  # unknown, or beyond the measured sizes with all of its interval
         words = {"unknown": "an unknown number of", ">": "more than", "<": "less than"}
         sign, *number = found.split()
-        return " ".join([words.get(sign, sign), *number, "labelled scans"])
+        return " ".join([words.get(sign, sign), *number, "labelled scan" if found == "1" else "labelled scans"])
     return f"{found} labelled scans [95 % CI {low}, {high}]"

@@ -40,7 +40,7 @@ _STAGES = (
     "evaluate",
 )
 # Sections of the configuration that name places or are not part of the study.
-_LEFT_OUT = ("results", "data", "predict", "publish")
+_LEFT_OUT = ("results", "data", "predict", "publish", "studies")
 
 
 @dataclass(frozen=True)

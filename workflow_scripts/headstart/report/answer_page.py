@@ -86,9 +86,10 @@ def page(
     )
 
 
-def rendered(template: str, **values: object) -> str:
-    """A page as HTML, from the name of a template beside this module that fills the blocks of the common one."""
-    texts = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in (_BASE, template)}
+def rendered(template: str, folder: Path = Path(__file__).parent, **values: object) -> str:
+    """A page as HTML, from the name of a template in a folder that fills the blocks of the common one."""
+    places = {_BASE: Path(__file__).parent, template: folder}
+    texts = {name: (place / name).read_text(encoding="utf-8") for name, place in places.items()}
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -202,8 +203,7 @@ def answer(
     text["needed"] = needed_scans.sentence(needed, backtest, sources.baseline)
     if shown.empty:
         return text | {"figure": None, "alt": None}
-    svg = base64.b64encode(figure(shown, sources)).decode()
-    return text | {"figure": f"data:image/svg+xml;base64,{svg}", "alt": _alt(row, shown, sources)}
+    return text | {"figure": inlined(figure(shown, sources)), "alt": _alt(row, shown, sources)}
 
 
 def figure(shown: pd.DataFrame, sources: Shown) -> bytes:
@@ -214,12 +214,22 @@ def figure(shown: pd.DataFrame, sources: Shown) -> bytes:
     height = max(len(shown) * _HEIGHT_OF_SOURCE + _HEIGHT_OF_AXIS, _LEAST_HEIGHT)
     drawn = plt.figure(figsize=(_WIDTH, height), layout="constrained")
     verdict_figure.draw_target(drawn, shown, sources)
+    return as_svg(drawn)
+
+
+def as_svg(drawn: plt.Figure, **options: object) -> bytes:
+    """A figure as SVG, equal figures in equal bytes; the figure is closed. ``options``: of matplotlib's savefig."""
     written = io.BytesIO()
-    # A fixed salt and no date: equal figures are equal bytes.
+    # A fixed salt and no date.
     with matplotlib.rc_context({"svg.hashsalt": "headstart"}):
-        drawn.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+        drawn.savefig(written, format="svg", metadata={"Date": None, "Creator": None}, **options)
     plt.close(drawn)
     return written.getvalue()
+
+
+def inlined(svg: bytes) -> str:
+    """An SVG as the address of an image, which holds all of it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _alt(row: Mapping, shown: pd.DataFrame, sources: Shown) -> str:

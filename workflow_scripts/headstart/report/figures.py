@@ -38,7 +38,8 @@ def learning_curves(
     for axis, target in zip(axes[0], targets, strict=True):
         part, points = (table[table["target"] == target] for table in (summary, scores))
         sizes = sorted(part["size"].unique())
-        step = 0.06 if len(sizes) > 1 else 0.1
+        # Sources of one set size stay apart from those of the next.
+        step = min(0.06 if len(sizes) > 1 else 0.1, 0.8 / len(listed))
         for k, source in enumerate(listed):
             shift = (k - (len(listed) - 1) / 2) * step
             means, single = part[part["source"] == source], points[points["source"] == source]
