@@ -61,6 +61,7 @@ def save_study(
     metric: str = "miou",
     settings: Mapping = SETTINGS,
     native: bool = False,
+    external: bool = False,
 ) -> Path:
     """A finished study in ``results/name``; returns its folder.
 
@@ -70,12 +71,13 @@ def save_study(
     prefix: of the hashes of the images, which are those of other people if it differs.
     labels: voxels of the one class in the manual labels.
     native: whether scores on the scans' own grids were kept, 0.1 lower than on the study's.
+    external: whether the target has competitors from elsewhere, so that its scores are on the scans' own grids.
     """
     folder = results / name
     scores = scores_of(means or {"scratch": MEANS}, tested, resamples, seed, target, metric)
     (folder / "tables").mkdir(parents=True)
     scores.to_parquet(folder / "tables/scan_scores.parquet")
-    targets = {target: {"dataset": "heads"}}
+    targets = {target: {"dataset": "heads", **({"external": {"rater": {}}} if external else {})}}
     write_json(folder / "provenance.json", {"configuration": {"study": name, **settings, "targets": targets}})
     scans = [*TESTED, *POOL]
     records = [
@@ -91,7 +93,7 @@ def save_study(
     if native:
         last = scores[scores["size"] == scores["size"].max()]
         table = last[["source", "resample", "scan", "target", "size"]].assign(
-            dice=last["total"], dice_native=last["total"] - 0.1, ceiling_dice=0.9
+            dice=last["total"], dice_native=last["total"] - 0.1, ceiling_dice=0.9, score=last["total"] - 0.1
         )
         write_table(folder / f"evaluate/{target}/size-{scores['size'].max()}_native.tsv", table)
     return folder

@@ -93,6 +93,19 @@ def test_on_different_grids_scores_on_the_scans_own_grids_are_compared(tmp_path)
     assert "(template.voxel_mm: 2.5 in coarse, 1 in fine). Compared is the Dice" in seen.notes[0]
 
 
+def test_targets_with_competitors_from_elsewhere_are_scored_on_the_scans_own_grids(tmp_path):
+    """Two of them have one scale whatever their grids; one of them has none in common with a study's grid."""
+    save_study(tmp_path, "coarse", external=True, native=True)
+    save_study(tmp_path, "fine", external=True, native=True, settings=OTHER_GRID)
+    save_study(tmp_path, "plain", native=True)
+    both, mixed = found(tmp_path, "coarse", "fine"), found(tmp_path, "coarse", "plain")
+    assert not both.native
+    assert both.notes == []
+    assert set(both.parts[0].scores["size"]) == {1, 2, 4}
+    assert mixed.native
+    assert "template.voxel_mm: the scans' own grids in coarse, 2.5 in plain" in mixed.notes[0]
+
+
 def test_on_different_grids_without_these_scores_there_is_a_warning(tmp_path):
     save_study(tmp_path, "coarse", native=True)
     save_study(tmp_path, "fine", settings=OTHER_GRID)

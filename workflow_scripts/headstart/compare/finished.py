@@ -173,4 +173,4 @@ def _native(path: Path) -> pd.DataFrame | None:
     table = read_table(path, {"scan": str})
     known = table["dice_native"].notna().astype(int)
     made = table.assign(metric="dice", level=LEVEL, total=table["dice_native"].fillna(0), count=known)
-    return made.drop(columns=["dice", "dice_native", "ceiling_dice"])
+    return made.drop(columns=["dice", "dice_native", "ceiling_dice", "score"])

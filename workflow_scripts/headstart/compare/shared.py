@@ -147,8 +147,14 @@ def _check_labels(target: str, parts: Sequence[OfTarget], images: set[str]) -> N
 
 
 def _grid(part: OfTarget) -> dict[str, str]:
-    """What a score on the study's grid depends on beside the prediction: the voxels, and the slices that are kept."""
-    dataset = part.settings["targets"][part.target]["dataset"]
+    """What a score depends on beside the prediction: the voxels of the grid, and the slices that are kept.
+
+    A target with competitors from elsewhere is scored on the scans' own grids (:mod:`headstart.external`).
+    """
+    target = part.settings["targets"][part.target]
+    if target.get("external"):
+        return dict.fromkeys(("template.voxel_mm", "discard_mm"), "the scans' own grids")
+    dataset = target["dataset"]
     return {
         "template.voxel_mm": f"{part.settings['template']['voxel_mm']:g}",
         "discard_mm": str(part.settings["datasets"][dataset]["discard_mm"]),
