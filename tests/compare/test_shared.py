@@ -40,6 +40,17 @@ def test_other_people_of_the_same_names_are_refused(tmp_path):
         found(tmp_path, "one", "two")
 
 
+def test_one_other_scan_of_the_same_name_is_left_out_with_a_warning(tmp_path):
+    save_study(tmp_path, "one")
+    records = save_study(tmp_path, "two") / "intake/heads/part-0000.json"
+    records.write_text(records.read_text().replace('"sha256": "t3"', '"sha256": "another"'))
+    seen = found(tmp_path, "one", "two")
+    assert seen.scans == 9
+    assert seen.notes[2:] == [
+        "Different people or images: 1 test scan of the same name in one and two with other voxels."
+    ]
+
+
 def test_the_same_people_under_other_names_are_the_same(tmp_path):
     save_study(tmp_path, "one")
     folder = save_study(tmp_path, "two")

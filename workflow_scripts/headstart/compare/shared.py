@@ -5,6 +5,7 @@ keeps the people of its own test set out of its training and pre-training, so th
 them: a scan that one study tests and another is trained on is left out.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -190,7 +191,7 @@ def _scale(parts: Sequence[OfTarget]) -> tuple[bool, list[str]]:
 
 
 def _left_out(parts: Sequence[OfTarget], images: set[str]) -> list[str]:
-    """A sentence for each study whose test scans are not all compared."""
+    """A sentence for each study whose test scans are not all compared, and one for scans of other people."""
     notes = []
     for part in parts:
         rest = _tested(part) - images
@@ -201,4 +202,10 @@ def _left_out(parts: Sequence[OfTarget], images: set[str]) -> list[str]:
         seen = f", {trained} of them because another study is trained on them" if trained else ""
         are = "is" if len(rest) == 1 else "are"
         notes.append(f"{len(rest)} of {len(_tested(part))} test scans of {part.study} {are} left out{seen}.")
+    for one, other in itertools.combinations(parts, 2):
+        if count := _renamed(one, other):
+            notes.append(
+                f"Different people or images: {count} test scan{'s' * (count > 1)} of the same name in {one.study} and "
+                f"{other.study} with other voxels."
+            )
     return notes
