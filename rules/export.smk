@@ -6,6 +6,11 @@ from headstart.export import draws
 EXPORTED = f"{RESULTS}/export/{{target}}"
 
 
+def scans_of(target):
+    """The scans of a target's dataset by subject."""
+    return SCANS[TARGETS[target]["dataset"]]
+
+
 def further_of(target):
     """The images of a target beside the T1."""
     return [image for image in IMAGES[target] if image != "T1w"]
@@ -13,7 +18,7 @@ def further_of(target):
 
 def files_to_export(wildcards):
     """A scan's T1, on whose grid the others are exported, its labels, and further images with their registration."""
-    scan, further = SCANS[TARGETS[wildcards.target]["dataset"]][wildcards.subject], further_of(wildcards.target)
+    scan, further = scans_of(wildcards.target)[wildcards.subject], further_of(wildcards.target)
     place = {"dataset": scan.dataset, "subject": scan.subject}
     return {
         "t1w": scan.t1w,
@@ -21,11 +26,6 @@ def files_to_export(wildcards):
         "further": [scan.others[image] for image in further],
         "transforms": [rules.register_image.output.transform.format(**place, image=image) for image in further],
     }
-
-
-def scans_of(target):
-    """The scans of a target's dataset by subject."""
-    return SCANS[TARGETS[target]["dataset"]]
 
 
 rule export_scan:

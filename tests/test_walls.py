@@ -124,6 +124,7 @@ def test_an_edit_reruns_only_what_it_changes(copied, edit, reruns):
         ("register/affine.py", r"np\.percentile\(", "1 * np.percentile(", {"register_scan"}),
         ("slices/cut.py", r"fineness \* \(n // 2\)", "fineness * (n // 2 + 0)", {"slice_scans"}),
         ("training/losses.py", r"return ", "return 1 * ", {"pretrain_source", "finetune_target"}),
+        ("export/run_nnunet.sh", "PROCESSES:-4", "PROCESSES:-5", {"export_target"}),
         ("seeds.py", r">> 1", ">> 2", {"make_subject", "pretrain_source", "finetune_target"}),
     ],
 )

@@ -1,4 +1,3 @@
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
         draws.write(folder, target, draw)
     job.write_table(written.table, tables.draws(listed))
     job.write_text(written.scans, tables.scans(params.persons, target, listed).to_csv(index=False, lineterminator="\n"))
-    shutil.copy(Path(draws.__file__).with_name("run_nnunet.sh"), written.script)
+    job.write_text(written.script, draws.RUN_NNUNET.read_text(encoding="utf-8"))
     said = tables.next_steps(folder, target, len(params.persons), len(listed))
     log.info("%s", said)
     print(said, file=sys.stderr)

@@ -14,7 +14,6 @@ from headstart.job import UserError, read_json, write_text
 
 TARGET = Target("both", ["FLAIR", "T1w"], ["background", "lesion", "edema"])
 DRAWS = [Draw(1, 1, ["p1"], ["p3", "p4ses2"]), Draw(2, 1, ["p1", "p2"], ["p3", "p4ses2"])]
-SCRIPT = Path(draws.__file__).with_name("run_nnunet.sh")
 RAW = "draws/{}/nnUNet_raw/Dataset001_both"
 
 
@@ -27,7 +26,7 @@ def export(tmp_path):
             write_text(folder / f"scans/{subject}/{name}.nii.gz", f"{name} of {subject}")
     for draw in DRAWS:
         draws.write(folder, TARGET, draw)
-    shutil.copy(SCRIPT, folder)
+    shutil.copy(draws.RUN_NNUNET, folder)
     return folder
 
 

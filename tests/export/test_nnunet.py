@@ -6,7 +6,6 @@ Needs the folder of nnU-Net's commands in the environment variable HEADSTART_NNU
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +16,7 @@ from headstart.export import draws, scan
 from headstart.export.draws import Draw, Target
 from headstart.images import Volume
 
+# A short training, and no predictions of mirrored slices and of training scans, most of the time on a processor.
 TRAINER = """
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -26,6 +26,14 @@ class ShortTrainer(nnUNetTrainer):
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 25, 1
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+        *others, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        self.inference_allowed_mirroring_axes = None
+        return *others, None
+
+    def perform_actual_validation(self, save_probabilities=False):
+        pass
 """
 AFFINE = np.array([[-2.5, 0, 0, 60], [0, 2.5, 0, -70], [0, 0, 2.5, -50], [0, 0, 0, 1]])
 
@@ -57,7 +65,7 @@ def test_nnunet_trains_on_a_draw_and_predicts_its_test_scans(commands, tmp_path)
     for subject in ("1", "2", "3"):
         make_scan(tmp_path, subject)
     draws.write(export, Target("balls", ["T1w", "FLAIR"], ["background", "ball"]), draw)
-    shutil.copy(Path(draws.__file__).with_name("run_nnunet.sh"), export)
+    shutil.copy(draws.RUN_NNUNET, export)
     (tmp_path / "trainers").mkdir()
     (tmp_path / "trainers/short.py").write_text(TRAINER)
     settings = {

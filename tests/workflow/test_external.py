@@ -25,7 +25,7 @@ def masks(finished):
         shutil.copy(scan, finished.folder / f"new/{subject}.nii.gz")
     asked = {"model": f"results/tiny/{MODEL}", "folder": "new"}
     (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
-    done = finished.snakemake("predict", study="predict.yaml")
+    done = finished.snakemake("--keep-going", "predict", study="predict.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
     folder = finished.folder / "masks/size-2_resample-1"
     folder.mkdir(parents=True)

@@ -14,6 +14,8 @@ from headstart import job
 from headstart.export.scan import LABELS, SUFFIX
 from headstart.job import UserError
 
+# Trains nnU-Net on all draws; it belongs beside their folder.
+RUN_NNUNET = Path(__file__).with_name("run_nnunet.sh")
 # Within the folder of a target: those of its scans and of its draws.
 SCANS, DRAWS = "scans", "draws"
 # nnU-Net's name for a class that it leaves out of the loss, and the class that every target has.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from headstart.export.draws import SCANS, Draw, Target
+from headstart.export.draws import RUN_NNUNET, SCANS, Draw, Target
 from headstart.export.scan import LABELS, SUFFIX
 
 # Where run_nnunet.sh writes its masks, and how it names them.
@@ -36,7 +36,7 @@ def scans(persons: Mapping[str, str], target: Target, listed: Sequence[Draw]) ->
 
 def next_steps(folder: str | os.PathLike, target: Target, scans: int, draws: int) -> str:
     """What was exported to ``folder``, how nnU-Net is trained there, and the keys that bring its masks back."""
-    masks, script = json.dumps(os.path.abspath(os.path.join(folder, _MASKS))), os.path.join(folder, "run_nnunet.sh")
+    masks, script = json.dumps(os.path.abspath(os.path.join(folder, _MASKS))), os.path.join(folder, RUN_NNUNET.name)
     return (
         f"{target.name}: {scans} scans and {draws} draws are in {folder}; train nnU-Net with "
         f"bash {shlex.quote(script)}, then add to targets.{target.name}: "

@@ -25,7 +25,7 @@ PathLike = str | os.PathLike
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = "envs/requirements.txt"
 # Suffixes of code, and of the templates and tables beside it.
-_CODE = {".py", ".jinja", ".yaml", ".tsv"}
+_CODE = {".py", ".sh", ".jinja", ".yaml", ".tsv"}
 # Folders of a study with files that one stage makes and another reads.
 _STAGES = (
     "template",
