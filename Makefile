@@ -12,7 +12,7 @@
 # make docs          generate docs/configuration.md and docs/workflow.md
 # make lock          resolve envs/requirements.in and envs/publish.in again
 # make bench         time and memory of each stage of a finished study
-# make bench-registration, bench-further-images, bench-labels, bench-tradeoff
+# make bench-registration, bench-further-images, bench-first-image, bench-labels, bench-tradeoff
 #                    accuracy and speed on the real scans in HEADSTART_DATA
 # make bench-lesions, bench-scaling, bench-training, bench-layout, bench-augmentation
 #                    cost of evaluation, scheduling, training and augmentation; no data needed

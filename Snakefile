@@ -10,6 +10,7 @@ report: "rules/report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/paths.smk"
+include: "rules/training.smk"
 include: "rules/datasets.smk"
 include: "rules/register.smk"
 include: "rules/label.smk"

@@ -86,7 +86,7 @@ if __name__ == "__main__":
     if not folders:
         raise SystemExit(f"headstart: {arguments.scans} has no lesjak-ms/mni; see docs/data.md.")
     reference = atlases.build(atlases.NAMES, arguments.threads)
-    flairs = {name: intake.read_t1(next(path.glob("FLAIR_*")))[0] for name, path in folders.items()}
+    flairs = {name: intake.read_image(next(path.glob("FLAIR_*")))[0] for name, path in folders.items()}
     rows = []
     for patient, path in folders.items():
         t1w = next(path.glob("T1_*"))

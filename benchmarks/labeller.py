@@ -58,7 +58,7 @@ def prepare(
     values = atlases.NEUROMORPHOMETRICS
     _, manual = affine.target_labels([scan.labels], scan.t1w, found.transform, grid, values, LABEL_MAP)
     for name, volume in {
-        "t1w": found.t1,
+        "t1w": found.image,
         "tissue": made.tissue,
         "structures": made.structures,
         "manual": manual,

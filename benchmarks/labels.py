@@ -80,7 +80,7 @@ def measure_structures(
 
 def compare_tissues(scan: real_scans.RealScan, registered: RegisteredScan) -> dict:
     """Dice of white matter and cortex with manual labels, of GM and WM with FAST's; of FAST's with manual labels."""
-    t1, _ = intake.read_t1(scan.t1w)
+    t1, _ = intake.read_image(scan.t1w)
     brain = images.resample_labels(registered.brain, t1.grid, np.linalg.inv(registered.transform))
     made = tissue(t1, brain, bias_mm=LABELS.bias_mm, smoothness=LABELS.smoothness, steps=LABELS.steps).data
     manual = images.read(scan.labels, None).data

@@ -70,8 +70,8 @@ def measure(
     ours = register(scan.t1w, reference.t1, reference.brain, template.grid(1), settings, threads=threads)
     seconds = time.perf_counter() - started
     if folder:
-        scan_pictures.registration(folder / f"{scan.name}.png", ours.t1, reference.brain)
-    head, _ = intake.read_t1(scan.t1w)
+        scan_pictures.registration(folder / f"{scan.name}.png", ours.image, reference.brain)
+    head, _ = intake.read_image(scan.t1w)
     mask, _ = brain_extraction.extract(head, threads)
     started = time.perf_counter()
     transform = stock(Volume(head.data * mask.data, head.affine), reference)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
-from headstart.datasets.scan import image_names
+from headstart.datasets.scan import T1W, image_names
 from headstart.external import find
 from headstart.label import fsl, labels
 from headstart.phantom import recipe
@@ -143,12 +143,17 @@ HEADS = DRAWN_HEADS | MAPPED
 IMAGES = {
     name: target.get("images") or image_names(config["datasets"][target["dataset"]]) for name, target in TARGETS.items()
 }
-# Those of each dataset beside its T1, if there are any.
+# The first image of the scans of each dataset, on whose grid their labels lie; the others are registered to it.
+FIRST = {name: image_names(config["datasets"][name])[0] for name in SCANS}
+# Rules whose files are named after the first image exist once for each; those of a T1 have the plain name.
+FIRST_IMAGES = dict.fromkeys([T1W, *FIRST.values()])
+# The further images of each dataset that models of targets see, if there are any.
 FURTHER = {}
 for name, images in IMAGES.items():
-    if further := [image for image in images if image != "T1w"]:
-        known = FURTHER.get(TARGETS[name]["dataset"], [])
-        FURTHER[TARGETS[name]["dataset"]] = list(dict.fromkeys([*known, *further]))
+    dataset = TARGETS[name]["dataset"]
+    if further := [image for image in images if image != FIRST[dataset]]:
+        FURTHER[dataset] = list(dict.fromkeys([*FURTHER.get(dataset, []), *further]))
+ALL_FURTHER = sorted(set().union(*FURTHER.values()))
 # What slices are made of, by dataset: the subjects of scans, and synthetic heads.
 SUBJECTS = {name: list(scans) for name, scans in SCANS.items()} | HEADS
 # Classes of each dataset whose manual labels a target or a source uses: name to label values.
@@ -173,7 +178,8 @@ TEMPLATE = expand(f"{RESULTS}/template/{{file}}", file=template.FILES.values())
 A_TEMPLATE = TEMPLATE[0]
 DERIVED = f"{RESULTS}/derivatives/{{dataset}}/sub-{{subject}}/anat/sub-{{subject}}"
 IN_SPACE = f"{DERIVED}_space-{template.SPACE}"
-TRANSFORM = f"{DERIVED}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat"
+# The name of the first image of a dataset's scans is filled in by the functions of paths.smk.
+TRANSFORM = f"{DERIVED}_from-{{first}}_to-{template.SPACE}_mode-image_xfm.mat"
 PART = f"{RESULTS}/slices/{{dataset}}/part-{{part}}"
 PART_INDEX = f"{PART}_scans.tsv"
 SPLIT = f"{RESULTS}/splits/{{target}}/size-{{size}}_resample-{{resample}}.tsv"
@@ -186,8 +192,8 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     subject="[A-Za-z0-9]+",
     part=r"\d+",
-    # Of the images of a scan, all but its T1.
-    image="|".join(sorted(set().union(*FURTHER.values()))) or "(?!)",
+    # Of the images of a scan, all but its first.
+    image="|".join(ALL_FURTHER) or "(?!)",
     source="|".join([*SOURCES, *EXTERNAL_TRAINED]),
     target="|".join(TARGETS),
     size=r"\d+",
@@ -204,6 +210,16 @@ onstart:
         clock.check(path for scans in SCANS.values() for scan in scans.values() for path in scan.files)
     except job.UserError as error:
         sys.exit(f"headstart: {error}")
+
+
+def named_after(first, rule):
+    """The name of a rule for scans with this first image."""
+    return rule if first == T1W else f"{rule}_{first}"
+
+
+def datasets_beginning_with(first, names):
+    """Regular expression of the datasets, of those named, whose scans have this first image."""
+    return "|".join(name for name in names if FIRST[name] == first) or "(?!)"
 
 
 def code_of(script):
@@ -255,38 +271,6 @@ def role_of(dataset, subject):
     trains = any(name not in testing or is_cross_validated(name) for name in targeted)
     uses = {"pre-trains": pretrains, "tests": tests, "trains": trains}
     return f"datasets.{dataset}: {subject}, which {' and '.join(use for use, so in uses.items() if so) or 'is unused'}"
-
-
-# Keys of the section training that do not change the result of a training.
-RUN_KEYS = ("threads", "runs_per_gpu", "checkpoint_minutes", "resident_gb")
-# Folder of the states of running trainings, see headstart.training.checkpoint.
-STATE = f"{RESULTS}/states"
-
-
-def training_of(epochs=None, steps=None, learning_rate=None):
-    """Settings of a training of this length, see headstart.training.settings.TrainingSettings."""
-    settings = {key: value for key, value in config["training"].items() if key not in RUN_KEYS}
-    rate = learning_rate or settings["learning_rate"]
-    return settings | {"learning_rate": rate, "epochs": epochs, "steps": steps, "encoder_factor": 1}
-
-
-def expected_input():
-    """The input for which weights must have been made to be used in this study."""
-    return {
-        "template": template.SPACE,
-        "voxel_mm": config["template"]["voxel_mm"],
-        "size": [config["slice"]["size"]] * 2,
-        "percentiles": config["register"]["percentiles"],
-    }
-
-
-def network_of(target):
-    """The network of a target's models, which see neighbours and further images; sources see single slices of T1."""
-    return config["network"] | {"neighbours": config["slice"]["neighbours"], "images": len(IMAGES[target])}
-
-
-# Distance of a slice's neighbours, in slices.
-NEIGHBOUR_STEP = channels.step_of(config["slice"]["neighbour_mm"], config["template"]["voxel_mm"])
 
 
 def per_attempt(base):

@@ -19,38 +19,43 @@ rule prepare_template:
         "../workflow_scripts/prepare_template.py"
 
 
+# Those of a subject that do not depend on its images.
 SUBJECT = recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}")
-WITH_FLAIR = [name for name in PHANTOMS if any(scan.others for scan in SCANS[name].values())]
+# The images of synthetic subjects, each with the names of its datasets.
+PHANTOM_IMAGES = {(T1W,): [], (T1W, "FLAIR"): []}
+for name in PHANTOMS:
+    PHANTOM_IMAGES.setdefault(tuple(image_names(config["datasets"][name])), []).append(name)
 
 
-rule make_subject:
-    input:
-        template=A_TEMPLATE,
-    output:
-        **SUBJECT,
-    log:
-        f"{RESULTS}/logs/make_subject/{{dataset}}/sub-{{subject}}.log",
-    wildcard_constraints:
-        dataset="|".join(name for name in PHANTOMS if name not in WITH_FLAIR) or "(?!)",
-    resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(10),
-    params:
-        code=code_of("make_subject"),
-        folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
-        entry=lambda wildcards: config["datasets"][wildcards.dataset],
-        seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
-    script:
-        "../workflow_scripts/make_subject.py"
+def maker_of(images):
+    """The name of the rule that makes synthetic subjects with these images."""
+    first, *second = images
+    return "_with_".join([named_after(first, "make_subject"), *second]).lower()
 
 
-use rule make_subject as make_subject_with_flair with:
-    output:
-        **recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}", flair=True),
-    log:
-        f"{RESULTS}/logs/make_subject_with_flair/{{dataset}}/sub-{{subject}}.log",
-    wildcard_constraints:
-        dataset="|".join(WITH_FLAIR) or "(?!)",
+for images, names in PHANTOM_IMAGES.items():
+
+    rule:
+        name:
+            maker_of(images)
+        input:
+            template=A_TEMPLATE,
+        output:
+            **recipe.subject_paths(f"{RESULTS}/datasets/{{dataset}}", "{subject}", images),
+        log:
+            f"{RESULTS}/logs/{maker_of(images)}/{{dataset}}/sub-{{subject}}.log",
+        wildcard_constraints:
+            dataset="|".join(names) or "(?!)",
+        resources:
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(10),
+        params:
+            code=code_of("make_subject"),
+            folder=lambda wildcards: f"{RESULTS}/datasets/{wildcards.dataset}",
+            entry=lambda wildcards: config["datasets"][wildcards.dataset],
+            seed=lambda wildcards: seeds.seed_for(config["seed"], "person", wildcards.dataset, wildcards.subject),
+        script:
+            "../workflow_scripts/make_subject.py"
 
 
 rule describe_subjects:
@@ -77,13 +82,13 @@ rule describe_subjects:
 
 
 def scans_to_check(wildcards):
-    """One row per scan of a part: its T1, further images if there are any, and labels and their format of a target."""
+    """One row per scan of a part: its images, and the labels of a target and their format."""
     labelled = wildcards.dataset in LABELLED
     return [
         {
             "dataset": scan.dataset,
             "subject": scan.subject,
-            "t1w": str(scan.t1w),
+            "first": str(scan.first),
             "labels": [str(path) for path in scan.target] if labelled else None,
             "label_format": label_format(scan),
             **({"images": {name: str(path) for name, path in scan.others.items()}} if scan.others else {}),
@@ -97,7 +102,7 @@ def files_to_check(wildcards):
     return [
         path
         for row in scans_to_check(wildcards)
-        for path in (row["t1w"], *row.get("images", {}).values(), *(row["labels"] or ()))
+        for path in (row["first"], *row.get("images", {}).values(), *(row["labels"] or ()))
     ]
 
 

@@ -77,9 +77,7 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             index=drawn_slices(PART_INDEX, "test"),
             labels=drawn_slices(SLICES["target"], "test"),
             registered=lambda wildcards: [
-                rules.register_scan.output.quality.format(
-                    dataset=TARGETS[wildcards.target]["dataset"], subject=subject
-                )
+                scan_path(REGISTERED["quality"], TARGETS[wildcards.target]["dataset"], subject)
                 for subject in scans_scored(wildcards)
             ],
         output:
@@ -139,11 +137,9 @@ rule score_native:
             PREDICTIONS.format(target=wildcards.target, source=source, size=wildcards.size, resample=resample)
             for source, resample, _ in runs_of(wildcards)
         ],
-        t1w=lambda wildcards: [scan.t1w for scan in tested_of(wildcards)],
+        first=lambda wildcards: [scan.first for scan in tested_of(wildcards)],
         labels=lambda wildcards: [path for scan in tested_of(wildcards) for path in scan.target],
-        transforms=lambda wildcards: [
-            TRANSFORM.format(dataset=scan.dataset, subject=scan.subject) for scan in tested_of(wildcards)
-        ],
+        transforms=lambda wildcards: [scan_path(TRANSFORM, scan.dataset, scan.subject) for scan in tested_of(wildcards)],
         masks=lambda wildcards: masks_of(wildcards),
         checked=lambda wildcards: external_paths(EXTERNAL_CHECKED, wildcards.target),
     output:

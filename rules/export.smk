@@ -12,19 +12,19 @@ def scans_of(target):
 
 
 def further_of(target):
-    """The images of a target beside the T1."""
-    return [image for image in IMAGES[target] if image != "T1w"]
+    """The images of a target beside the first of its scans."""
+    return [image for image in IMAGES[target] if image != FIRST[TARGETS[target]["dataset"]]]
 
 
 def files_to_export(wildcards):
-    """A scan's T1, on whose grid the others are exported, its labels, and further images with their registration."""
+    """A scan's first image, on whose grid all are exported, its labels, and further images with their registration."""
     scan, further = scans_of(wildcards.target)[wildcards.subject], further_of(wildcards.target)
-    place = {"dataset": scan.dataset, "subject": scan.subject}
+    place = {"dataset": scan.dataset, "subject": scan.subject, "first": FIRST[scan.dataset]}
     return {
-        "t1w": scan.t1w,
+        "first": scan.first,
         "labels": scan.target,
         "further": [scan.others[image] for image in further],
-        "transforms": [rules.register_image.output.transform.format(**place, image=image) for image in further],
+        "transforms": [ALIGNED["transform"].format(**place, image=image) for image in further],
     }
 
 
@@ -41,6 +41,7 @@ rule export_scan:
     params:
         code=code_of("export_scan"),
         images=lambda wildcards: IMAGES[wildcards.target],
+        first=lambda wildcards: FIRST[TARGETS[wildcards.target]["dataset"]],
         further=lambda wildcards: further_of(wildcards.target),
         classes=lambda wildcards: classes_of(TARGETS[wildcards.target]["dataset"]),
         label_format=lambda wildcards: label_format(scans_of(wildcards.target)[wildcards.subject]),

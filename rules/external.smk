@@ -48,7 +48,7 @@ def masks_of(wildcards):
 rule check_external:
     input:
         masks=lambda wildcards: [path for _, paths in masks_by_scan(wildcards) for path in paths],
-        t1w=lambda wildcards: [scan.t1w for scan, _ in masks_by_scan(wildcards)],
+        first=lambda wildcards: [scan.first for scan, _ in masks_by_scan(wildcards)],
         labels=lambda wildcards: [path for scan, _ in masks_by_scan(wildcards) for path in scan.target],
     output:
         EXTERNAL_CHECKED,
@@ -82,9 +82,9 @@ for name in (name for name, listed in EXTERNAL.items() if listed):
             checked=external_paths(EXTERNAL_CHECKED, name),
             index=drawn_slices(PART_INDEX, "test"),
             labels=drawn_slices(SLICES["target"], "test"),
-            t1w=lambda wildcards: [scan.t1w for scan in tested_of(wildcards)],
+            first=lambda wildcards: [scan.first for scan in tested_of(wildcards)],
             transforms=lambda wildcards: [
-                TRANSFORM.format(dataset=scan.dataset, subject=scan.subject) for scan in tested_of(wildcards)
+                scan_path(TRANSFORM, scan.dataset, scan.subject) for scan in tested_of(wildcards)
             ],
         output:
             predictions=[

@@ -140,6 +140,14 @@ rule tabulate_tuning:
         "../workflow_scripts/tabulate_tuning.py"
 
 
+def images_of_model(target):
+    """What model.json says of the images of a target's models, where it is not that they see a T1, the only image."""
+    names, first = IMAGES[target], FIRST[TARGETS[target]["dataset"]]
+    if first != T1W:
+        return {"images": names, "first_image": first}
+    return {"images": names} if names != [T1W] else {}
+
+
 def about_model(wildcards):
     """Names, and the preparation of the scans: with it, a prediction needs nothing but the model's folder."""
     return {
@@ -149,7 +157,7 @@ def about_model(wildcards):
         "register": REGISTER,
         "discard_mm": config["datasets"][TARGETS[wildcards.target]["dataset"]]["discard_mm"],
         **({"neighbour_step": NEIGHBOUR_STEP} if config["slice"]["neighbours"] else {}),
-        **({"images": names} if (names := IMAGES[wildcards.target]) != ["T1w"] else {}),
+        **images_of_model(wildcards.target),
     }
 
 

@@ -46,9 +46,9 @@ BY_BACKEND = subjects_by_backend()
 
 rule label_scan:
     input:
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        brain=rules.register_scan.output.brain,
-        transform=TRANSFORM,
+        t1w=lambda wildcards: scan_of(wildcards).first,
+        brain=REGISTERED["brain"],
+        transform=path_of_scan(TRANSFORM),
         template=A_TEMPLATE,
     output:
         **LABELS,
@@ -73,9 +73,9 @@ rule label_scan:
 
 rule label_scan_fsl:
     input:
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        transform=TRANSFORM,
-        quality=rules.register_scan.output.quality,
+        t1w=lambda wildcards: scan_of(wildcards).first,
+        transform=path_of_scan(TRANSFORM),
+        quality=path_of_scan(REGISTERED["quality"]),
     output:
         **LABELS,
     log:
@@ -106,12 +106,12 @@ def labeller_scans(role):
 
 def labeller_paths(pattern, role):
     """A pattern filled in for the scans on which the labeller is trained (train) or tested (test)."""
-    return [pattern.format(dataset=dataset, subject=subject) for dataset, subject in labeller_scans(role)]
+    return [scan_path(pattern, dataset, subject) for dataset, subject in labeller_scans(role)]
 
 
 rule train_labeller:
     input:
-        t1w=labeller_paths(rules.register_scan.output.t1w, "train"),
+        t1w=labeller_paths(REGISTERED["image"], "train"),
         tissue=labeller_paths(LABELS["tissue"], "train"),
         structures=labeller_paths(LABELS["structures"], "train"),
     output:
@@ -161,7 +161,7 @@ LABELLER = {
 
 rule label_scan_network:
     input:
-        t1w=rules.register_scan.output.t1w,
+        t1w=path_of_scan(REGISTERED["image"]),
         model=rules.train_labeller.output.model,
         metadata=rules.train_labeller.output.metadata,
     output:
@@ -187,7 +187,7 @@ rule label_scan_network:
 
 rule compare_labeller:
     input:
-        t1w=rules.register_scan.output.t1w,
+        t1w=path_of_scan(REGISTERED["image"]),
         model=rules.train_labeller.output.model,
         metadata=rules.train_labeller.output.metadata,
         tissue=LABELS["tissue"],
@@ -229,7 +229,7 @@ rule tabulate_labeller:
 
 rule draw_labels:
     input:
-        t1w=paths_of_part(rules.register_scan.output.t1w, "check"),
+        t1w=paths_of_part(REGISTERED["image"], "check"),
         tissue=paths_of_part(LABELS["tissue"], "check"),
         structures=paths_of_part(LABELS["structures"], "check"),
     output:
@@ -257,7 +257,7 @@ rule compare_ground_truth:
     input:
         made_tissue=made_labels("tissue"),
         made_structures=made_labels("structures"),
-        made_brain=paths_of_part(rules.register_scan.output.brain, "check"),
+        made_brain=paths_of_part(REGISTERED["brain"], "check"),
         transforms=paths_of_part(TRANSFORM, "check"),
         brain=paths_of_part(SUBJECT["brain"], "check"),
         tissue=paths_of_part(SUBJECT["tissue"], "check"),

@@ -1,14 +1,26 @@
-# The names of files: of scans, of parts of datasets, of figures, of draws and of fine-tunings.
+# The names of files: of scans, of parts of datasets, of figures, of draws and of fine-tunings. In patterns, {first} stands
+# for the name of the first image of a dataset's scans.
 
 
 def scan_paths(pattern, *names):
     """A pattern with dataset and subject filled in for every scan of the datasets named."""
-    return [pattern.format(dataset=name, subject=subject) for name in names for subject in SCANS[name]]
+    return [scan_path(pattern, name, subject) for name in names for subject in SCANS[name]]
+
+
+def scan_path(pattern, dataset, subject):
+    """A pattern with dataset and subject filled in."""
+    return pattern.format(dataset=dataset, subject=subject, first=FIRST[dataset])
+
+
+def path_of_scan(pattern):
+    """Input function: a pattern filled in for the scan that the wildcards name."""
+    return lambda wildcards: scan_path(pattern, wildcards.dataset, wildcards.subject)
 
 
 def numbered_parts(pattern, dataset, count, each):
     """A pattern with dataset and part filled in for every part of ``count`` things with ``each`` in a part."""
-    return [pattern.format(dataset=dataset, part=f"{number:04d}") for number in range(-(-count // each))]
+    first = FIRST.get(dataset)
+    return [pattern.format(dataset=dataset, part=f"{number:04d}", first=first) for number in range(-(-count // each))]
 
 
 def part_range(count, each, part):
@@ -31,7 +43,8 @@ def subjects_of_part(wildcards, stage):
 def paths_of_part(pattern, stage):
     """Input function: a pattern filled in for each scan of a part."""
     return lambda wildcards: [
-        str(pattern).format(**wildcards, subject=scan.subject) for scan in scans_of_part(wildcards, stage)
+        str(pattern).format(**wildcards, subject=scan.subject, first=FIRST[wildcards.dataset])
+        for scan in scans_of_part(wildcards, stage)
     ]
 
 

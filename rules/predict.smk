@@ -56,6 +56,7 @@ rule tabulate_predictions:
         code=code_of("tabulate_predictions"),
         name=PREDICT_NAME,
         subjects=lambda wildcards: list(requested().scans),
+        first=lambda wildcards: request.images_needed(requested().metadata)[0],
         stop=config["quality"]["stop"],
         outlier=config["quality"]["outlier"],
     script:

@@ -21,6 +21,7 @@ rule describe_derivatives:
     params:
         code=code_of("describe_derivatives"),
         rows=lambda wildcards: [participants.row(scan) for scan in SCANS[wildcards.dataset].values()],
+        first=lambda wildcards: FIRST[wildcards.dataset],
     script:
         "../workflow_scripts/describe_derivatives.py"
 
@@ -32,42 +33,60 @@ def lesions_of(wildcards):
 
 # What decides how scans are registered: the number of threads does not.
 REGISTER = {key: value for key, value in config["register"].items() if key != "threads"}
+# What is made of a scan's first image.
+REGISTERED = {
+    "image": f"{IN_SPACE}_desc-preproc_{{first}}.nii.gz",
+    "sidecar": f"{IN_SPACE}_desc-preproc_{{first}}.json",
+    "brain": f"{IN_SPACE}_desc-brain_mask.nii.gz",
+    "transform": TRANSFORM,
+    "quality": f"{DERIVED}_desc-qc_{{first}}.json",
+}
 
+for first in FIRST_IMAGES:
 
-rule register_scan:
-    input:
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        lesions=lesions_of,
-        template=A_TEMPLATE,
-    output:
-        t1w=f"{IN_SPACE}_desc-preproc_T1w.nii.gz",
-        sidecar=f"{IN_SPACE}_desc-preproc_T1w.json",
-        brain=f"{IN_SPACE}_desc-brain_mask.nii.gz",
-        transform=TRANSFORM,
-        quality=f"{DERIVED}_desc-qc_T1w.json",
-    log:
-        f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
-    # Before labels and trainings: a failed registration stops the study.
-    priority: 1
-    threads: config["register"]["threads"]
-    resources:
-        mem_mb=per_attempt(6000),
-        runtime=per_attempt(15),
-    params:
-        code=code_of("register_scan"),
-        voxel_mm=config["template"]["voxel_mm"],
-        label_format=label_format_of,
-        settings=REGISTER,
-    script:
-        "../workflow_scripts/register_scan.py"
+    rule:
+        name:
+            named_after(first, "register_scan")
+        input:
+            first=lambda wildcards: scan_of(wildcards).first,
+            lesions=lesions_of,
+            template=A_TEMPLATE,
+        output:
+            **{key: pattern.replace("{first}", first) for key, pattern in REGISTERED.items()},
+        log:
+            f"{RESULTS}/logs/register_scan/{{dataset}}/sub-{{subject}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/register_scan/{{dataset}}/sub-{{subject}}.tsv"
+        wildcard_constraints:
+            dataset=datasets_beginning_with(first, SCANS),
+        # Before labels and trainings: a failed registration stops the study.
+        priority: 1
+        threads: config["register"]["threads"]
+        resources:
+            mem_mb=per_attempt(6000),
+            runtime=per_attempt(15),
+        params:
+            code=code_of("register_scan"),
+            voxel_mm=config["template"]["voxel_mm"],
+            label_format=label_format_of,
+            settings=REGISTER,
+        script:
+            "../workflow_scripts/register_scan.py"
 
 
 # Further images of scans, such as FLAIR: dataset, subject and name of each.
 FURTHER_IMAGES = [
     (name, subject, image) for name, images in FURTHER.items() for subject in SCANS[name] for image in images
 ]
+
+
+# What is made of each.
+ALIGNED = {
+    "image": f"{IN_SPACE}_desc-preproc_{{image}}.nii.gz",
+    "sidecar": f"{IN_SPACE}_desc-preproc_{{image}}.json",
+    "transform": f"{DERIVED}_from-{{first}}_to-{{image}}_mode-image_xfm.mat",
+    "quality": f"{RESULTS}/quality/{{dataset}}/sub-{{subject}}_{{image}}.json",
+}
 
 
 def further_paths(pattern, images=FURTHER_IMAGES):
@@ -81,49 +100,53 @@ def further_of_part(wildcards):
     return [(wildcards.dataset, subject, image) for subject in subjects for image in images]
 
 
-rule register_image:
-    input:
-        image=lambda wildcards: scan_of(wildcards).others[wildcards.image],
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        transform=TRANSFORM,
-        brain=rules.register_scan.output.brain,
-        template=A_TEMPLATE,
-    output:
-        image=f"{IN_SPACE}_desc-preproc_{{image}}.nii.gz",
-        sidecar=f"{IN_SPACE}_desc-preproc_{{image}}.json",
-        transform=f"{DERIVED}_from-T1w_to-{{image}}_mode-image_xfm.mat",
-        quality=f"{RESULTS}/quality/{{dataset}}/sub-{{subject}}_{{image}}.json",
-    log:
-        f"{RESULTS}/logs/register_image/{{dataset}}/sub-{{subject}}_{{image}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/register_image/{{dataset}}/sub-{{subject}}_{{image}}.tsv"
-    priority: 1
-    threads: config["register"]["threads"]
-    resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(15),
-    params:
-        code=code_of("register_image"),
-        settings=REGISTER,
-    script:
-        "../workflow_scripts/register_image.py"
+for first in FIRST_IMAGES:
+
+    rule:
+        name:
+            named_after(first, "register_image")
+        input:
+            image=lambda wildcards: scan_of(wildcards).others[wildcards.image],
+            first=lambda wildcards: scan_of(wildcards).first,
+            transform=path_of_scan(TRANSFORM),
+            brain=REGISTERED["brain"],
+            template=A_TEMPLATE,
+        output:
+            **{key: pattern.replace("{first}", first) for key, pattern in ALIGNED.items()},
+        log:
+            f"{RESULTS}/logs/register_image/{{dataset}}/sub-{{subject}}_{{image}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/register_image/{{dataset}}/sub-{{subject}}_{{image}}.tsv"
+        wildcard_constraints:
+            dataset=datasets_beginning_with(first, FURTHER),
+            image="|".join(image for image in ALL_FURTHER if image != first) or "(?!)",
+        priority: 1
+        threads: config["register"]["threads"]
+        resources:
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(15),
+        params:
+            code=code_of("register_image"),
+            settings=REGISTER,
+        script:
+            "../workflow_scripts/register_image.py"
 
 
-def drawn_with_the_t1(wildcards):
+def drawn_with_the_first(wildcards):
     """The further images of the scans of a part and the brains whose outlines are drawn on them, if there are any."""
     images = further_of_part(wildcards)
     if not images:
         return {}
     return {
-        "images": further_paths(rules.register_image.output.image, images),
-        "brains": further_paths(rules.register_scan.output.brain, images),
+        "images": further_paths(ALIGNED["image"], images),
+        "brains": further_paths(REGISTERED["brain"], images),
     }
 
 
 rule draw_registrations:
     input:
-        unpack(drawn_with_the_t1),
-        t1w=paths_of_part(rules.register_scan.output.t1w, "check"),
+        unpack(drawn_with_the_first),
+        first=paths_of_part(REGISTERED["image"], "check"),
         template=A_TEMPLATE,
     output:
         pictures=scan_pictures("registration"),
@@ -145,8 +168,8 @@ rule draw_registrations:
 rule resample_target:
     input:
         labels=lambda wildcards: scan_of(wildcards).target,
-        t1w=lambda wildcards: scan_of(wildcards).t1w,
-        transform=TRANSFORM,
+        first=lambda wildcards: scan_of(wildcards).first,
+        transform=path_of_scan(TRANSFORM),
     output:
         labels=f"{IN_SPACE}_desc-target_dseg.nii.gz",
         losses=f"{IN_SPACE}_desc-target_dseg.json",
@@ -167,7 +190,7 @@ rule resample_target:
 
 rule tabulate_quality:
     input:
-        registered=scan_paths(rules.register_scan.output.quality, *SCANS),
+        registered=scan_paths(REGISTERED["quality"], *SCANS),
         checked=CHECKED,
         losses=scan_paths(rules.resample_target.output.losses, *LABELLED),
     output:
@@ -186,13 +209,14 @@ rule tabulate_quality:
         labelled=[(name, subject) for name in LABELLED for subject in SCANS[name]],
         stop=config["quality"]["stop"],
         outlier=config["quality"]["outlier"],
+        first_images={name: first for name, first in FIRST.items() if first != T1W},
     script:
         "../workflow_scripts/tabulate_quality.py"
 
 
 rule tabulate_images:
     input:
-        registered=further_paths(rules.register_image.output.quality),
+        registered=further_paths(ALIGNED["quality"]),
         checked=part_paths(rules.check_scans.output[0], "check", *FURTHER),
     output:
         table=report(
@@ -234,8 +258,8 @@ rule gate_quality:
 rule register:
     input:
         TEMPLATE,
-        scan_paths(rules.register_scan.output.t1w, *SCANS),
-        further_paths(rules.register_image.output.image),
+        scan_paths(REGISTERED["image"], *SCANS),
+        further_paths(ALIGNED["image"]),
         scan_paths(rules.resample_target.output.labels, *LABELLED),
         part_paths(rules.draw_registrations.output.pictures, "check", *SCANS),
         expand(rules.describe_derivatives.output, dataset=SCANS),

@@ -123,7 +123,7 @@ def study_description(wildcards):
         "targets": {
             name: {key: target[key] for key in ("dataset", "sizes", "resamples", "folds") if key in target}
             | {"tested": len(scans_tested(name))}
-            | ({"images": IMAGES[name]} if IMAGES[name] != ["T1w"] else {})
+            | ({"images": IMAGES[name]} if IMAGES[name] != [T1W] else {})
             | ({"external": list(EXTERNAL[name])} if EXTERNAL[name] else {})
             for name, target in TARGETS.items()
         },

@@ -2,7 +2,7 @@
 # need, each kind by a rule of its own.
 
 SLICES = {
-    "image": image_slices("T1w"),
+    "image": image_slices("{first}"),
     "tissue": f"{PART}_desc-tissue_dseg.npy",
     "presence": f"{PART}_desc-presence.npy",
     "target": f"{PART}_desc-target_dseg.npy",
@@ -31,39 +31,49 @@ def picture_range(wildcards):
     return part_range(count, config["slice"]["images_per_file"], wildcards.part)
 
 
+def before_further_images():
+    """Regular expression of datasets, each before the slices of its further images: another's may be its first."""
+    before = (rf"{name}(?=/part-\d+_(?:{'|'.join(images)})\.npy)" for name, images in FURTHER.items() if name in SLICED)
+    return "|".join(before) or "(?!)"
+
+
 # Several scans per job, since slicing one takes less time than the start of a job.
-rule slice_images:
-    input:
-        image=paths_of_part(rules.register_scan.output.t1w, "slice"),
-    output:
-        image=SLICES["image"],
-        index=PART_INDEX,
-    log:
-        f"{RESULTS}/logs/slice_images/{{dataset}}/part-{{part}}.log",
-    wildcard_constraints:
-        dataset="|".join(SLICED) or "(?!)",
-    resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(30),
-    params:
-        code=code_of("slice_scans"),
-        size=config["slice"]["size"],
-        discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
-        presence_voxels=config["slice"]["presence_voxels"],
-        subjects=lambda wildcards: subjects_of_part(wildcards, "slice"),
-    script:
-        "../workflow_scripts/slice_scans.py"
+for first in FIRST_IMAGES:
+
+    rule:
+        name:
+            named_after(first, "slice_images")
+        input:
+            image=paths_of_part(REGISTERED["image"], "slice"),
+        output:
+            image=SLICES["image"].replace("{first}", first),
+            index=PART_INDEX,
+        log:
+            f"{RESULTS}/logs/slice_images/{{dataset}}/part-{{part}}.log",
+        wildcard_constraints:
+            dataset=datasets_beginning_with(first, SLICED),
+        resources:
+            mem_mb=per_attempt(4000),
+            runtime=per_attempt(30),
+        params:
+            code=code_of("slice_scans"),
+            size=config["slice"]["size"],
+            discard_mm=lambda wildcards: config["datasets"][wildcards.dataset]["discard_mm"],
+            presence_voxels=config["slice"]["presence_voxels"],
+            subjects=lambda wildcards: subjects_of_part(wildcards, "slice"),
+        script:
+            "../workflow_scripts/slice_scans.py"
 
 
 use rule slice_images as slice_further_images with:
     input:
-        image=paths_of_part(rules.register_image.output.image, "slice"),
+        image=paths_of_part(ALIGNED["image"], "slice"),
     output:
         image=image_slices("{image}"),
     log:
         f"{RESULTS}/logs/slice_images/{{dataset}}/part-{{part}}_{{image}}.log",
     wildcard_constraints:
-        dataset="|".join(name for name in FURTHER if name in SLICED) or "(?!)",
+        dataset=before_further_images(),
 
 
 use rule slice_images as slice_tissues with:
@@ -175,7 +185,7 @@ rule slice_heads:
 def scans_mapped(pattern):
     """Input function: a pattern filled in for each scan of a part of a dataset of their label maps."""
     return lambda wildcards: [
-        pattern.format(dataset=config["datasets"][wildcards.dataset]["scans"], subject=subject)
+        scan_path(pattern, config["datasets"][wildcards.dataset]["scans"], subject)
         for subject in subjects_of_part(wildcards, "slice")
     ]
 
@@ -188,8 +198,8 @@ def classes_mapped(wildcards):
 # From volumes: what has no manual label is divided by the intensities of the whole head.
 rule map_scans:
     input:
-        t1w=scans_mapped(rules.register_scan.output.t1w),
-        brain=scans_mapped(rules.register_scan.output.brain),
+        images=scans_mapped(REGISTERED["image"]),
+        brain=scans_mapped(REGISTERED["brain"]),
         labels=scans_mapped(rules.resample_target.output.labels),
     output:
         labels=HEAD_MAPS,

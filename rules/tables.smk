@@ -23,7 +23,7 @@ def answer_table(name, label, subcategory="3 Tables"):
 rule tabulate_scores:
     input:
         metrics=scored_paths(METRICS),
-        registered=scan_paths(rules.register_scan.output.quality, *TARGET_DATASETS),
+        registered=scan_paths(REGISTERED["quality"], *TARGET_DATASETS),
         gate=rules.gate_quality.output,
         # Where there are competitors from elsewhere, whole volumes are compared on the scans' own grids.
         native=[path for name in TARGETS if EXTERNAL[name] for path in native_paths(name)],
@@ -105,7 +105,7 @@ rule tabulate_needed:
 rule tabulate_detection:
     input:
         lesions=scored_paths(LESIONS, LESIONED),
-        registered=scan_paths(rules.register_scan.output.quality, *LESIONED_DATASETS),
+        registered=scan_paths(REGISTERED["quality"], *LESIONED_DATASETS),
         losses=scan_paths(rules.resample_target.output.losses, *LESIONED_DATASETS),
         gate=rules.gate_quality.output,
     output:

@@ -272,7 +272,7 @@ def row(case: Case, folder: Path) -> dict:
     """Write a case; returns its row for :func:`headstart.datasets.intake.check`."""
     t1w, labels = case.make(folder)
     labels = [str(path) for path in labels] or None
-    about = {"dataset": "bad", "subject": case.name, "t1w": str(t1w)}
+    about = {"dataset": "bad", "subject": case.name, "first": str(t1w)}
     return {**about, "labels": labels, "label_format": case.label_format}
 
 

@@ -36,7 +36,7 @@ def make_person(folder: Path, seed: int, voxel_mm: float = 2, space_mm: float = 
     subject = make_subject(ellipsoids(), recipe(voxel_mm=(voxel_mm, voxel_mm), warp_mm=10), seed)
     transform = np.linalg.inv(subject.mapping.affine)
     path = folder / f"{seed}_T1w.nii.gz"
-    images.write(path, subject.t1w, np.int16)
+    images.write(path, subject.first, np.int16)
     return Person(subject, path, images.resample_labels(subject.brain, grid(space_mm), transform), transform)
 
 
@@ -62,9 +62,9 @@ def brain_points(person: Person) -> np.ndarray:
 def flair(person: Person, moved: np.ndarray, voxel_mm: tuple = (1.5, 1.5, 4.5)) -> Volume:
     """A FLAIR of a person, who has ``moved`` (4, 4), in axial slices that cover the brain with some space around it."""
     subject = person.subject
-    outside = 0.3 * subject.t1w.data / np.percentile(subject.t1w.data, 98)
+    outside = 0.3 * subject.first.data / np.percentile(subject.first.data, 98)
     signal = np.where(subject.brain.data > 0, _FLAIR[subject.tissue.data], outside).astype(np.float32)
-    there = Volume(signal, moved @ subject.t1w.affine)
+    there = Volume(signal, moved @ subject.first.affine)
     corners = (moved @ brain_points(person))[:3]
     low, high = corners.min(axis=1) - 12, corners.max(axis=1) + 12
     affine = np.diag([*voxel_mm, 1.0])

@@ -33,9 +33,9 @@ def test_a_rule_with_wildcards_has_all_that_it_declares(tiny):
     study = yaml.safe_load(tiny.read_text())
     assert mocked.rule == "register_scan"
     assert dict(mocked.wildcards.items()) == {"dataset": "cohort", "subject": "01"}
-    assert mocked.input.t1w == "results/tiny/datasets/cohort/sub-01/anat/sub-01_T1w.nii.gz"
+    assert mocked.input.first == "results/tiny/datasets/cohort/sub-01/anat/sub-01_T1w.nii.gz"
     assert list(mocked.input.lesions) == []
-    assert mocked.output.t1w == f"{PREFIX}_space-MNI152NLin2009aSym_desc-preproc_T1w.nii.gz"
+    assert mocked.output.image == f"{PREFIX}_space-MNI152NLin2009aSym_desc-preproc_T1w.nii.gz"
     assert mocked.output.quality == f"{PREFIX}_desc-qc_T1w.json"
     assert mocked.params.voxel_mm == study["template"]["voxel_mm"]
     assert mocked.params.settings["iterations"] == study["register"]["iterations"]

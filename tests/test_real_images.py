@@ -6,7 +6,7 @@ from further_image import movement_about
 from settings_of import CONFIG, REGISTRATION
 
 from headstart import images
-from headstart.datasets.intake import read_t1
+from headstart.datasets.intake import read_image
 from headstart.images import Grid, Volume
 from headstart.register import image_quality, quality_table, rigid
 from headstart.register.affine import register
@@ -38,7 +38,7 @@ def aligned(real_scans, tmp_path_factory):
     def of(patient, of=None, moved=None):
         path, t1 = files[of or patient]["FLAIR"], registered[patient]
         if moved is not None:
-            flair, _ = read_t1(path)
+            flair, _ = read_image(path)
             path = folder / "FLAIR.nii.gz"
             images.write(path, images.resample(Volume(flair.data, moved @ flair.affine), SLICES), np.float32)
         return rigid.align(path, files[patient]["T1"], t1.brain, t1.transform, REGISTRATION, threads=2), t1

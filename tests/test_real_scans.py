@@ -10,7 +10,7 @@ from settings_of import ANTS_LABELS, LABEL_MAP, REGISTRATION, ROOT
 
 from headstart import images
 from headstart.consistency import label_values
-from headstart.datasets.intake import read_t1
+from headstart.datasets.intake import read_image
 from headstart.images import Volume
 from headstart.label import ants
 from headstart.label.tissue import tissue
@@ -61,8 +61,8 @@ def test_a_stripped_scan_with_a_far_origin_is_registered(registered):
     assert found.quality["brain_dice"] > 0.93
     assert found.quality["template_correlation"] > 0.9
     assert 1000 < found.quality["brain_ml"] < 2000
-    assert found.t1.data.min() == 0
-    assert found.t1.data.max() == 1
+    assert found.image.data.min() == 0
+    assert found.image.data.max() == 1
 
 
 def test_manual_labels_follow_their_scan(registered, real_scans):
@@ -140,7 +140,7 @@ def test_automatic_tissues_agree_with_fast_and_with_manual_ones(real_scans):
 
 def test_the_brain_of_a_head_is_found(real_scans):
     folder = real_scans / "mni152-head"
-    head, _ = read_t1(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
+    head, _ = read_image(folder / "MNI152_T1_1mm_uint8_head.nii.gz")
     mask, stripped = brain_extraction.extract(head, threads=2)
     reference = images.read(folder / "MNI152_T1_1mm_brain_mask_allineate.nii.gz").data > 0
     assert not stripped

@@ -291,7 +291,7 @@ def test_a_target_whose_first_image_is_no_t1_has_no_size_0():
     config["datasets"]["anatomy"]["images"] = ["T1w", "FLAIR"]
     config["targets"]["anatomy"] |= {"images": ["FLAIR", "T1w"], "sizes": [0, 1]}
     said = message({"datasets": config["datasets"], "targets": config["targets"]})
-    assert "sizes has 0, and sources segment T1 scans as they are pre-trained" in said
+    assert "is trained on T1w, and the first image that the target's models see is FLAIR" in said
 
 
 def test_targets_see_images_that_their_dataset_has():

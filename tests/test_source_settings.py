@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from settings_of import SCHEMA, over_tour
+from settings_of import ROOT, SCHEMA, over_tour
 
 from headstart import consistency, source_checks, sources
 from headstart.job import UserError
@@ -341,3 +341,38 @@ def test_a_class_with_a_side_is_known_by_its_name(title):
 )
 def test_a_class_without_a_side_may_be_mirrored(title):
     assert not consistency.has_side(title)
+
+
+def study_of_flair(**entry):
+    """The same of a source whose dataset has a FLAIR alone."""
+    scans = {"layout": "phantom", "people": 4, "images": ["FLAIR"]}
+    own = yaml.safe_load((ROOT / "studies/tour.yaml").read_text())["datasets"]
+    return study_of(dataset="flair", **entry) | {"datasets": own | {"flair": scans}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "remedy"),
+    [
+        ({"task": "segmentation"}, "set labels to target"),
+        ({"task": "classification"}, "choose autoencoding"),
+    ],
+)
+def test_labels_are_made_of_t1_scans_alone(entry, remedy):
+    assert message(study_of_flair(**entry)) == (
+        f"pretrain.sources.s: headstart makes labels for the task {entry['task']} from T1 scans, and datasets.flair."
+        f"images begins with FLAIR; {remedy}, or name a dataset that begins with T1w."
+    )
+
+
+def test_sources_without_made_labels_are_trained_on_any_first_image():
+    manual = {"task": "segmentation", "labels": "target", "classes": {"lesion": [1]}}
+    for entry in ({"task": "autoencoding"}, {"task": "restoring"}, manual):
+        assert sources.of_study(over_tour(study_of_flair(**entry)))["s"].first_image == "FLAIR"
+
+
+def test_scans_without_a_t1_are_a_domain_of_their_own():
+    study = study_of_flair(task="autoencoding")
+    study["datasets"]["flair"] = {"layout": "lesjak", "folder": "x", "images": ["FLAIR", "T1w"]}
+    assert sources.of_study(over_tour(study))["s"].domain == "mr"
+    study["datasets"]["flair"]["images"] = ["T1w", "FLAIR"]
+    assert sources.of_study(over_tour(study))["s"].domain == "t1"

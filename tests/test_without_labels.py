@@ -110,3 +110,13 @@ def test_the_same_network_is_tested_once_on_each_test_set():
     target = {"split": "fixed", "resamples": 3}
     assert [without_labels.resamples(target, size) for size in (0, 1)] == [1, 3]
     assert without_labels.resamples(target | {"split": "redrawn"}, 0) == 3
+
+
+def test_a_source_must_be_trained_on_the_first_image_that_models_see():
+    study_ = study({"dense": DENSE | {"classes": NAMES}, "flair": DENSE | {"dataset": "dark", "classes": NAMES}})
+    study_["datasets"]["dark"] = study_["datasets"]["heads"] | {"images": ["FLAIR"]}
+    study_["datasets"]["mine"] |= {"images": ["T1w", "FLAIR"], "patterns": {"FLAIR": "(?P<subject>y)"}}
+    for images, usable in ((["T1w"], ["dense"]), (["FLAIR", "T1w"], ["flair"])):
+        study_["targets"]["t"]["images"] = images
+        config = settings.resolve(ROOT / "config.yaml", ROOT / "rules/schemas/config.schema.yaml", study_)
+        assert without_labels.usable(config, "t") == usable

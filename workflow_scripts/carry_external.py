@@ -7,15 +7,15 @@ from headstart.template import template
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     grid = template.grid(params.voxel_mm)
-    scans = dict(zip(params.tested, zip(files.t1w, files.transforms, strict=True), strict=True))
+    scans = dict(zip(params.tested, zip(files.first, files.transforms, strict=True), strict=True))
 
     def carried(external, resample):
         """Each test scan of a draw with the slices of its mask, as networks of the study predict them."""
         paths = external["masks"][resample]
         truths = store.find(files.index, files.labels, list(paths))
         for (scan, path), truth in zip(paths.items(), truths, strict=True):
-            t1w, transform = scans[scan]
-            mask = masks.read(path, t1w, params.classes, external["values"], grid)
+            first, transform = scans[scan]
+            mask = masks.read(path, first, params.classes, external["values"], grid)
             moved = masks.in_study(mask, grid, images.read_affine(transform))
             slices = cut.cut(moved, params.size, params.discard_mm)
             masks.check_sides(path, slices, store.read(truth))

@@ -14,11 +14,11 @@ with job.running(snakemake.rule, snakemake.log[0]):
     def read():
         """Each mask with the manual labels of its scan, None if it is not on the scan's grid."""
         labels = iter(files.labels)
-        for t1w, (count, label_format), paths in zip(files.t1w, params.label_files, params.masks, strict=True):
+        for first, (count, label_format), paths in zip(files.first, params.label_files, params.masks, strict=True):
             listed = list(islice(labels, count))
-            own = intake.read_classes(listed, t1w, values, LabelFormat(**label_format))
+            own = intake.read_classes(listed, first, values, LabelFormat(**label_format))
             for path in paths:
-                mask = masks.read(path, t1w, len(params.classes), params.values, grid)
+                mask = masks.read(path, first, len(params.classes), params.values, grid)
                 yield path, mask.data, own.data if mask.grid.matches(own.grid) else None
 
     masks.check(params.key, read())

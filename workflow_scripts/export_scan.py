@@ -8,12 +8,12 @@ from headstart.export import scan
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     files, params = snakemake.input, snakemake.params
     values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
-    labels = intake.read_classes(files.labels, files.t1w, values, LabelFormat(**params.label_format))
-    # The files of transforms lead from the image to the T1.
+    labels = intake.read_classes(files.labels, files.first, values, LabelFormat(**params.label_format))
+    # The files of transforms lead from the image to the first.
     transforms = {
         name: np.linalg.inv(images.read_affine(path))
         for name, path in zip(params.further, files.transforms, strict=True)
     }
-    named = {"T1w": files.t1w, **dict(zip(params.further, files.further, strict=True))}
+    named = {params.first: files.first, **dict(zip(params.further, files.further, strict=True))}
     wanted = {name: named[name] for name in params.images}
     log.info("%s", scan.write(snakemake.output[0], wanted, transforms, labels))

@@ -12,7 +12,7 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
     files, written = snakemake.input, snakemake.output
     aligned = align(
         files.image,
-        files.t1w,
+        files.first,
         images.read(files.brain, np.uint8),
         images.read_affine(files.transform),
         RegistrationSettings(**snakemake.params.settings),

@@ -11,7 +11,7 @@ from headstart.template import template
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     params, written = snakemake.params, snakemake.output
     folder = Path(snakemake.input.template).parent
-    path, lesions = snakemake.input.t1w, snakemake.input.lesions
+    path, lesions = snakemake.input.first, snakemake.input.lesions
     label_format = intake.LabelFormat(**params.label_format)
     registered = register(
         path,
@@ -23,9 +23,9 @@ with job.running(snakemake.rule, snakemake.log[0]) as log:
         lesion=intake.read_labels(lesions, path, label_format)[0] if lesions else None,
     )
     tissues = {name: template.read(folder, name) for name in ("csf", "gm", "wm")}
-    measures = registered.quality | quality.contrast(registered.t1, tissues)
+    measures = registered.quality | quality.contrast(registered.image, tissues)
     log.info("quality: %s", measures)
-    images.write(written.t1w, registered.t1, np.float32)
+    images.write(written.image, registered.image, np.float32)
     job.write_json(written.sidecar, {"SkullStripped": measures["stripped"]})
     images.write(written.brain, registered.brain, np.uint8)
     job.write_bytes(written.transform, registered.itk)

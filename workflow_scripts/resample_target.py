@@ -11,7 +11,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     transform = images.read_affine(snakemake.input.transform)
     native, labels = target_labels(
         snakemake.input.labels,
-        snakemake.input.t1w,
+        snakemake.input.first,
         transform,
         template.grid(snakemake.params.voxel_mm),
         {value: number for number, values in enumerate(classes.values(), start=1) for value in values},

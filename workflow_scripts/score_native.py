@@ -15,25 +15,25 @@ with job.running(snakemake.rule, snakemake.log[0]):
     values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
     runs = list(zip(params.runs, files.predictions, strict=True))
 
-    def on_own_grid(source, resample, scan, t1w, slices, place, own):
+    def on_own_grid(source, resample, scan, first, slices, place, own):
         """A prediction of a scan as a mask on its own grid: as it was made elsewhere, or carried back."""
         if source not in params.external:
             return place.carried_back(slices, own)
         external = params.external[source]
         path = external["masks"][resample][scan]
-        mask = masks.read(path, t1w, len(params.classes), external["values"], grid)
+        mask = masks.read(path, first, len(params.classes), external["values"], grid)
         return masks.in_scan(mask, own, grid, place.transform)
 
     labels, rows = iter(files.labels), []
-    scans = zip(params.tested, params.label_files, files.t1w, files.transforms, strict=True)
-    for scan, (count, label_format), t1w, transform in scans:
+    scans = zip(params.tested, params.label_files, files.first, files.transforms, strict=True)
+    for scan, (count, label_format), first, transform in scans:
         place = native.Place(grid, images.read_affine(transform), params.size, params.discard_mm)
         listed = list(islice(labels, count))
-        own, moved = target_labels(listed, t1w, place.transform, grid, values, LabelFormat(**label_format))
+        own, moved = target_labels(listed, first, place.transform, grid, values, LabelFormat(**label_format))
         of_scan = [(source, resample, path) for (source, resample, tests), path in runs if scan in tests]
         slices = ((source, resample, archive.read(path, scan)) for source, resample, path in of_scan)
         predictions = (
-            (found, on_own_grid(source, resample, scan, t1w, found, place, own.grid))
+            (found, on_own_grid(source, resample, scan, first, found, place, own.grid))
             for source, resample, found in slices
         )
         scored = native.score(predictions, own, moved, place, len(params.classes) + 1, params.metric, params.empty)

@@ -12,4 +12,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
         if scan in losses:
             parts += [records[scan]["labels"], job.read_json(losses[scan])]
         rows.append({"dataset": scan[0], "subject": scan[1], **quality_table.make_row(*parts)})
-    job.write_table(snakemake.output.table, quality_table.tabulate(rows, params.stop, params.outlier))
+    job.write_table(
+        snakemake.output.table,
+        quality_table.tabulate(rows, params.stop, params.outlier, first_images=params.first_images),
+    )

@@ -60,6 +60,12 @@ with the files on disk ([reproduce.md](reproduce.md)).""",
 OTHERS = {
     "further `images` of synthetic subjects": ["make_subject_with_flair"],
     "further `images`": ["register_image", "tabulate_images"],
+    "`images` that begin with another than `T1w`, such as FLAIR": [
+        "register_scan_FLAIR",
+        "register_image_FLAIR",
+        "slice_images_FLAIR",
+        "make_subject_flair",
+    ],
     "further `images` that a target sees": ["slice_further_images"],
     "natural images of the layouts `taskonomy` and `imagenet`": ["list_pictures"],
     "`label.backend: fsl`": ["label_scan_fsl"],
@@ -103,17 +109,25 @@ def section(stage: str, drawn: set[str], edges: set[tuple[str, str]]) -> str:
         lines += ["classDef earlier stroke-dasharray:4", f"class {','.join(sorted(ends - own))} earlier"]
     text = [f"## {stage}", STAGES[stage], "", "```mermaid", *lines, "```"]
     for reason, names in OTHERS.items():
-        if names[0] in listed:
+        if names[0].removesuffix("_FLAIR") in listed:
             text += ["", f"Only with {reason}: {', '.join(f'`{name}`' for name in names)}."]
     return "\n".join([*text, ""])
 
 
 def rules(stage: str) -> list[str]:
-    """Regular expressions for the names of a stage's rules; those made in a loop end in the name of a target."""
+    """Regular expressions for the names of a stage's rules; those made in a loop end in the name of a target.
+
+    Of rules that exist once for each first image of scans, that of a T1, which the tour has, is meant.
+    """
     files = {"evaluate": ["evaluate", "external", "tables"], "report": ["figures", "report"]}.get(stage, [stage])
     text = "\n".join((ROOT / f"rules/{name}.smk").read_text(encoding="utf-8") for name in files)
-    named = re.findall(r'^rule (\w+):|^use rule \w+ as (\w+)|^ +f"(\w+_)\{name\}"(?: if .*)?$', text, re.M)
-    return [plain or used or rf"{prefix}\w+" for plain, used, prefix in named]
+    named = re.findall(
+        r'^rule (\w+):|^use rule \w+ as (\w+)|^ +named_after\(first, "(\w+)"\)$|^ +f"(\w+_)\{name\}"(?: if .*)?$',
+        text,
+        re.M,
+    )
+    makers = ["make_subject", "make_subject_with_flair"] if "maker_of(images)" in text else []
+    return [*makers, *(plain or used or of_t1 or rf"{prefix}\w+" for plain, used, of_t1, prefix in named)]
 
 
 def main() -> None:

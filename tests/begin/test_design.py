@@ -11,12 +11,12 @@ from headstart.begin.contents import Contents
 
 def designed(people, scans_each=1, *, mm=1.0, piece_ml=None, gpu=False):
     scans = [
-        SimpleNamespace(subject=f"{person}-{number}", person=str(person), t1w=Path(f"{person}-{number}"))
+        SimpleNamespace(subject=f"{person}-{number}", person=str(person), first=Path(f"{person}-{number}"))
         for person in range(people)
         for number in range(scans_each)
     ]
     volumes = {scan.subject: {1: 1.0} for scan in scans}
-    held = Contents({scan.t1w: (mm, mm, mm) for scan in scans}, volumes, (), True, piece_ml)
+    held = Contents({scan.first: (mm, mm, mm) for scan in scans}, volumes, (), True, piece_ml)
     return design.make(Path("folder"), scans, held, gpu=gpu)
 
 

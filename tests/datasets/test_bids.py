@@ -20,7 +20,7 @@ def test_raw_data_and_a_derivative_with_labels(folder):
     folder.write("participants.tsv", "participant_id\tage\tsex\tsite", "sub-01\t31.5\tF\tA", "sub-02\tn/a\tmale\tn/a")
     first, second = folder.scans("bids", labels_suffix="desc-anatomy_dseg")
     assert (first.dataset, first.subject, first.person) == ("d", "01", "set/sub-01")
-    assert folder.within(first.t1w, *first.target) == [
+    assert folder.within(first.first, *first.target) == [
         "sub-01/anat/sub-01_T1w.nii.gz",
         "derivatives/made/sub-01/anat/sub-01_desc-anatomy_dseg.nii.gz",
     ]
@@ -75,9 +75,9 @@ def test_several_scans_of_a_session_need_a_choice(folder):
     folder.touch(*(f"derivatives/x/sub-01/anat/sub-01_run-{run}_label-l_mask.nii.gz" for run in (2, 10)))
     with pytest.raises(UserError, match="choose with datasets.d.entities, {run: 10} or {run: 2}, or take"):
         folder.scans("bids")
-    assert folder.within(folder.scans("bids", acquisition="lo")[0].t1w) == [f"{anat}lo_T1w.nii.gz"]
+    assert folder.within(folder.scans("bids", acquisition="lo")[0].first) == [f"{anat}lo_T1w.nii.gz"]
     (first,) = folder.scans("bids", acquisition="hi", several="first", labels_suffix="label-l_mask")
-    assert folder.within(first.t1w) == [f"{anat}hi_run-2_T1w.nii.gz"]
+    assert folder.within(first.first) == [f"{anat}hi_run-2_T1w.nii.gz"]
     assert [path.name for path in first.target] == ["sub-01_run-2_label-l_mask.nii.gz"]  # not those of run 10
 
 
@@ -222,17 +222,17 @@ def test_either_of_two_t1_can_be_chosen_by_any_entity(folder, entity, pair):
     folder.touch(*(f"sub-01/anat/{name}" for name in names))
     with pytest.raises(UserError, match=rf"both the T1 of one scan; choose with datasets.d.entities, {{{entity}: "):
         folder.scans("bids")
-    assert folder.scans("bids", several="first")[0].t1w.name == first
+    assert folder.scans("bids", several="first")[0].first.name == first
     for name in names:
         value = name.split("_")[1].split("-")[1] if "-" in name.split("_")[1] else None
-        assert folder.scans("bids", entities={entity: value})[0].t1w.name == name
+        assert folder.scans("bids", entities={entity: value})[0].first.name == name
 
 
 def test_a_number_of_a_run_may_have_zeros(folder):
     folder.touch("sub-01/anat/sub-01_run-01_T1w.nii.gz", "sub-01/anat/sub-01_run-02_T1w.nii.gz")
     folder.touch("derivatives/x/sub-01/anat/sub-01_run-2_label-l_mask.nii.gz")
     (scan,) = folder.scans("bids", entities={"run": 2}, labels_suffix="label-l_mask")
-    assert scan.t1w.name == "sub-01_run-02_T1w.nii.gz"
+    assert scan.first.name == "sub-01_run-02_T1w.nii.gz"
     assert [path.name for path in scan.target] == ["sub-01_run-2_label-l_mask.nii.gz"]
 
 
@@ -242,7 +242,7 @@ def test_a_phase_image_is_no_t1_unless_it_is_asked_for(folder):
         folder.scans("bids")
     assert len(folder.scans("bids", entities={"part": "phase"})) == 1
     folder.touch("sub-01/anat/sub-01_part-mag_T1w.nii.gz")
-    assert folder.scans("bids")[0].t1w.name == "sub-01_part-mag_T1w.nii.gz"
+    assert folder.scans("bids")[0].first.name == "sub-01_part-mag_T1w.nii.gz"
 
 
 def test_mp2rage_is_named_and_can_be_chosen(folder):

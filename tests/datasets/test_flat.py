@@ -21,7 +21,7 @@ def test_ixi_with_its_table(folder):
     )
     assert (first.subject, first.site, first.age, first.sex) == ("002", "Guys", 35.8, "F")
     assert (second.subject, second.site, second.age, second.sex) == ("012", "HH", 38.78, "M")
-    assert folder.within(first.t1w) == ["IXI002-Guys-0828-T1.nii.gz"]
+    assert folder.within(first.first) == ["IXI002-Guys-0828-T1.nii.gz"]
     assert first.target == ()
 
 
@@ -95,7 +95,7 @@ def test_a_mistake_is_one_sentence(folder, entry, sentence):
 def test_unusual_names_are_read_like_any_other(folder, name):
     folder.touch(f"{name}/7.nii")
     (scan,) = folder.scans("flat", pattern=r".*/(?P<subject>\d)\.nii")
-    assert scan.t1w == folder.path / name / "7.nii"
+    assert scan.first == folder.path / name / "7.nii"
     assert scan.subject == "7"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from headstart.job import UserError
 
-BOTH = {"images": ["T1w", "FLAIR"]}
+BOTH, FLAIR_FIRST = {"images": ["T1w", "FLAIR"]}, {"images": ["FLAIR"]}
 IXI = r"(?P<subject>p\d)_(?:s(?P<session>\d)_)?T1\.nii"
 
 
@@ -81,7 +81,6 @@ def test_flat_has_a_pattern_for_each_further_image(folder, caplog):
         ({"patterns": {"FLAIR": "(?P<subject>p)"}}, "patterns names FLAIR, which is no further image"),
         ({**BOTH, "patterns": {"FLAIR": "p"}}, r"datasets.d.patterns.FLAIR has no group \(\?P<subject>"),
         ({**BOTH, "patterns": {"FLAIR": r"(?P<subject>p\d).*F.*"}}, "p1_F.nii and p1_F2.nii are both the FLAIR of "),
-        ({"images": ["FLAIR"]}, "images begins with FLAIR; the first image is the T1 scan, T1w"),
     ],
 )
 def test_a_mistake_is_one_sentence(folder, entry, sentence):
@@ -117,3 +116,60 @@ def test_a_further_image_that_cannot_be_read_is_named(folder):
     (folder.path / anat("01", "FLAIR")[0]).symlink_to("nowhere")
     with pytest.raises(UserError, match="FLAIR.nii.gz is missing, or a link to a missing file"):
         folder.scans("bids", **BOTH)
+
+
+def test_bids_without_a_t1_is_read_by_its_first_image(folder, caplog):
+    folder.touch(*anat("01", "FLAIR"), *anat("02", "FLAIR", "T1w"), *anat("03", "T1w"))
+    one, two = folder.scans("bids", **FLAIR_FIRST)
+    assert folder.within(*one.files, *two.files) == [*anat("01", "FLAIR"), *anat("02", "FLAIR")]
+    assert list(two.images) == ["FLAIR"]
+    assert "people or sessions without a FLAIR that is read: 1 (sub-03" in caplog.text
+    (both,) = folder.scans("bids", images=["FLAIR", "T1w"], include=["02"])
+    assert {name: path.name for name, path in both.images.items()} == {
+        name: f"sub-02_{name}.nii.gz" for name in ("FLAIR", "T1w")
+    }
+
+
+def test_entities_choose_among_several_first_images(folder):
+    folder.touch(*anat("01", "acq-2d_FLAIR", "acq-3d_FLAIR"))
+    with pytest.raises(UserError, match="are both the FLAIR of one scan; choose with datasets.d.entities"):
+        folder.scans("bids", **FLAIR_FIRST)
+    (found,) = folder.scans("bids", **FLAIR_FIRST, acquisition="3d")
+    assert folder.within(found.first) == anat("01", "acq-3d_FLAIR")
+
+
+def test_labels_in_the_space_of_the_first_image_are_its_own(folder):
+    folder.touch(*anat("01", "FLAIR"))
+    labels = [f"derivatives/raters/sub-01/anat/sub-01_space-{space}_label-l_mask.nii.gz" for space in ("FLAIR", "T1w")]
+    folder.touch(*labels)
+    (found,) = folder.scans("bids", **FLAIR_FIRST, labels_suffix="label-l_mask")
+    assert folder.within(*found.target) == labels[:1]
+
+
+def test_a_folder_without_the_first_image_is_said_to_lack_it(folder):
+    folder.touch(*anat("01", "T1w"))
+    with pytest.raises(UserError, match=r"has nothing like sub-\*/anat/\*_FLAIR.nii.gz"):
+        folder.scans("bids", **FLAIR_FIRST)
+
+
+def test_flat_and_lesjak_can_begin_with_another_image_than_a_t1(folder):
+    folder.touch("p1_T1.nii", "p1_F.nii")
+    patterns = {"pattern": r"(?P<subject>p\d)_F\.nii", "patterns": {"T1w": r"(?P<subject>p\d)_T1\.nii"}}
+    (found,) = folder.scans("flat", images=["FLAIR", "T1w"], **patterns)
+    assert {name: path.name for name, path in found.images.items()} == {"FLAIR": "p1_F.nii", "T1w": "p1_T1.nii"}
+    folder.touch("patient01/FLAIR.nii.gz", "patient01/T1W.nii.gz", "patient02/FLAIR.nii.gz")
+    one, two = folder.scans("lesjak", **FLAIR_FIRST)
+    assert folder.within(*one.files, *two.files) == ["patient01/FLAIR.nii.gz", "patient02/FLAIR.nii.gz"]
+    assert one.first_name == "FLAIR"
+
+
+def test_an_excluded_patient_of_lesjak_is_not_looked_at(folder):
+    twice = [f"patient01/{start}{kind}.nii.gz" for start in ("", "patient01_") for kind in ("T1W", "consensus_gt")]
+    folder.touch(*twice, "patient02/T1W.nii.gz")
+    with pytest.raises(UserError, match="are both the T1w of one scan; keep one|both label one scan"):
+        folder.scans("lesjak")
+    (kept,) = folder.scans("lesjak", exclude=["patient01"])
+    assert kept.subject == "patient02"
+    folder.touch("patient01/FLAIR.nii.gz", "patient01/patient01_FLAIR.nii.gz", "patient02/FLAIR.nii.gz")
+    (kept,) = folder.scans("lesjak", **BOTH, exclude=["patient01"])
+    assert list(kept.images) == BOTH["images"]

@@ -33,7 +33,7 @@ def test_a_fault_that_cannot_be_repaired_is_one_sentence_and_no_output(case, tmp
         check_by_script(run_script, [scan], record)
     sentence = ended.value.code  # a text: the process ends with the status 1
     assert case.message in sentence
-    assert (scan["labels"] or [scan["t1w"]])[0] in sentence
+    assert (scan["labels"] or [scan["first"]])[0] in sentence
     assert "\n" not in sentence
     assert sentence.endswith(".")
     assert not record.exists()
@@ -45,9 +45,9 @@ def test_registration_refuses_the_same_inputs_before_any_work(case, tmp_path):
     scan, grid = row(case, tmp_path), template.grid(8)
     with pytest.raises(UserError):
         if scan["labels"]:
-            target_labels(scan["labels"], scan["t1w"], np.eye(4), grid, {1: 1}, case.read_as)
+            target_labels(scan["labels"], scan["first"], np.eye(4), grid, {1: 1}, case.read_as)
         else:
-            register(scan["t1w"], None, None, grid, REGISTRATION, threads=1)
+            register(scan["first"], None, None, grid, REGISTRATION, threads=1)
 
 
 def test_all_scans_to_repair_are_named_at_once(tmp_path, run_script):
@@ -80,7 +80,7 @@ with job.running("check_scans", "log"):
 def test_a_fault_that_can_be_repaired_is_repaired_and_recorded(case, tmp_path, run_script):
     scan = row(case, tmp_path)
     (found,) = check_by_script(run_script, [scan], tmp_path / "record.json")
-    assert found["files"] == [{"file": path, **checksum(path)} for path in (scan["t1w"], *(scan["labels"] or ()))]
+    assert found["files"] == [{"file": path, **checksum(path)} for path in (scan["first"], *(scan["labels"] or ()))]
     record = found["labels" if scan["labels"] else "scan"]
     messages = record["repairs"] + record["warnings"]
     assert case.message in messages[0] if case.message else messages == []
@@ -89,7 +89,7 @@ def test_a_fault_that_can_be_repaired_is_repaired_and_recorded(case, tmp_path, r
     else:
         assert record["voxel_mm"] == [6, 6, 6]
         assert record["shape"] == [20, 24, 18]
-    read, _ = intake.read_t1(scan["t1w"])
+    read, _ = intake.read_image(scan["first"])
     assert np.isfinite(read.data).all()
     assert read.grid.shape == (20, 24, 18)
 
@@ -196,8 +196,8 @@ def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_s
 def further(tmp_path, **images_by_name):
     """A row for the check of a scan with further images, of these voxels (X, Y, Z)."""
     scan = {"dataset": "ms", "subject": "07", "labels": None, "label_format": {"masks": False, "mask_above": None}}
-    scan["t1w"] = str(tmp_path / "T1w.nii.gz")
-    images.write(scan["t1w"], Volume(head(), AFFINE), np.float32)
+    scan["first"] = str(tmp_path / "T1w.nii.gz")
+    images.write(scan["first"], Volume(head(), AFFINE), np.float32)
     scan["images"] = {}
     for name, voxels in images_by_name.items():
         scan["images"][name] = str(tmp_path / f"{name}.nii.gz")
@@ -210,7 +210,7 @@ def test_further_images_are_checked_and_recorded_like_a_t1(tmp_path, run_script)
     (record,) = check_by_script(run_script, [scan], tmp_path / "record.json")
     assert record["images"]["FLAIR"]["file"] == scan["images"]["FLAIR"]
     assert record["images"]["FLAIR"].keys() == record["scan"].keys()
-    assert [file["file"] for file in record["files"]] == [scan["t1w"], scan["images"]["FLAIR"]]
+    assert [file["file"] for file in record["files"]] == [scan["first"], scan["images"]["FLAIR"]]
     about = {"dataset": "ms", "subject": "07", "person": "07", "role": "datasets.ms: 07, which tests"}
     left_out = about | {"subject": "other", "role": "left out since it lacks FLAIR"}
     params = {"scans": [about], "dropped": [left_out]}
@@ -234,5 +234,5 @@ def test_a_further_image_that_is_refused_is_one_sentence(same, tmp_path, run_scr
         check_by_script(run_script, [further(tmp_path, FLAIR=image)], tmp_path / "record.json")
     sentence = ended.value.code
     assert "FLAIR.nii.gz" in sentence
-    assert ("is the same image as the T1" in sentence) == same
+    assert ("is the same image as the scan's first" in sentence) == same
     assert "\n" not in sentence

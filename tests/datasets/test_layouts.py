@@ -38,7 +38,7 @@ def test_synthetic_subjects_are_planned_before_they_are_generated(tmp_path):
     assert first.person == "ms-01"
     assert first.target == (first.ground_truth["lesion"],)
     assert not first.masks
-    assert not first.t1w.exists()
+    assert not first.first.exists()
 
 
 def test_synthetic_heads_are_drawn_in_a_number_or_named_by_their_scans():

@@ -13,7 +13,7 @@ def test_atlas_r1_as_first_released(folder):
     folder.touch("Site2/031844/t01/031844_t1w_deface_stx.nii.gz", "ATLAS_Meta-Data_Release_1.1_standard_mni.csv")
     first, second, third = folder.scans("atlas-r1")
     assert (first.subject, first.person, first.session, first.site) == ("031768t01", "atlas-031768", "t01", "Site1")
-    assert folder.within(first.t1w, *first.target) == [
+    assert folder.within(first.first, *first.target) == [
         f"{t01}t1w_deface_stx.nii.gz",
         f"{t01}LesionSmooth_1_stx.nii.gz",
         f"{t01}LesionSmooth_stx.nii.gz",
@@ -57,7 +57,7 @@ def test_lesjak(folder, group, start):
     folder.write("patient_info.csv", "patient_id,age,sex,ms_type", "1,31,F,RR", "2,N/A,M,N/A")
     first, second = folder.scans("lesjak")
     assert (first.subject, first.person, first.age, first.sex) == ("patient01", "lesjak-patient01", 31, "F")
-    assert folder.within(first.t1w, *first.target) == [
+    assert folder.within(first.first, *first.target) == [
         f"{patient}{start}T1W.nii.gz",
         f"{patient}{start}consensus_gt.nii.gz",
     ]
@@ -86,11 +86,11 @@ def test_oasis1(folder):
     assert (one.age, one.sex, two.age) == (20, "F", 21)
     assert two.person == one.person
     assert two.subject == "OAS10061MR2"
-    assert folder.within(one.t1w) == [f"{visit.format(1)}.img"]
+    assert folder.within(one.first) == [f"{visit.format(1)}.img"]
     (first,) = folder.scans("oasis1", image="raw")
-    assert folder.within(first.t1w) == [f"{raw}1_anon.img"]
+    assert folder.within(first.first) == [f"{raw}1_anon.img"]
     assert first.age is None
-    one.t1w.with_suffix(".hdr").unlink()
+    one.first.with_suffix(".hdr").unlink()
     with pytest.raises(UserError, match="sbj_111.img lacks its header .*sbj_111.hdr; unpack the visit again"):
         folder.scans("oasis1")
     with pytest.raises(UserError, match="has nothing like OAS1_0001_MR1/"):
@@ -136,7 +136,7 @@ def test_a_folder_without_files_of_the_layout_is_one_sentence(folder, layout):
 def test_miccai2012_under_the_names_of_the_challenge(folder, names, t1w):
     folder.touch(*names)
     (scan,) = folder.scans("miccai2012")
-    assert (scan.subject, folder.within(scan.t1w)) == ("1000", [t1w])
+    assert (scan.subject, folder.within(scan.first)) == ("1000", [t1w])
     assert folder.within(*scan.target) == [name for name in names if "_glm" in name]
 
 

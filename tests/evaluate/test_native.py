@@ -171,7 +171,7 @@ def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_p
     np.savez_compressed(tmp_path / "2.npz", b=whole)
     files = SimpleNamespace(
         predictions=[tmp_path / "1.npz", tmp_path / "2.npz", tmp_path / "1.npz"],
-        t1w=[tmp_path / "t1.nii.gz"] * 2,
+        first=[tmp_path / "t1.nii.gz"] * 2,
         labels=labels,
         transforms=[tmp_path / "affine.mat"] * 2,
     )

@@ -67,7 +67,7 @@ def test_planted_competitors_get_the_right_words(run_script, planted, tmp_path):
     runs = [(name, resample) for name in external for resample in RESAMPLES]
     carried = [tmp_path / f"{name}_{resample}.npz" for name, resample in runs]
     space = {"discard_mm": NOTHING, "size": 32, "voxel_mm": 8, "external": external, "tested": SCANS}
-    each = {"t1w": [tmp_path / "t1.nii.gz"] * len(SCANS), "transforms": [tmp_path / "affine.mat"] * len(SCANS)}
+    each = {"first": [tmp_path / "t1.nii.gz"] * len(SCANS), "transforms": [tmp_path / "affine.mat"] * len(SCANS)}
     labels = {"labels": [tmp_path / "labels.npy"], "index": [tmp_path / "scans.tsv"]}
     run_script("carry_external", SimpleNamespace(**each, **labels), {**space, "runs": runs, "classes": 1},
                SimpleNamespace(predictions=carried))  # fmt: skip

@@ -162,7 +162,7 @@ def test_the_mesh_averages_by_weight_and_is_exact_for_constants():
 def test_a_scan_without_three_tissues_is_named(tmp_path, monkeypatch):
     flat = Volume(np.full((8, 8, 8), 5, np.float32), np.eye(4))
     everything = Volume(np.ones((8, 8, 8), np.uint8), np.eye(4))
-    monkeypatch.setattr(ants.intake, "read_t1", lambda path: (flat, {}))
+    monkeypatch.setattr(ants.intake, "read_image", lambda path: (flat, {}))
     unused = Template(*[everything] * 7)
     with pytest.raises(ants.UserError, match=r"sub-01_T1w.nii.gz: the brain does not have three intensities.*exclude"):
         ants.label(

@@ -38,10 +38,10 @@ def dataset(tmp_path_factory, strokes):
 
 def test_files_contain_the_subject(dataset, strokes):
     paths = subject_paths(dataset, "02")
-    stored = nib.load(paths["t1w"])
+    stored = nib.load(paths["first"])
     assert stored.get_data_dtype() == np.int16
-    np.testing.assert_array_equal(np.asarray(stored.dataobj), strokes[1].t1w.data)
-    np.testing.assert_allclose(stored.affine, strokes[1].t1w.affine, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), strokes[1].first.data)
+    np.testing.assert_allclose(stored.affine, strokes[1].first.affine, atol=1e-4)
     for key in ("brain", "tissue", "structures", "anatomy", "lesion"):
         volume = images.read(paths[key], dtype=None)
         assert volume.data.dtype == np.uint8
@@ -78,7 +78,7 @@ def test_the_bids_validator_finds_no_error(dataset, part):
 
 @pytest.fixture(scope="module")
 def with_flair(template, coarse):
-    return make_subject(template, recipe("stroke", flair=True, **coarse), 0)
+    return make_subject(template, recipe("stroke", images=("T1w", "FLAIR"), **coarse), 0)
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +90,14 @@ def flair_dataset(tmp_path_factory, with_flair):
 
 
 def test_files_contain_the_flair_and_the_exact_movement(flair_dataset, with_flair):
-    paths = subject_paths(flair_dataset, "01", flair=True)
-    stored = nib.load(paths["flair"])
+    paths = subject_paths(flair_dataset, "01", images=("T1w", "FLAIR"))
+    stored = nib.load(paths["second"])
     assert stored.get_data_dtype() == np.int16
-    np.testing.assert_array_equal(np.asarray(stored.dataobj), with_flair.flair.data)
-    np.testing.assert_allclose(stored.affine, with_flair.flair.affine, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), with_flair.second.data)
+    np.testing.assert_allclose(stored.affine, with_flair.second.affine, atol=1e-4)
     np.testing.assert_array_equal(np.loadtxt(paths["movement"]), with_flair.movement)
-    thickness = json.loads(paths["flair_sidecar"].read_text())["SliceThickness"]
-    assert min(abs(with_flair.flair.grid.spacing - thickness)) < 1e-4
+    thickness = json.loads(paths["second_sidecar"].read_text())["SliceThickness"]
+    assert min(abs(with_flair.second.grid.spacing - thickness)) < 1e-4
     assert 2 <= thickness <= 4
 
 

@@ -16,15 +16,17 @@ from headstart.images import Volume
 from headstart.phantom.contrast import FLAIR, T1W, draw_contrast
 from headstart.phantom.subject import Subject, make_subject
 
+# The images of a subject with a FLAIR.
+BOTH = ("T1w", "FLAIR")
 FINE = {"voxel_mm": (1.5, 1.5), "noise": 0.01, "bias": 0.05}
 
 
 def carried(volume, subject, movement=None, order=0):
-    """What an image on the T1's grid has at the voxels of the FLAIR, if the head moved like this in between."""
+    """What an image on the first's grid has at the voxels of the second, if the head moved like this in between."""
     movement = subject.movement if movement is None else movement
-    shape = subject.flair.data.shape
+    shape = subject.second.data.shape
     voxels = np.vstack([np.indices(shape).reshape(3, -1), np.ones(np.prod(shape))])
-    at = np.linalg.inv(volume.affine) @ np.linalg.inv(movement) @ subject.flair.affine @ voxels
+    at = np.linalg.inv(volume.affine) @ np.linalg.inv(movement) @ subject.second.affine @ voxels
     return ndimage.map_coordinates(volume.data, at[:3], order=order, mode="nearest").reshape(shape)
 
 
@@ -35,7 +37,7 @@ def coordinate(volume, axis):
 
 def hashes(subject):
     """Hashes of all arrays of a subject but those of the FLAIR."""
-    kept = [field.name for field in dataclasses.fields(Subject) if field.name not in ("flair", "movement", "recipe")]
+    kept = [field.name for field in dataclasses.fields(Subject) if field.name not in ("second", "movement", "recipe")]
     values = {name: getattr(subject, name) for name in kept}
     arrays = {
         name: [value.data, value.affine] if isinstance(value, Volume) else [np.asarray(value)]
@@ -51,38 +53,40 @@ def hashes(subject):
 
 @pytest.fixture(scope="module")
 def with_ms(template):
-    return make_subject(template, recipe("ms", flair=True, **FINE), 3)
+    return make_subject(template, recipe("ms", images=BOTH, **FINE), 3)
 
 
 @pytest.fixture(scope="module")
 def with_stroke(template):
-    return make_subject(template, recipe("stroke", flair=True, **FINE), 4)
+    return make_subject(template, recipe("stroke", images=BOTH, **FINE), 4)
 
 
 @pytest.fixture(scope="module")
 def several(template, coarse):
-    return [make_subject(template, recipe(flair=True, **coarse), seed) for seed in range(5)]
+    return [make_subject(template, recipe(images=BOTH, **coarse), seed) for seed in range(5)]
 
 
 @pytest.mark.parametrize("kind", ["none", "stroke", "ms"])
 def test_all_but_the_flair_is_the_same_without_it(template, coarse, kind):
-    plain, with_flair = (make_subject(template, recipe(kind, flair=flair, **coarse), 2) for flair in (False, True))
+    plain, with_flair = (
+        make_subject(template, recipe(kind, images=images, **coarse), 2) for images in (("T1w",), BOTH)
+    )
     assert hashes(with_flair) == hashes(plain)
-    assert (plain.flair, plain.movement) == (None, None)
+    assert (plain.second, plain.movement) == (None, None)
 
 
 def test_the_same_seed_gives_the_same_flair_and_another_seed_another(template, coarse, several):
-    again = make_subject(template, recipe(flair=True, **coarse), 1)
-    assert again.flair.data.tobytes() == several[1].flair.data.tobytes()
+    again = make_subject(template, recipe(images=BOTH, **coarse), 1)
+    assert again.second.data.tobytes() == several[1].second.data.tobytes()
     assert again.movement.tobytes() == several[1].movement.tobytes()
-    assert again.flair.data.dtype == np.int16
+    assert again.second.data.dtype == np.int16
     assert not np.allclose(several[0].movement, several[1].movement, atol=0.1)
 
 
 @pytest.mark.parametrize("kind", ["with_ms", "with_stroke"])
 def test_csf_is_dark_grey_matter_above_white_matter_and_lesions_are_bright(request, kind):
     subject = request.getfixturevalue(kind)
-    flair, t1w = subject.flair.data, subject.t1w.data
+    flair, t1w = subject.second.data, subject.first.data
     tissue, lesion = carried(subject.tissue, subject), carried(subject.lesion, subject) > 0
     csf, gm, wm = (np.median(flair[(tissue == label) & ~lesion]) for label in (1, 2, 3))
     assert csf < 0.4 * wm
@@ -109,8 +113,8 @@ def test_drawn_signals_are_in_their_order():
 def test_the_head_around_the_brain_has_dark_bone_and_bright_fat(with_ms):
     distance = ndimage.distance_transform_edt(with_ms.brain.data == 0, sampling=with_ms.brain.grid.spacing)
     depth = carried(Volume(distance, with_ms.brain.affine), with_ms, order=1)
-    flair = with_ms.flair.data
-    height = coordinate(with_ms.flair, 2)
+    flair = with_ms.second.data
+    height = coordinate(with_ms.second, 2)
     brain = carried(with_ms.brain, with_ms) > 0
     top = height > height[brain].mean() + 0.2 * np.ptp(height[brain])
     profile = [np.median(flair[top & (depth > d) & (depth <= d + 1.5)]) for d in np.arange(0.5, 26, 1.5)]
@@ -125,11 +129,11 @@ def test_the_recorded_movement_fits_best(with_stroke):
     """What the labels let expect of a FLAIR correlates less with it for any other movement, or for none."""
     subject = with_stroke
     signals = np.array([0.1, 0.1, 1.15, 1.0])[subject.tissue.data]
-    expected = Volume(np.where(subject.lesion.data > 0, 1.5, signals), subject.t1w.affine)
+    expected = Volume(np.where(subject.lesion.data > 0, 1.5, signals), subject.first.affine)
     near = ndimage.binary_dilation(carried(subject.brain, subject) > 0, iterations=2)
 
     def fit(movement):
-        return np.corrcoef(carried(expected, subject, movement, order=1)[near], subject.flair.data[near])[0, 1]
+        return np.corrcoef(carried(expected, subject, movement, order=1)[near], subject.second.data[near])[0, 1]
 
     best = fit(subject.movement)
     assert best > 0.9
@@ -155,35 +159,35 @@ def test_a_movement_is_rigid_and_within_the_recipe(several):
 
 
 def test_without_movement_the_matrix_is_the_identity(template, coarse):
-    still = make_subject(template, recipe(flair=True, movement_deg=0, movement_mm=0, **coarse), 1)
+    still = make_subject(template, recipe(images=BOTH, movement_deg=0, movement_mm=0, **coarse), 1)
     np.testing.assert_allclose(still.movement, np.eye(4), atol=1e-12)
 
 
 def test_the_grid_is_of_its_own_with_thick_axial_slices(several):
     for subject in several:
-        spacing = subject.flair.grid.spacing
-        axis = int(np.argmax(np.abs(subject.flair.affine[2, :3]) / spacing))
+        spacing = subject.second.grid.spacing
+        axis = int(np.argmax(np.abs(subject.second.affine[2, :3]) / spacing))
         assert 2 <= spacing[axis] <= 4
         in_plane = np.delete(spacing, axis)
         assert in_plane[0] == pytest.approx(in_plane[1])
         assert 2.8 <= in_plane[0] <= 3.2
-        assert not np.isclose(in_plane[0], subject.t1w.grid.spacing[0])
-    codes = [tuple(nib.aff2axcodes(image.affine) for image in (one.t1w, one.flair)) for one in several]
+        assert not np.isclose(in_plane[0], subject.first.grid.spacing[0])
+    codes = [tuple(nib.aff2axcodes(image.affine) for image in (one.first, one.second)) for one in several]
     assert any(t1w != flair for t1w, flair in codes)
 
 
 def test_slices_of_the_flair_are_as_thick_as_the_recipe_says(template, coarse):
-    subject = make_subject(template, recipe(flair=True, flair_slice_mm=(5, 6), orientations=("SPL",), **coarse), 1)
-    spacing = subject.flair.grid.spacing
+    subject = make_subject(template, recipe(images=BOTH, further_slice_mm=(5, 6), orientations=("SPL",), **coarse), 1)
+    spacing = subject.second.grid.spacing
     assert 5 <= spacing[0] <= 6
     assert spacing[1:].max() <= 3.2
-    assert subject.t1w.grid.spacing.max() <= 3.2
+    assert subject.first.grid.spacing.max() <= 3.2
 
 
 def test_the_whole_brain_is_in_the_flair(several):
     for subject in several:
         brain = carried(subject.brain, subject) > 0
-        volume = brain.sum() * subject.flair.grid.voxel_ml
+        volume = brain.sum() * subject.second.grid.voxel_ml
         assert volume == pytest.approx(subject.brain.data.sum() * subject.brain.grid.voxel_ml, rel=0.03)
 
 
@@ -196,13 +200,27 @@ def test_fluid_in_a_lesion_keeps_its_signal(template):
         "wm": np.where(cleft, 0, template.wm.data), "structures": np.where(cleft, 0, template.structures.data),
     }  # fmt: skip
     split = dataclasses.replace(template, **{name: Volume(data, affine) for name, data in changed.items()})
-    subject = make_subject(split, recipe("stroke", flair=True, voxel_mm=(2, 2), noise=0, bias=0), 4)
+    subject = make_subject(split, recipe("stroke", images=BOTH, voxel_mm=(2, 2), noise=0, bias=0), 4)
     pairs = {
-        "t1w": (subject.t1w.data, subject.tissue.data, subject.lesion.data),
-        "flair": (subject.flair.data, *(carried(volume, subject) for volume in (subject.tissue, subject.lesion))),
+        "t1w": (subject.first.data, subject.tissue.data, subject.lesion.data),
+        "flair": (subject.second.data, *(carried(volume, subject) for volume in (subject.tissue, subject.lesion))),
     }
     for image, tissue, lesion in pairs.values():
         fluid = ndimage.binary_erosion(tissue == 1)
         assert (fluid & (lesion > 0)).sum() > 50
         ratio = np.median(image[fluid & (lesion > 0)]) / np.median(image[fluid & (lesion == 0)])
         assert ratio == pytest.approx(1, abs=0.1)
+
+
+def test_a_flair_that_is_the_first_image_has_the_labels_on_its_grid(template):
+    subject = make_subject(template, recipe("ms", images=("FLAIR", "T1w"), **FINE), 3)
+    flair, tissue, lesion = subject.first.data, subject.tissue.data, subject.lesion.data > 0
+    assert tissue.shape == lesion.shape == flair.shape
+    csf, gm, wm = (np.median(flair[(tissue == label) & ~lesion]) for label in (1, 2, 3))
+    assert csf < 0.5 * wm
+    assert wm < gm < np.median(flair[lesion])
+    there = carried(subject.tissue, subject)
+    csf, gm, wm = (np.median(subject.second.data[there == label]) for label in (1, 2, 3))
+    assert csf < gm < wm
+    alone = make_subject(template, recipe("ms", images=("FLAIR",), **FINE), 3)
+    assert hashes(alone) == hashes(subject)

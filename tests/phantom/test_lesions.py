@@ -66,14 +66,14 @@ def test_strokes_are_dark_and_keep_their_tissue_labels(strokes):
         ring = ndimage.binary_dilation(lesion, iterations=int(np.ceil(12 / spread))) & ~ndimage.binary_dilation(lesion)
         ring &= subject.tissue.data > 1
         assert core.any()
-        assert np.median(subject.t1w.data[core]) < 0.6 * np.median(subject.t1w.data[ring])
+        assert np.median(subject.first.data[core]) < 0.6 * np.median(subject.first.data[ring])
         assert (subject.tissue.data[core] > 1).mean() > 0.9
         assert subject.brain.data[lesion].all()
         assert 3.5 < lesion.sum() * subject.lesion.grid.voxel_ml < 135
 
 
 def test_ms_lesions_are_darker_than_white_matter_and_brighter_than_csf(sclerotic):
-    t1w, lesion = sclerotic.t1w.data, sclerotic.lesion.data > 0
+    t1w, lesion = sclerotic.first.data, sclerotic.lesion.data > 0
     core = lesion & ndimage.binary_erosion(lesion)
     white = np.median(t1w[(sclerotic.anatomy.data == 1) & ~lesion])
     csf = np.median(t1w[sclerotic.anatomy.data == 4])

@@ -19,7 +19,7 @@ from headstart.phantom.recipe import subject_paths
         {"voxel_mm": (0, 1)},
         {"voxel_mm": (2, 1)},
         {"slice_mm": (-1, 5)},
-        {"flair_slice_mm": (4, 2)},
+        {"further_slice_mm": (4, 2)},
         {"orientations": ()},
         {"orientations": ("RRS",)},
         {"orientations": ("XYZ",)},
@@ -32,17 +32,17 @@ def test_an_invalid_recipe_is_refused_with_the_name_of_its_key(invalid):
 
 def test_paths_are_bids():
     paths = subject_paths("data", "07")
-    assert paths["t1w"] == Path("data/sub-07/anat/sub-07_T1w.nii.gz")
+    assert paths["first"] == Path("data/sub-07/anat/sub-07_T1w.nii.gz")
     assert paths["lesion"] == Path("data/derivatives/ground_truth/sub-07/anat/sub-07_label-lesion_mask.nii.gz")
 
 
 def test_paths_of_a_flair_are_given_only_if_asked_for():
-    plain, with_flair = subject_paths("data", "07"), subject_paths("data", "07", flair=True)
+    plain, with_flair = subject_paths("data", "07"), subject_paths("data", "07", ("T1w", "FLAIR"))
     further = {key: with_flair[key] for key in with_flair if key not in plain}
     ground_truth = Path("data/derivatives/ground_truth/sub-07/anat")
     assert further == {
-        "flair": Path("data/sub-07/anat/sub-07_FLAIR.nii.gz"),
-        "flair_sidecar": Path("data/sub-07/anat/sub-07_FLAIR.json"),
+        "second": Path("data/sub-07/anat/sub-07_FLAIR.nii.gz"),
+        "second_sidecar": Path("data/sub-07/anat/sub-07_FLAIR.json"),
         "movement": ground_truth / "sub-07_from-T1w_to-FLAIR_mode-image_xfm.txt",
     }
 

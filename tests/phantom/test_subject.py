@@ -23,10 +23,10 @@ def structure_mm(subject, label):
 
 def test_the_same_seed_gives_the_same_subject_and_another_seed_another(template, coarse, healthy):
     again, other = (make_subject(template, recipe(**coarse), seed) for seed in (1, 2))
-    assert again.t1w.data.tobytes() == healthy.t1w.data.tobytes()
+    assert again.first.data.tobytes() == healthy.first.data.tobytes()
     assert again.anatomy.data.tobytes() == healthy.anatomy.data.tobytes()
     np.testing.assert_array_equal(again.landmarks, healthy.landmarks)
-    assert other.t1w.data.tobytes() != healthy.t1w.data.tobytes()
+    assert other.first.data.tobytes() != healthy.first.data.tobytes()
 
 
 def test_demographics_depend_only_on_the_seed(healthy):
@@ -44,12 +44,12 @@ def reference(template, coarse):
 @pytest.mark.parametrize("code", ["LPI", "PSR", "ASL"])
 def test_every_orientation_stores_the_same_world(template, reference, code):
     subject = make_subject(template, dataclasses.replace(reference.recipe, orientations=(code,)), 7)
-    assert "".join(nib.aff2axcodes(subject.t1w.affine)) == code
+    assert "".join(nib.aff2axcodes(subject.first.affine)) == code
     for left, right in ((10, 49), (17, 53)):
         assert structure_mm(subject, left)[0] < structure_mm(subject, right)[0]
         np.testing.assert_allclose(structure_mm(subject, left), structure_mm(reference, left), atol=1e-6)
-    canonical = nib.as_closest_canonical(nib.Nifti1Image(subject.t1w.data, subject.t1w.affine))
-    np.testing.assert_array_equal(np.asarray(canonical.dataobj), reference.t1w.data)
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(subject.first.data, subject.first.affine))
+    np.testing.assert_array_equal(np.asarray(canonical.dataobj), reference.first.data)
 
 
 def test_left_in_the_ground_truth_is_left_in_the_scan(template, coarse):
@@ -66,8 +66,8 @@ def test_left_in_the_ground_truth_is_left_in_the_scan(template, coarse):
     )  # fmt: skip
     low_noise = recipe(**coarse, noise=0.01, bias=0, orientations=("LPI",))
     plain, with_hole = make_subject(template, low_noise, 5), make_subject(marked, low_noise, 5)
-    darker = plain.t1w.data.astype(int) - with_hole.t1w.data > 0.2 * np.percentile(plain.t1w.data, 99)
-    where = nib.affines.apply_affine(plain.t1w.affine, np.argwhere(darker).mean(axis=0))
+    darker = plain.first.data.astype(int) - with_hole.first.data > 0.2 * np.percentile(plain.first.data, 99)
+    where = nib.affines.apply_affine(plain.first.affine, np.argwhere(darker).mean(axis=0))
     assert np.linalg.norm(where - structure_mm(plain, 12)) < 5
     assert np.linalg.norm(where - structure_mm(plain, 51)) > 30
 
@@ -85,7 +85,7 @@ def test_label_maps_agree_with_each_other(healthy):
     assert (tissue[anatomy == 4] == 1).all()
     np.testing.assert_array_equal(anatomy == 6, structures == 16)
     for volume in (healthy.brain, healthy.tissue, healthy.structures, healthy.anatomy):
-        assert volume.grid.matches(healthy.t1w.grid)
+        assert volume.grid.matches(healthy.first.grid)
 
 
 def test_the_whole_brain_is_in_the_image(healthy, template):
@@ -98,7 +98,7 @@ def test_the_whole_brain_is_in_the_image(healthy, template):
 
 def test_t1_contrast(template, coarse):
     subject = make_subject(template, recipe(**coarse, bias=0.1), 11)
-    t1w, tissue, structures = subject.t1w.data, subject.tissue.data, subject.structures.data
+    t1w, tissue, structures = subject.first.data, subject.tissue.data, subject.structures.data
     cerebral = structures == 0
     csf, gm, wm = (np.median(t1w[(tissue == label) & cerebral]) for label in (1, 2, 3))
     assert csf < 0.5 * gm < 0.5 * wm
@@ -114,8 +114,8 @@ def test_a_dark_skull_and_a_bright_scalp_surround_the_brain(template):
     distance = ndimage.distance_transform_edt(~brain, sampling=subject.brain.grid.spacing)
     top = np.indices(brain.shape)[2] > np.argwhere(brain)[:, 2].mean() + 0.2 * np.ptp(np.argwhere(brain)[:, 2])
     shells = [top & (distance > d) & (distance <= d + 1.5) for d in np.arange(0.5, 26, 1.5)]
-    profile = [np.median(subject.t1w.data[shell]) for shell in shells]
-    white = np.median(subject.t1w.data[subject.anatomy.data == 1])
+    profile = [np.median(subject.first.data[shell]) for shell in shells]
+    white = np.median(subject.first.data[subject.anatomy.data == 1])
     brightest = int(np.argmax(profile))
     assert min(profile[:brightest]) < 0.3 * white
     assert profile[brightest] > 0.7 * white
@@ -125,7 +125,7 @@ def test_a_dark_skull_and_a_bright_scalp_surround_the_brain(template):
 def test_thick_slices_are_thick_and_average_their_contents(template):
     no_noise = recipe(voxel_mm=(2.0, 2.0), slice_mm=(6.0, 6.0), orientations=("RAS",), noise=0.0, bias=0.0)
     subject = make_subject(template, no_noise, 13)
-    np.testing.assert_allclose(subject.t1w.grid.spacing, (2, 2, 6), atol=1e-6)
+    np.testing.assert_allclose(subject.first.grid.spacing, (2, 2, 6), atol=1e-6)
     # At the top of the brain, thick slices contain both tissue and skull: fewer voxels have the signal of one tissue
     # than with thin slices.
     thin = make_subject(template, dataclasses.replace(no_noise, slice_mm=(2.0, 2.0)), 13)
@@ -133,7 +133,7 @@ def test_thick_slices_are_thick_and_average_their_contents(template):
     assert brain_ml[0] == pytest.approx(brain_ml[1], rel=0.03)
 
     def pure(p):
-        inside = p.t1w.data[p.anatomy.data == 1].astype(float)
+        inside = p.first.data[p.anatomy.data == 1].astype(float)
         return (np.abs(inside / np.median(inside) - 1) < 0.01).mean()
 
     assert pure(subject) < pure(thin)
@@ -141,12 +141,12 @@ def test_thick_slices_are_thick_and_average_their_contents(template):
 
 def test_slices_are_thick_along_the_axis_closest_to_inferior_superior(template, coarse):
     subject = make_subject(template, recipe(**coarse, slice_mm=(5.0, 6.0), orientations=("SPL",)), 14)
-    assert subject.t1w.grid.spacing[0] >= 5 > subject.t1w.grid.spacing[1:].max()
+    assert subject.first.grid.spacing[0] >= 5 > subject.first.grid.spacing[1:].max()
 
 
 def test_noise_in_air_is_rician(template):
     subject = make_subject(template, recipe(voxel_mm=(2.5, 2.5), noise=0.05, bias=0, orientations=("RAS",)), 15)
-    corner = subject.t1w.data[:4, :, -8:].astype(float)  # above and beside the head
+    corner = subject.first.data[:4, :, -8:].astype(float)  # above and beside the head
     # Without signal, the Rice distribution is Rayleigh's, whose mean is 1.913 times its standard deviation.
     assert corner.mean() / corner.std() == pytest.approx(1.913, rel=0.05)
 

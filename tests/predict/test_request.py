@@ -52,6 +52,15 @@ def test_a_model_of_flair_alone_needs_the_t1_that_it_is_registered_to():
     assert request.images_needed({}) == ["T1w"]
 
 
+def test_a_model_of_scans_without_a_t1_needs_none(settings, tmp_path, monkeypatch):
+    metadata = {"first_image": "FLAIR", "images": ["FLAIR"]}
+    monkeypatch.setattr(request, "read_metadata", lambda folder: metadata)
+    (tmp_path / "new/B_T1W.NII.GZ").rename(tmp_path / "new/sub-B_FLAIR.nii.gz")
+    scans = request.read_request(settings).scans
+    assert {subject: list(scan.images) for subject, scan in scans.items()} == {"a": ["FLAIR"], "B": ["FLAIR"]}
+    assert request.images_needed(metadata | {"images": ["T1w"]}) == ["FLAIR", "T1w"]
+
+
 def test_further_images_can_have_any_names(flair, tmp_path):
     (tmp_path / "new/sub-a_FLAIR.nii.gz").rename(tmp_path / "new/a-dark-fluid.nii.gz")
     flair["patterns"] = {"FLAIR": r"(?P<subject>\w)-dark-fluid\.nii\.gz"}

@@ -98,4 +98,25 @@ def test_an_image_that_is_the_t1_is_named(segmented, paths):
     made, _ = segmented()
     assert made.mask is None
     assert list(made.seen) == ["T1w"]
-    assert "a_FLAIR.nii.gz is the same image as the T1" in made.record["failed"]
+    assert "a_FLAIR.nii.gz is the same image as the scan's first" in made.record["failed"]
+
+
+def test_files_are_named_after_the_first_image(segmented, tmp_path, monkeypatch):
+    monkeypatch.setattr(segment.scan_pictures, "registration", lambda path, *_: None)
+    made, _ = segmented(similarity=1.01)
+    for first in ("T1w", "FLAIR"):
+        metadata = {"target": "lesion", **({"first_image": first} if first != "T1w" else {})}
+        segment.write(made, tmp_path / first, "a", "model", metadata, made.registered.brain)
+        assert {path.name for path in (tmp_path / first / "anat").iterdir()} == {
+            f"sub-a_desc-qc_{first}.json",
+            f"sub-a_from-{first}_to-{template.SPACE}_mode-image_xfm.mat",
+        }
+
+
+def test_the_first_of_the_images_is_registered_to_the_template(segmented, paths, monkeypatch):
+    monkeypatch.setitem(METADATA, "first_image", "FLAIR")
+    swapped = {name: paths.pop(name) for name in ("T1w", "FLAIR")}
+    paths.update({"FLAIR": swapped["FLAIR"], "T1w": swapped["T1w"]})
+    made, _ = segmented()
+    assert made.record["file"] == str(swapped["FLAIR"])
+    assert list(made.record["images"]) == ["T1w"]

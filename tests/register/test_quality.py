@@ -150,7 +150,9 @@ def test_the_table_is_made_from_the_files_of_the_stages(tmp_path, run_script):
     inputs = SimpleNamespace(**{name: [tmp_path / f"{name}.json"] * count for name, count in counts.items()})
     output = SimpleNamespace(table=tmp_path / "quality.tsv")
     scans = [("cohort", "01"), ("stroke", "01")]
-    run_script("tabulate_quality", inputs, {"scans": scans, "labelled": scans[1:], **SETTINGS}, output)
+    run_script(
+        "tabulate_quality", inputs, {"scans": scans, "labelled": scans[1:], "first_images": {}, **SETTINGS}, output
+    )
     table = pd.read_csv(tmp_path / "quality.tsv", sep="\t").set_index("dataset")
     assert (table["status"] == "passed").all()
     assert table.loc["stroke", "other_label_voxels"] == 7
@@ -236,3 +238,23 @@ def test_white_matter_is_the_brightest_tissue_only_in_a_t1():
     found = quality.contrast(t1, tissues)
     assert found == pytest.approx({"wm_minus_gm": 0.3, "wm_minus_csf": 0.7}, abs=1e-5)
     assert quality.contrast(Volume(1 - t1.data, space.affine), tissues)["wm_minus_gm"] < 0
+
+
+@pytest.mark.parametrize(
+    ("first", "differences", "warned"),
+    [
+        ("T1w", (0.2, 0.5), ""),
+        ("FLAIR", (-0.02, 0.25), ""),
+        ("FLAIR", (0.3, -0.1), "CSF is not the darkest tissue: not a FLAIR?"),
+        ("T2w", (-0.2, -0.5), ""),
+        ("T2w", (0.2, 0.5), "CSF is not the brightest tissue, or white matter"),
+        ("PDw", (-0.2, 0.5), ""),
+    ],
+)
+def test_the_order_of_tissues_is_that_of_the_first_image(first, differences, warned):
+    wm_minus_gm, wm_minus_csf = differences
+    rows = [row("1", wm_minus_gm=wm_minus_gm, wm_minus_csf=wm_minus_csf), row("2", dataset="t1")]
+    table = quality_table.tabulate(rows, SETTINGS["stop"], SETTINGS["outlier"], first_images={"cohort": first})
+    assert table["warnings"][0].startswith(warned)
+    assert bool(table["warnings"][0]) == bool(warned)
+    assert table["warnings"][1] == ""

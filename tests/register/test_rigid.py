@@ -118,7 +118,7 @@ def mirrored(people):
 
 
 def the_t1(people):
-    t1w, moved = people[0].subject.t1w, motion(people[0], (3, 5, 0), (0, 5, 0))
+    t1w, moved = people[0].subject.first, motion(people[0], (3, 5, 0), (0, 5, 0))
     return Volume(t1w.data.astype(np.float32), moved @ t1w.affine)
 
 
@@ -146,7 +146,7 @@ def test_an_image_that_does_not_belong_to_the_t1_does_not_pass(people, align, im
 def test_a_matrix_that_is_far_off_lowers_the_similarity(people, rotation_deg, shift_mm):
     person, image = people[0], flair(people[0], STILL)
     found = [
-        image_quality.similarity(person.subject.t1w, image, person.subject.brain, matrix)
+        image_quality.similarity(person.subject.first, image, person.subject.brain, matrix)
         for matrix in (STILL, motion(person, rotation_deg, shift_mm))
     ]
     assert found[1] - 1 < 0.9 * (found[0] - 1)

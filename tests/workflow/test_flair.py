@@ -1,4 +1,4 @@
-"""Synthetic subjects with a FLAIR beside the T1: a whole study of them, and those without one in the same study."""
+"""Synthetic subjects with a FLAIR beside the T1, or without a T1: a whole study of each."""
 
 import re
 import textwrap
@@ -108,3 +108,49 @@ def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
     assert done.returncode == 0, done.stderr[-2000:]
     (card,) = (finished.results / "published").glob("*/README.md")
     assert "channels in the order of the images: T1w, FLAIR" in card.read_text()
+
+
+@pytest.mark.timeout(1800)
+def test_a_study_of_flair_alone_from_its_scans_to_new_ones(finished):
+    study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
+    study["datasets"] = {
+        "dark": study["datasets"]["stroke"] | {"images": ["FLAIR"]},
+        "both": study["datasets"]["cohort"] | {"images": ["FLAIR", "T1w"]},
+    }
+    study["pretrain"]["sources"] = {"scratch": {}, "hidden": {"dataset": "both", "task": "autoencoding"}}
+    study["finetune"] = {"learning_rates": [1.0e-3]}
+    study["targets"] = {"stroke": study["targets"]["stroke"] | {"dataset": "dark", "sizes": [2]}}
+    (finished.folder / "dark.yaml").write_text(yaml.safe_dump(study | {"study": "dark"}))
+    done = finished.snakemake("--nolock", study="dark.yaml")
+    assert done.returncode == 0, done.stderr[-4000:]
+    results = finished.folder / "results/dark"
+
+    # No file is named after an image that is not there.
+    assert [path for part in ("derivatives", "slices") for path in (results / part).rglob("*T1w*")] == []
+    anat = results / "derivatives/dark/sub-01/anat"
+    for name in ("desc-qc_FLAIR.json", "from-FLAIR_to-MNI152NLin2009aSym_mode-image_xfm.mat"):
+        assert (anat / f"sub-01_{name}").is_file()
+    assert (results / "slices/dark/part-0000_FLAIR.npy").is_file()
+    quality = pd.read_csv(results / "tables/quality.tsv", sep="\t")
+    assert quality["failed"].isna().all()
+    assert not quality["warnings"].str.contains("not a").any()
+    truth = pd.read_csv(results / "tables/ground_truth.tsv", sep="\t")
+    assert (truth["registration_mm"] < truth["best_affine_mm"] + 2.5).all()
+    metadata = read_json(results / MODEL.format(target="stroke") / "model.json")
+    assert (metadata["first_image"], metadata["images"]) == ("FLAIR", ["FLAIR"])
+    methods = " ".join((results / "methods/methods.rst").read_text().split())
+    assert "4 synthetic FLAIR scans" in methods
+    assert "T1-weighted contrast" not in methods
+
+    # New scans, which need no T1.
+    asked = {
+        "model": f"results/dark/{MODEL.format(target='stroke')}",
+        "folder": "results/dark/datasets/dark",
+        "pattern": r"sub-\w+/anat/sub-(?P<subject>\w+)_FLAIR\.nii\.gz",
+        "exclude": ["02", "03", "04"],
+    }
+    (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
+    done = finished.snakemake("--keep-going", "predict", study="predict.yaml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = {path.name for path in (results / "predict/dark/sub-01/anat").iterdir()}
+    assert {"sub-01_desc-stroke_dseg.nii.gz", "sub-01_desc-qc_FLAIR.json"} < made

@@ -10,7 +10,16 @@ ROOT = Path(__file__).parents[2]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 TEXTS = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
 _RULE = r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:\n((?:(?: .*)?\n)*)"
+# Rules that exist once for each first image: that of a T1 has the plain name, and profiles know that of a FLAIR too.
+_RULE_OF_FIRST = r'^    rule:\n        name:\n            named_after\(first, "(\w+)"\)\n((?:(?:     .*)?\n)*)'
+# Those of synthetic subjects, for their images.
+_MAKER = r"^    rule:\n        name:\n            (maker_of)\(images\)\n((?:(?:     .*)?\n)*)"
 RULES = {name: body for text in TEXTS for name, body in re.findall(_RULE, text, re.M)}
+for text in TEXTS:
+    for name, body in re.findall(_RULE_OF_FIRST, text, re.M):
+        RULES |= {name: body} | ({f"{name}_FLAIR": body} if "register" in name else {})
+    for _, body in re.findall(_MAKER, text, re.M):
+        RULES |= {"make_subject": body, "make_subject_with_flair": body}
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -25,7 +34,7 @@ def test_a_profile_names_rules_that_exist_and_groups_of_a_size(name):
 
 @pytest.mark.parametrize("name", ["slurm", "generic"])
 def test_clusters_get_the_work_on_single_scans_in_groups(name):
-    single = {rule for rule, body in RULES.items() if re.search(r"^    log:\n.*sub-{{subject}}", body, re.M)}
+    single = {rule for rule, body in RULES.items() if re.search(r"^ +log:\n.*sub-{{subject}}", body, re.M)}
     profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
     assert {"register_scan", "label_scan_fsl"} < single == profile["groups"].keys()
 

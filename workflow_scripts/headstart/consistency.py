@@ -74,11 +74,6 @@ def check(config: Mapping) -> None:
                 f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images are "
                 f"{', '.join(images)}; add it there, or remove it."
             )
-        if 0 in target["sizes"] and target.get("images", images)[0] != "T1w":
-            raise UserError(
-                f"targets.{name}.sizes has 0, and sources segment T1 scans as they are pre-trained, but the first of "
-                f"targets.{name}.images is {target['images'][0]}; put T1w first, or remove 0."
-            )
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
         mirrored = target["augment"] and (config["finetune"]["augment"] or {}).get("mirror")

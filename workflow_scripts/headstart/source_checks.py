@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headstart import sources
 from headstart.consistency import check_augmentation, check_classes, has_side
+from headstart.datasets.scan import T1W
 from headstart.job import UserError
 from headstart.label_table import class_numbers
 from headstart.sources import BASELINE, TASKS, Source
@@ -42,6 +43,7 @@ def check(config: Mapping) -> None:
         if source.trained:
             _check_repeats(key, source, config["targets"])
             _check_task(key, source, config["datasets"][source.dataset]["layout"])
+            _check_first_image(key, source)
             _check_augmentation(key, source)
             _check_synthesis(key, source, config)
         if source.transfer == "all" and not (source.trained and TASKS[source.task].decodes):
@@ -125,6 +127,16 @@ def _check_task(key: str, source: Source, layout: str) -> None:
         raise UserError(
             f"{key}.task is {source.task}, which {source.dataset!r} has no targets for (layout {layout}); name a "
             f"dataset of scans, or of natural images with the layout {' or '.join(layouts)}."
+        )
+
+
+def _check_first_image(key: str, source: Source) -> None:
+    """Check that headstart can make the labels that a source needs, which it does of T1 scans alone."""
+    if source.uses_made_labels and source.first_image != T1W:
+        others = "set labels to target" if source.task == "segmentation" else "choose autoencoding"
+        raise UserError(
+            f"{key}: headstart makes labels for the task {source.task} from T1 scans, and datasets.{source.dataset}."
+            f"images begins with {source.first_image}; {others}, or name a dataset that begins with {T1W}."
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from headstart.datasets import natural, synthetic
+from headstart.datasets.scan import T1W, image_names
 from headstart.label_table import Label, class_numbers, dense_classes
 from headstart.phantom.label_maps import LABELS
 from headstart.slices import scan_maps
@@ -50,6 +51,7 @@ class Source:
     natural, phantom, label_maps: the kind of that dataset; label_maps: label maps without images, of synthetic heads or
         of labelled scans; phantom: scans, or the label maps of scans, of phantoms.
     scans: the dataset of the scans that it is trained on, or of whose labels its label maps are made.
+    first_image: name of the first image of these scans, the one that it is trained on.
     labels: of a segmentation of scans, "tissue" (made by headstart) or "target" (the dataset's manual labels).
     manual: label values of each class of the manual labels that it uses, as a target lists them.
     classes: of a segmentation, its classes: ``manual``, or of label maps, the structures of each class by name.
@@ -72,6 +74,7 @@ class Source:
     phantom: bool
     label_maps: bool
     scans: str | None
+    first_image: str | None
     labels: str | None
     manual: Mapping[str, Sequence[int | str]] | None
     classes: Mapping[str, Sequence[int | str]] | None
@@ -91,10 +94,17 @@ class Source:
 
     @property
     def domain(self) -> str:
-        """What it is trained on: ``t1`` (scans), ``synthetic`` (phantoms), ``natural``, ``other`` or ``baseline``."""
+        """What it is trained on, or ``other`` (weights from a file) or ``baseline``.
+
+        ``t1`` and ``mr``: scans whose first image is, or is not, a T1; ``synthetic``: phantoms; ``natural``.
+        """
         if self.dataset is None:
             return "baseline" if self.weights is None else "other"
-        return "natural" if self.natural else "synthetic" if self.phantom or self.label_maps else "t1"
+        if self.natural:
+            return "natural"
+        if self.phantom or self.label_maps:
+            return "synthetic"
+        return "t1" if self.first_image == T1W else "mr"
 
     @property
     def trained(self) -> bool:
@@ -227,6 +237,7 @@ def _source(name: str, entry: Mapping, config: Mapping) -> Source:
         phantom=scans is not None and config["datasets"][scans]["layout"] == "phantom",
         label_maps=heads,
         scans=scans,
+        first_image=image_names(config["datasets"][scans])[0] if scans else None,
         labels=labels,
         manual=manual,
         classes=entry.get("structures") or dense if heads else manual,

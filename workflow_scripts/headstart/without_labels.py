@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from headstart import sources
+from headstart.datasets.scan import T1W, image_names
 from headstart.job import UserError
 from headstart.sources import Source
 
@@ -26,7 +27,7 @@ def usable(config: Mapping, target: str) -> list[str]:
     """The sources of a resolved configuration that segment a target as they are pre-trained, in its order.
 
     They are trained on labels that include the classes of the target, none of them a label of the target's own scans,
-    and transferred as a whole.
+    and on the first image that its models see, and transferred as a whole.
     """
     return [source.name for source in _segmenting(config) if _hindrance(config, source, target) is None]
 
@@ -75,6 +76,9 @@ def _hindrance(config: Mapping, source: Source, target: str) -> str | None:
         return "is trained on manual labels of the target's own scans"
     if lacking := unmatched(source.spec(datasets[source.dataset])["classes"], ["background", *wanted["classes"]]):
         return f"lacks the class {', '.join(map(repr, lacking))}"
+    seen, trained_on = wanted.get("images", image_names(datasets[wanted["dataset"]]))[0], source.first_image or T1W
+    if seen != trained_on:
+        return f"is trained on {trained_on}, and the first image that the target's models see is {seen}"
     return None if source.transfer == "all" else "has transfer: encoder, not all"
 
 

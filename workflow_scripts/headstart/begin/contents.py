@@ -49,12 +49,12 @@ def read(scans: Sequence[Scan], mask_above: float | None) -> Contents:
     voxel_mm, volumes, empty, refused, pieces = {}, {}, [], [], []
     for scan in scans:
         try:
-            _, shape, affine = image_files.read_header(scan.t1w)
+            _, shape, affine = image_files.read_header(scan.first)
             grid = Grid(shape, affine)
-            voxel_mm[scan.t1w] = tuple(headers.check(scan.t1w, grid)[0]["voxel_mm"])
+            voxel_mm[scan.first] = tuple(headers.check(scan.first, grid)[0]["voxel_mm"])
             if not scan.target:
                 continue
-            labels, _ = intake.read_labels(scan.target, scan.t1w, LabelFormat(scan.masks, mask_above))
+            labels, _ = intake.read_labels(scan.target, scan.first, LabelFormat(scan.masks, mask_above))
         except UserError as error:
             refused.append(str(error))
             continue

@@ -117,7 +117,7 @@ def _with_flair(study: str, found: Found, say: Say) -> Found:
     if found.entry["layout"] != "bids" or "images" in found.entry:
         return found
     entry = {**found.entry, "images": ["T1w", "FLAIR"]}
-    if not any(find_files(scan.t1w.parent, r".+_FLAIR\.nii(\.gz)?") for scan in found.scans):
+    if not any(find_files(scan.first.parent, r".+_FLAIR\.nii(\.gz)?") for scan in found.scans):
         return found
     try:
         scans = layouts.scans(DATASET, completed(study, entry), f"results/{study}/datasets", None, lambda _: None)
@@ -129,7 +129,7 @@ def _with_flair(study: str, found: Found, say: Say) -> Found:
 
 def _expected(scan: Scan) -> str:
     """What label files have to be named like."""
-    name = scan.t1w.name.partition("_T1w")[0] if "_T1w" in scan.t1w.name else f"sub-{scan.subject}"
+    name = scan.first.name.partition("_T1w")[0] if "_T1w" in scan.first.name else f"sub-{scan.subject}"
     return (
         f"add them under names such as derivatives/labels/sub-.../anat/{name}_label-lesion_mask.nii.gz "
         "(0 and 1) or ..._dseg.nii.gz (a value for each class), or name them with ENTRY='labels_suffix: ...' "

@@ -32,7 +32,7 @@ def suffixes(name: str, folder: Path, scans: Sequence[Scan], place: str | None) 
     labels = bids_labels.Labels(name, folder, entry)
     found: dict[str, list[Scan]] = defaultdict(list)
     for scan in scans:
-        for suffix in sorted({_suffix(path) for path in labels.candidates(scan.t1w) if path != scan.t1w}):
+        for suffix in sorted({_suffix(path) for path in labels.candidates(scan.first) if path != scan.first}):
             parts = suffix.split("_")
             if parts[-1].casefold() not in _NO_LABELS and not any(map(_WHOLE.fullmatch, parts)):
                 found[suffix].append(scan)

@@ -18,8 +18,10 @@ _COPY_HEADER = "if it was drawn on the voxels of its scan, copy the scan's heade
 _IN_ORDER = [[0, 1], [1, 1], [2, 1]]
 
 
-def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, list[str]]:
-    """The labels in ``path`` on the grid of the scan ``t1w``, with a list of what was done about their header.
+def align(path: PathLike, labels: StoredImage, first: PathLike) -> tuple[Volume, list[str]]:
+    """The labels in ``path`` on the grid of a scan, with a list of what was done about their header.
+
+    ``first``: the first image of the scan.
 
     Labels lie on the scan's voxels if no corner voxel is farther than a tenth of a voxel from the scan's; that is
     recorded from a hundredth of a voxel on. Axes in another order, or running the other way, are reordered. Labels are
@@ -27,7 +29,7 @@ def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, l
     reverse), or if only the unit of their numbers differs. Nothing is interpolated. Raises :class:`UserError`, which
     says how the grids differ, for all else.
     """
-    header, shape, affine = image_files.read_header(t1w)
+    header, shape, affine = image_files.read_header(first)
     headers.check_sides(path, labels.header, f"{_COPY_HEADER}, or exclude the scan")
     repairs, _ = placement.conversion(labels.header)
     for lies, expected, reason in _placements(labels, header, affine):
@@ -40,18 +42,18 @@ def align(path: PathLike, labels: StoredImage, t1w: PathLike) -> tuple[Volume, l
             return Volume(turned.data, affine), [*repairs, *reason]
     headers.check_affine(path, labels.affine, "an affine")
     scan, turned = Grid(shape, affine), _reordered(labels.data, labels.affine, affine)
-    if there := _other_space(path, t1w):
+    if there := _other_space(path, first):
         raise UserError(
-            f"{path} does not lie on the voxels of {t1w}: by its name it is in the space {there}; give labels in the "
+            f"{path} does not lie on the voxels of {first}: by its name it is in the space {there}; give labels in the "
             "scan's own space, or the scan in theirs."
         )
     if turned.grid.shape != shape:
         raise UserError(
-            f"{path} has {_by(labels.data.shape)} voxels, but {t1w} has {_by(shape)}; resample it to the scan, with "
+            f"{path} has {_by(labels.data.shape)} voxels, but {first} has {_by(shape)}; resample it to the scan, with "
             "nearest neighbours."
         )
     raise UserError(
-        f"{path} lies up to {_mm(turned.grid.distance(scan))} from the voxels of {t1w}; {_COPY_HEADER}, or else "
+        f"{path} lies up to {_mm(turned.grid.distance(scan))} from the voxels of {first}; {_COPY_HEADER}, or else "
         "resample it to the scan, with nearest neighbours."
     )
 
@@ -76,10 +78,11 @@ def _placements(
                 yield *((labels.affine, form) if whose == "scan" else (form, scan)), [sentence]
 
 
-def _other_space(labels: PathLike, t1w: PathLike) -> str | None:
+def _other_space(labels: PathLike, first: PathLike) -> str | None:
     """The space (BIDS) in the name of labels, if it is neither the scan's nor that in the scan's name."""
-    space, own = (bids_names.entities(Path(path)).get("space") for path in (labels, t1w))
-    return None if space in (own, *bids_names.OWN_SPACES) else space
+    space, own = (bids_names.entities(Path(path)).get("space") for path in (labels, first))
+    suffix = bids_names.stem(Path(first)).rpartition("_")[2]
+    return None if space in (own, *bids_names.own_spaces(suffix)) else space
 
 
 def _reordered(data: np.ndarray, affine: np.ndarray, wanted: np.ndarray) -> Volume:

@@ -17,6 +17,7 @@ from headstart.datasets.scan import (
     find_files,
     find_folders,
     image_names,
+    image_word,
     is_image,
     list_folder,
     only_image,
@@ -35,14 +36,15 @@ _UNQUOTED = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)(?:[a-z]+|[1-
 
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
-    """One scan per session that has a T1, and one per subject with a T1 outside its sessions.
+    """One scan per session that has the first image, and one per subject with one outside its sessions.
 
-    These are ``sub-*/[ses-*/]anat/*_T1w.nii[.gz]``; capitals in endings and in the names of folders do not matter.
+    A T1 is ``sub-*/[ses-*/]anat/*_T1w.nii[.gz]``; capitals in endings and in the names of folders do not matter.
     """
+    first_name = image_names(entry)[0]
     if unknown := sorted(entry.get("image_entities", {}).keys() - set(image_names(entry)[1:])):
         raise UserError(
             f"datasets.{name}.image_entities names {unknown[0]}, which is no further image of datasets.{name}.images; "
-            "correct it (entities is for the T1)."
+            f"correct it (entities is for the {image_word(first_name)})."
         )
     wanted = _wanted(entry)
     labels = bids_labels.Labels(name, folder, entry)
@@ -57,23 +59,29 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
             label = subject_label(person, session)
             # An excluded scan is only listed; nothing has to be chosen for it.
             excluded = label in entry["exclude"]
-            t1w = _chosen(paths, f"datasets.{name}.entities", first=excluded or entry.get("several") == "first")
+            first = _chosen(
+                paths,
+                f"datasets.{name}.entities",
+                any_will_do=excluded or entry.get("several") == "first",
+                image=image_word(first_name),
+            )
             others = {} if excluded else _others(name, entry, anat)
-            for path in () if excluded else (t1w, *others.values()):
+            for path in () if excluded else (first, *others.values()):
                 _check_place(path, person, session)
-            target = () if excluded else labels.of(t1w)
+            target = () if excluded else labels.of(first)
             found.append(
                 Scan(
                     name,
                     label,
                     str(subject.resolve()),
-                    t1w,
+                    first,
                     target,
                     others=others,
                     masks=bool(target) and all(map(bids_labels.is_mask, target)),
                     session=session,
                     site=None if subject.parent == folder else subject.parent.name,
                     listed_as=person,
+                    first_name=first_name,
                 )
             )
     if not found and (wanted.keys() - {"suffix"}) and _subjects(folder):
@@ -91,8 +99,8 @@ def unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
 
     People are also images and folders whose names begin like a person's, and those in other folders beside people.
     """
-    # The T1 is in the subject's folder anat, or in that of a session.
-    sessions = {os.path.dirname(os.path.dirname(scan.t1w)) for scan in found}
+    # The first image is in the subject's folder anat, or in that of a session.
+    sessions = {os.path.dirname(os.path.dirname(scan.first)) for scan in found}
     read = sessions | {os.path.dirname(session) for session in sessions}
     subjects = _subjects(folder)
     known = {subject.name for subject in subjects}
@@ -115,7 +123,7 @@ def unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
 
 def session_tables(scans: Sequence[Scan]) -> dict[str, Path]:
     """Where BIDS has a table of the sessions of a person, by ``listed_as`` of those scans that are of a session."""
-    subjects = {scan.listed_as: scan.t1w.parents[2] for scan in scans if scan.session is not None}
+    subjects = {scan.listed_as: scan.first.parents[2] for scan in scans if scan.session is not None}
     return {name: subject / f"{subject.name}_sessions.tsv" for name, subject in subjects.items()}
 
 
@@ -155,11 +163,11 @@ def _in_sites(folder: Path) -> list[Path]:
 
 
 def _wanted(entry: Mapping) -> dict[str, str | None]:
-    """The values of entities that a T1's name must have, None for an entity that it must not have; and its suffix."""
+    """The entities that the first image's name must have, None for one that it must not have; and its suffix."""
     wanted = _as_text(entry.get("entities", {}))
     if "acquisition" in entry:
         wanted["acq"] = entry["acquisition"]
-    return {**wanted, "suffix": wanted.get("suffix") or "T1w"}
+    return {**wanted, "suffix": wanted.get("suffix") or image_names(entry)[0]}
 
 
 def _as_text(given: Mapping) -> dict[str, str | None]:
@@ -174,7 +182,7 @@ def _others(name: str, entry: Mapping, anats: Sequence[Path]) -> dict[str, Path]
         wanted = {"suffix": image} | _as_text(entry.get("image_entities", {}).get(image, {}))
         if paths := [path for anat in anats for path in _images(anat, wanted)]:
             key = f"datasets.{name}.image_entities.{image}"
-            found[image] = _chosen(paths, key, first=entry.get("several") == "first", image=image)
+            found[image] = _chosen(paths, key, any_will_do=entry.get("several") == "first", image=image)
     return found
 
 
@@ -189,12 +197,12 @@ def _images(anat: Path, wanted: Mapping[str, str | None]) -> list[Path]:
     return found
 
 
-def _chosen(paths: list[Path], key: str, *, first: bool, image: str = "T1") -> Path:
-    """The image of a session among several; raises :class:`UserError` unless the first will do.
+def _chosen(paths: list[Path], key: str, *, any_will_do: bool, image: str) -> Path:
+    """The image of a session among several; raises :class:`UserError` unless any, the first by name, will do.
 
     ``key``: what chooses by entities, and ``image``: what the paths are, for the message.
     """
-    if first:
+    if any_will_do:
         return min(paths, key=_natural_order)
     if len(paths) == 1:
         return paths[0]

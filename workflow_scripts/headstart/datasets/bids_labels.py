@@ -1,14 +1,14 @@
-"""The manual labels of BIDS datasets: which files in a derivative label which T1."""
+"""The manual labels of BIDS datasets: which files in a derivative label which scan, by its first image."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from headstart.datasets.bids_names import OWN_SPACES, agree, entities, stem
-from headstart.datasets.scan import Scan, find_files, find_folders, labels_folder, some_file
+from headstart.datasets.bids_names import agree, entities, own_spaces, stem
+from headstart.datasets.scan import Scan, find_files, find_folders, image_names, labels_folder, some_file
 from headstart.job import UserError
 
-# Entities that distinguish the images of a session; where labels name one, the T1 must have the same value.
+# Entities that distinguish the images of a session; where labels name one, the image must have the same value.
 _IMAGE_ENTITIES = ("acq", "ce", "rec", "run", "inv", "part", "echo")
 # Entities that folders name as well; where both files name one, the values must be the same.
 _FOLDERS = ("sub", "ses")
@@ -32,15 +32,15 @@ class Labels:
         self._derivatives = [named] if named else [inner for place in places for inner in find_folders(place)]
         # The folders in a folder of labels, by their name without capitals (:func:`_folded`).
         self._folders: dict[Path, dict[str, Path]] = {}
-        # A label file and a T1 at the same place whose names are of different images, for a message.
+        # A label file and an image at the same place whose names are of different images, for a message.
         self._unlike: tuple[Path, Path] | None = None
 
-    def of(self, t1w: Path) -> tuple[Path, ...]:
-        """The labels of a T1 in one of the derivatives: a label map, or any number of masks; none if it has none.
+    def of(self, first: Path) -> tuple[Path, ...]:
+        """The labels of an image in one of the derivatives: a label map, or any number of masks; none if it has none.
 
         Raises :class:`UserError` if it cannot be known which of several are meant.
         """
-        by_derivative = [kept for derivative in self._derivatives if (kept := self._in_derivative(derivative, t1w))]
+        by_derivative = [kept for derivative in self._derivatives if (kept := self._in_derivative(derivative, first))]
         if len(by_derivative) > 1:
             raise UserError(
                 f"{by_derivative[0][0]} and {by_derivative[1][0]} both label one scan; say which derivative with "
@@ -69,33 +69,33 @@ class Labels:
             f"{self._folder / self._entry.get('labels', 'derivatives/*')}; check labels and labels_suffix{unlike}."
         )
 
-    def candidates(self, t1w: Path) -> list[Path]:
-        """The images in all derivatives that can be labels of a T1 by their names, in whatever space they are."""
-        return [path for derivative in self._derivatives for path in self._of_image(derivative, t1w)]
+    def candidates(self, first: Path) -> list[Path]:
+        """The images in all derivatives that can be labels of an image by their names, in whatever space they are."""
+        return [path for derivative in self._derivatives for path in self._of_image(derivative, first)]
 
-    def _of_image(self, derivative: Path, t1w: Path) -> list[Path]:
-        """The files of a derivative with the suffix asked for whose names can be of the same image as a T1."""
-        place = self._same_place(derivative, t1w)
+    def _of_image(self, derivative: Path, first: Path) -> list[Path]:
+        """The files of a derivative with the suffix asked for whose names can be of the same image."""
+        place = self._same_place(derivative, first)
         named = [path for path, _ in find_files(place, r".+\.nii(\.gz)?") if self._has_suffix(path)]
-        kept = [path for path in named if _same_image(path, t1w)]
+        kept = [path for path in named if _same_image(path, first)]
         if named and not kept:
-            self._unlike = named[0], t1w
+            self._unlike = named[0], first
         return kept
 
-    def _in_derivative(self, derivative: Path, t1w: Path) -> list[Path]:
-        """The files of a derivative that can label a T1, of those in its own space if there are any."""
-        kept = self._of_image(derivative, t1w)
+    def _in_derivative(self, derivative: Path, first: Path) -> list[Path]:
+        """The files of a derivative that can label an image, of those in its own space if there are any."""
+        kept = self._of_image(derivative, first)
         spaces = [entities(path).get("space") for path in kept]
-        own = entities(t1w).get("space")
-        for alike in ((own,), OWN_SPACES):
+        own = entities(first).get("space")
+        for alike in ((own,), own_spaces(image_names(self._entry)[0])):
             if any(space in alike for space in spaces):
                 return [path for path, space in zip(kept, spaces, strict=True) if space in alike]
-        # Labels that name another space may still lie on the T1's grid, as those of ATLAS do; this is checked later.
+        # Labels that name another space may still lie on the image's grid, as those of ATLAS do; this is checked later.
         return kept
 
-    def _same_place(self, derivative: Path, t1w: Path) -> Path:
-        """The folder of a derivative for the folder of a T1, whose name may have other capitals (``Sub-01/Anat``)."""
-        within = t1w.parent.relative_to(self._folder)
+    def _same_place(self, derivative: Path, first: Path) -> Path:
+        """The folder of a derivative for that of an image, whose name may have other capitals (``Sub-01/Anat``)."""
+        within = first.parent.relative_to(self._folder)
         place = derivative / within
         if place.is_dir():
             return place
@@ -118,12 +118,12 @@ def _folded(name: str) -> str:
     return entity.casefold() + hyphen + value
 
 
-def _same_image(labels: Path, t1w: Path) -> bool:
-    """Whether the names of a label file and a T1 can be of the same image."""
-    of_labels, of_t1w = entities(labels), entities(t1w)
+def _same_image(labels: Path, first: Path) -> bool:
+    """Whether the names of a label file and an image can be of the same image."""
+    of_labels, of_first = entities(labels), entities(first)
     compared = [key for key in _IMAGE_ENTITIES if key in of_labels]
-    compared += [key for key in _FOLDERS if key in of_labels and key in of_t1w]
-    return all(agree(key, of_labels[key], of_t1w.get(key)) for key in compared)
+    compared += [key for key in _FOLDERS if key in of_labels and key in of_first]
+    return all(agree(key, of_labels[key], of_first.get(key)) for key in compared)
 
 
 def _can_be_united(labels: Sequence[Path]) -> bool:

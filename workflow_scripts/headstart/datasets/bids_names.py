@@ -4,8 +4,6 @@ from pathlib import Path
 
 # Entities whose values are numbers, which may have zeros before them.
 _INDICES = {"run", "inv", "echo", "flip", "split", "chunk"}
-# Values of the entity space for the T1's own space; None where a name lacks it.
-OWN_SPACES = (None, "orig", "T1w")
 
 
 def stem(path: Path) -> str:
@@ -18,6 +16,11 @@ def entities(path: Path) -> dict[str, str]:
     """The values of a file's name by entity, whose names are in small letters."""
     pairs = (part.split("-", 1) for part in stem(path).split("_") if "-" in part)
     return {key.casefold(): value for key, value in pairs}
+
+
+def own_spaces(image: str) -> tuple[str | None, ...]:
+    """Values of the entity space for the own space of the image with this name; None where a name lacks it."""
+    return None, "orig", image
 
 
 def agree(entity: str, one: str | None, other: str | None) -> bool:

@@ -9,13 +9,6 @@ from headstart.datasets.scan import Scan
 from headstart.job import UserError
 from headstart.version import __version__
 
-# Content of .bidsignore: files that BIDS has no rules for yet, namely transforms and those of quality control.
-BIDSIGNORE = """\
-*_mode-image_xfm.mat
-*_desc-qc_T1w.*
-*_desc-labeller_T1w.json
-"""
-
 # What the longest name of a derivative adds to the subject.
 _ADDED = "sub-_space-MNI152NLin2009aSym_desc-subcortical_dseg.nii.gz"
 # An end, written backwards, that Snakemake takes for a sign of endless recursion.
@@ -27,14 +20,22 @@ def check_subject(scan: Scan, results: str | os.PathLike) -> None:
     longest = job.longest_name(results) - len(_ADDED)
     if len(scan.subject) > longest:
         raise UserError(
-            f"{scan.t1w}: its subject {scan.subject!r} has {len(scan.subject)} characters, and names of files in the "
+            f"{scan.first}: its subject {scan.subject!r} has {len(scan.subject)} characters, and names of files in the "
             f"results leave {longest} for it; rename it, or exclude it."
         )
     if end := _REPEATED.match(scan.subject[::-1]):
         raise UserError(
-            f"{scan.t1w}: its subject {scan.subject!r} ends in {end[1][::-1]!r} 20 times or more, which Snakemake "
+            f"{scan.first}: its subject {scan.subject!r} ends in {end[1][::-1]!r} 20 times or more, which Snakemake "
             "refuses; rename it, or exclude it."
         )
+
+
+def bidsignore(first: str) -> str:
+    """Content of ``.bidsignore``: files that BIDS has no rules for yet, namely transforms and those of quality control.
+
+    ``first``: name of the first image.
+    """
+    return f"*_mode-image_xfm.mat\n*_desc-qc_{first}.*\n*_desc-labeller_{first}.json\n"
 
 
 def derivative_description(name: str) -> dict:

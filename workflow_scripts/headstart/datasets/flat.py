@@ -25,7 +25,7 @@ _ENDING = re.compile(r"(\.[A-Za-z]+)+$")
 
 
 def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
-    """One scan per file whose whole path within the folder ``pattern`` of the entry matches."""
+    """One scan per first image, a file whose whole path within the folder ``pattern`` of the entry matches."""
     if "pattern" not in entry:
         raise UserError(f"datasets.{name} has the layout flat but no pattern; say how its images are named.")
     pattern = name_pattern(f"datasets.{name}.pattern", entry["pattern"])
@@ -61,6 +61,7 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
                     session=groups["session"],
                     site=groups["site"],
                     listed_as=groups["subject"],
+                    first_name=image_names(entry)[0],
                 )
             )
     if found and "labels_pattern" in entry and not any(scan.target for scan in found):

@@ -37,26 +37,26 @@ class LabelFormat:
 def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> list[dict]:
     """Check scans and their labels; one record per scan.
 
-    ``scans``: rows with ``dataset``, ``subject``, ``t1w``, ``labels`` (paths, or None where labels are not used),
-    ``label_format`` (fields of :class:`LabelFormat`) and, if there are further images, ``images`` (paths by name). A
-    record has ``dataset``, ``subject``, ``scan`` (:func:`check_scan`), ``images`` and ``labels`` if there are any
-    (:func:`check_image`, by name, and :func:`check_labels`), and ``files``: path, bytes and SHA-256 of each file as
-    stored. Raises :class:`UserError` with one line per scan that must be repaired first.
+    ``scans``: rows with ``dataset``, ``subject``, ``first`` (path of the first image), ``labels`` (paths, or None where
+    labels are not used), ``label_format`` (fields of :class:`LabelFormat`) and, if there are further images, ``images``
+    (paths by name). A record has ``dataset``, ``subject``, ``scan`` (:func:`check_scan`), ``images`` and ``labels`` if
+    there are any (:func:`check_image`, by name, and :func:`check_labels`), and ``files``: path, bytes and SHA-256 of
+    each file as stored. Raises :class:`UserError` with one line per scan that must be repaired first.
     """
     records, refused = [], []
     for row in scans:
         record, others = {"dataset": row["dataset"], "subject": row["subject"]}, row.get("images", {})
         try:
-            record["scan"] = check_scan(row["t1w"])
+            record["scan"] = check_scan(row["first"])
             if others:
                 record["images"] = {name: check_image(path, record["scan"]) for name, path in others.items()}
             if row["labels"] is not None:
                 label_format = LabelFormat(**row["label_format"])
-                record["labels"] = check_labels(row["labels"], row["t1w"], classes, label_format)
+                record["labels"] = check_labels(row["labels"], row["first"], classes, label_format)
         except UserError as error:
             refused.append(str(error))
         else:
-            record["files"] = checksums([row["t1w"], *others.values(), *(row["labels"] or ())])
+            record["files"] = checksums([row["first"], *others.values(), *(row["labels"] or ())])
         records.append(record)
     if refused:
         raise UserError("\n".join(refused))
@@ -74,16 +74,16 @@ def read_records(paths: Sequence[PathLike]) -> dict[tuple[str, str], dict]:
     return {(row["dataset"], row["subject"]): row for path in paths for row in read_json(path)}
 
 
-def check_scan(t1w: PathLike) -> dict:
-    """Check a T1 scan; returns the part of its record about the scan.
+def check_scan(first: PathLike) -> dict:
+    """Check the first image of a scan; returns the part of the scan's record about it.
 
     Keys: ``file``, ``repairs`` and ``warnings`` (sentences), ``shape``, ``sha256`` of the voxels, and the metadata of
     :func:`headstart.datasets.headers.check`. Raises :class:`UserError` for what must be repaired first.
     """
-    scan, repairs, warnings = intensities.repair(t1w, images.read(t1w, dtype=None))
-    metadata, converted, differences = headers.check(t1w, scan.grid)
+    scan, repairs, warnings = intensities.repair(first, images.read(first, dtype=None))
+    metadata, converted, differences = headers.check(first, scan.grid)
     return {
-        "file": str(t1w),
+        "file": str(first),
         "repairs": repairs + converted,
         "warnings": differences + warnings,
         "shape": list(scan.data.shape),
@@ -92,28 +92,30 @@ def check_scan(t1w: PathLike) -> dict:
     }
 
 
-def check_image(path: PathLike, t1: Mapping) -> dict:
-    """Check a further image of a person like a T1; returns the part of its record about the image.
+def check_image(path: PathLike, first: Mapping) -> dict:
+    """Check a further image of a scan like the first; returns the part of its record about the image.
 
-    ``t1``: what :func:`check_scan` returned for the T1 of the person. Raises :class:`UserError` also if the image is
-    the T1.
+    ``first``: what :func:`check_scan` returned for the first image. Raises :class:`UserError` also if both are the
+    same.
     """
     record = check_scan(path)
-    if record["sha256"] == t1["sha256"]:
-        raise UserError(f"{path} is the same image as the T1, {t1['file']}; give the other image, or exclude the scan.")
+    if record["sha256"] == first["sha256"]:
+        raise UserError(
+            f"{path} is the same image as the scan's first, {first['file']}; give the other image, or exclude the scan."
+        )
     return record
 
 
 def check_labels(
-    paths: Sequence[PathLike], t1w: PathLike, classes: Mapping[str, Sequence[int]], label_format: LabelFormat
+    paths: Sequence[PathLike], first: PathLike, classes: Mapping[str, Sequence[int]], label_format: LabelFormat
 ) -> dict:
-    """Check the manual labels of the T1 scan ``t1w``; returns the part of its record about the labels.
+    """Check the manual labels of the scan whose first image is ``first``; returns the part of its record about them.
 
     ``classes``: label values of each of the target's classes. Keys: ``files``, ``repairs`` and ``warnings``
     (sentences), ``label_voxels`` by class, and ``other_labels``, the number of voxels of each value that no class
     names. Raises :class:`UserError` for what must be repaired first.
     """
-    labelled, repairs = read_labels(paths, t1w, label_format)
+    labelled, repairs = read_labels(paths, first, label_format)
     voxels, others = _count_voxels(paths[0], labelled.data, classes)
     shares = {name: count / labelled.data.size for name, count in voxels.items()}
     vast = {name: share for name, share in shares.items() if share > label_values.MAX_SHARE}
@@ -132,18 +134,18 @@ def check_labels(
     }
 
 
-def read_t1(path: PathLike) -> tuple[Volume, list[str]]:
-    """Read a T1 scan or a further image as float32, with a list of repairs (:mod:`headstart.datasets.intensities`)."""
+def read_image(path: PathLike) -> tuple[Volume, list[str]]:
+    """Read an image of a scan as float32, with a list of repairs (:mod:`headstart.datasets.intensities`)."""
     return intensities.repair(path, images.read(path, dtype=None))[:2]
 
 
-def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFormat) -> tuple[Volume, list[str]]:
-    """Read the manual labels of the scan ``t1w`` as integers on its grid, with a list of repairs.
+def read_labels(paths: Sequence[PathLike], first: PathLike, label_format: LabelFormat) -> tuple[Volume, list[str]]:
+    """Read the manual labels of a scan as integers on its grid, with a list of repairs.
 
-    ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set. The type is
-    int32, or int64 if the values need it. Raises :class:`UserError` if they do not lie on the scan's voxels
-    (:func:`headstart.datasets.alignment.align`), and for values that labels or masks cannot have
-    (:mod:`headstart.datasets.label_values`).
+    ``paths``: one label map, or any number of masks, of which the result is 1 wherever one of them is set; ``first``:
+    the first image of the scan. The type is int32, or int64 if the values need it. Raises :class:`UserError` if they do
+    not lie on the scan's voxels (:func:`headstart.datasets.alignment.align`), and for values that labels or masks
+    cannot have (:mod:`headstart.datasets.label_values`).
     """
     repairs, parts = [], []
     for path in paths:
@@ -152,7 +154,7 @@ def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFor
             whole, rounded = label_values.whole_mask(path, stored.data, label_format.mask_above)
         else:
             whole, rounded = label_values.whole_labels(path, stored)
-        aligned, done = alignment.align(path, dataclasses.replace(stored, data=whole), t1w)
+        aligned, done = alignment.align(path, dataclasses.replace(stored, data=whole), first)
         parts.append(aligned)
         repairs += [f"labels: {sentence}" for sentence in done]
         if rounded:
@@ -164,14 +166,14 @@ def read_labels(paths: Sequence[PathLike], t1w: PathLike, label_format: LabelFor
 
 
 def read_classes(
-    paths: Sequence[PathLike], t1w: PathLike, values: Mapping[int, int], label_format: LabelFormat
+    paths: Sequence[PathLike], first: PathLike, values: Mapping[int, int], label_format: LabelFormat
 ) -> Volume:
-    """The manual labels of the scan ``t1w`` with the numbers of the target's classes, uint8, on its grid.
+    """The manual labels of the scan ``first`` with the numbers of the target's classes, uint8, on its grid.
 
     ``values``: new value of each label value; others become background. Raises :class:`UserError` for what
     :func:`read_labels` refuses, and if no label is left.
     """
-    labels, _ = read_labels(paths, t1w, label_format)
+    labels, _ = read_labels(paths, first, label_format)
     merged = np.zeros(labels.data.shape, np.uint8)
     for value, target in values.items():
         merged[labels.data == value] = target

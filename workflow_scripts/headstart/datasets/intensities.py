@@ -1,4 +1,4 @@
-"""Repairs of a T1 scan's intensities, which have no unit: air becomes 0, and stray voxels are limited.
+"""Repairs of a scan's intensities, which have no unit: air becomes 0, and stray voxels are limited.
 
 Brain extraction, the mask of the head and resampling take 0 for air. Ordinary scans meet none of the criteria here and
 keep every value.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released, synthetic
-from headstart.datasets.scan import Layout, Scan, check_file, image_names, in_data, some_file
+from headstart.datasets.scan import Layout, Scan, check_file, image_names, image_word, in_data, some_file
 from headstart.job import UserError, logger
 
 # Keys of several layouts of scans.
@@ -22,11 +22,11 @@ LAYOUTS = {
     "phantom": Layout(phantom.scans, "people", frozenset({"people", "target", "slice_mm", "images"})),
     "bids": Layout(
         bids.scans,
-        "sub-*/anat/*_T1w.nii.gz",
+        "sub-*/anat/*_{first}.nii.gz",
         _OF_A_FOLDER | _OF_IMAGES | _OF_BIDS,
         bids.PARTICIPANTS,
         bids.unread,
-        "people or sessions without a T1 that is read",
+        "people or sessions without a {first} that is read",
         bids.session_tables,
     ),
     "flat": Layout(
@@ -46,7 +46,7 @@ LAYOUTS = {
     ),
     "lesjak": Layout(
         released.lesjak,
-        "patient01/*T1W.nii.gz",
+        "patient01/*{first}.nii.gz",
         _OF_A_FOLDER | _OF_IMAGES | {"participants"},
         released.LESJAK_TABLE,
         released.lesjak_unread,
@@ -99,9 +99,8 @@ def scans(
     table = None if layout.table is None else participants.read(folder, entry, layout.table)
     _check_names(name, found)
     if layout.unread and "include" not in entry and (unread := layout.unread(folder, entry, found)):
-        say(
-            f"datasets.{name}: {layout.unread_are}: {_named(folder, unread)}; docs/data.md has the names that are read."
-        )
+        what = layout.unread_are.format(first=image_word(image_names(entry)[0]))
+        say(f"datasets.{name}: {what}: {_named(folder, unread)}; docs/data.md has the names that are read.")
     kept = _with_images(name, entry, _select(name, entry, found), say, drop)
     if layout.session_tables:
         table.add_sessions(*participants.read_sessions(layout.session_tables(kept), entry))
@@ -109,7 +108,7 @@ def scans(
         kept = _with_demographics(name, entry, table, kept, say)
     if entry.get("mask_lesions") and (unmarked := [scan for scan in kept if not scan.target]):
         raise UserError(
-            f"datasets.{name}.mask_lesions: {unmarked[0].t1w} has no lesion mask; exclude it, or remove mask_lesions."
+            f"datasets.{name}.mask_lesions: {unmarked[0].first} has no lesion mask; exclude it, or remove mask_lesions."
         )
     if real:
         for scan in kept:
@@ -154,8 +153,6 @@ def _check_keys(name: str, entry: Mapping) -> None:
             raise UserError(
                 f"datasets.{name}.{key} is for the layout {' or '.join(takers)}, not {entry['layout']}; remove it."
             )
-    if (first := image_names(entry)[0]) != "T1w":
-        raise UserError(f"datasets.{name}.images begins with {first}; the first image is the T1 scan, T1w.")
 
 
 def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
@@ -172,11 +169,11 @@ def _check_names(name: str, found: list[Scan]) -> None:
     named: dict[str, Scan] = {}
     for scan in found:
         if not scan.subject:
-            raise UserError(f"datasets.{name}: {scan.t1w} has no letter or digit in its subject; rename it.")
+            raise UserError(f"datasets.{name}: {scan.first} has no letter or digit in its subject; rename it.")
         if named.setdefault(scan.subject, scan) is not scan:
             raise UserError(
-                f"datasets.{name}: {named[scan.subject].t1w} and {scan.t1w} are both subject {scan.subject!r} (only "
-                "the letters A to Z and digits count); rename one, or move it away."
+                f"datasets.{name}: {named[scan.subject].first} and {scan.first} are both subject {scan.subject!r} "
+                "(only the letters A to Z and digits count); rename one, or move it away."
             )
 
 

@@ -5,12 +5,10 @@ from pathlib import Path
 
 from headstart.datasets.scan import Scan, image_names
 from headstart.job import UserError
-from headstart.phantom.recipe import Recipe, subject_paths
+from headstart.phantom.recipe import IMAGES, Recipe, subject_paths
 
-# The images that a synthetic subject can have, in their order.
-_IMAGES = ("T1w", "FLAIR")
 # Files of a subject that are not ground truth.
-_RAW = ("t1w", "sidecar", "flair", "flair_sidecar")
+_RAW = ("first", "sidecar", "second", "second_sidecar")
 
 
 def recipe(entry: Mapping) -> Recipe:
@@ -20,7 +18,7 @@ def recipe(entry: Mapping) -> Recipe:
         lesions=entry["lesions"],
         voxel_mm=tuple(entry["voxel_mm"]),
         slice_mm=None if slice_mm is None else tuple(slice_mm),
-        flair="FLAIR" in image_names(entry),
+        images=tuple(image_names(entry)),
     )
 
 
@@ -30,23 +28,22 @@ def scans(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     Raises :class:`UserError` if the entry does not say how many, or names images that synthetic subjects lack.
     """
     _check_images(name, image_names(entry))
-    flair = "FLAIR" in image_names(entry)
+    first, *second = image_names(entry)
     found = []
     for subject in numbered(name, entry):
-        paths = subject_paths(folder, subject, flair)
+        paths = subject_paths(folder, subject, (first, *second))
         ground_truth = {key: path for key, path in paths.items() if key not in _RAW}
         target = (ground_truth[entry["target"]],) if "target" in entry else ()
-        others = {"FLAIR": paths["flair"]} if flair else {}
-        found.append(Scan(name, subject, f"{name}-{subject}", paths["t1w"], target, ground_truth, others))
+        others = {image: paths["second"] for image in second}
+        person = f"{name}-{subject}"
+        found.append(Scan(name, subject, person, paths["first"], target, ground_truth, others, first_name=first))
     return found
 
 
 def _check_images(name: str, images: Sequence[str]) -> None:
     """Raise :class:`UserError` for an image that synthetic subjects lack."""
-    if unknown := [image for image in images if image not in _IMAGES]:
-        raise UserError(
-            f"datasets.{name}.images: synthetic subjects have no {unknown[0]}; write [T1w], or [T1w, FLAIR]."
-        )
+    if unknown := [image for image in images if image not in IMAGES]:
+        raise UserError(f"datasets.{name}.images: synthetic subjects have no {unknown[0]}; name T1w, FLAIR, or both.")
 
 
 def numbered(name: str, entry: Mapping) -> list[str]:

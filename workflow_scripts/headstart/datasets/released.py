@@ -81,51 +81,61 @@ def lesjak(name: str, folder: Path, entry: Mapping) -> list[Scan]:
     """3D-MR-MS, multiple sclerosis (Lesjak 2018, doi 10.1007/s12021-017-9348-7).
 
     ``patient01/patient01_T1W.nii.gz`` and ``patient01_consensus_gt.nii.gz``, or the same without the patient's name,
-    as github.com/muschellij2/open_ms_data has them; patients may be one folder deeper (``patient01-05/``). Further
+    as github.com/muschellij2/open_ms_data has them; patients may be one folder deeper (``patient01-05/``). All
     ``images`` of the entry are named likewise, such as ``patient01_FLAIR.nii.gz``, in capitals or not. The longitudinal
     set, ``study1_T1W.nii.gz`` and ``study2_T1W.nii.gz``, is of other patients and has no lesion mask: its ``gt.nii.gz``
     holds what changed between the two.
     """
+    first, *further = image_names(entry)
     found = []
     for patient in _nested(folder, _LESJAK_PATIENT):
-        further = {image: _by_study(patient, image) for image in image_names(entry)[1:]}
-        masks = only_labels([path for path, _ in find_files(patient, rf"(?:{patient.name}_)?consensus_gt{_NII}")])
-        for study, t1w in _by_study(patient, "T1W").items():
+        of_further = {image: _by_study(patient, image) for image in further}
+        masks = [path for path, _ in find_files(patient, rf"(?:{patient.name}_)?consensus_gt{_NII}")]
+        for study, paths in _by_study(patient, first).items():
+            subject = patient.name + (f"study{study}" if study else "")
+            # An excluded scan is only listed; nothing has to be chosen for it.
+            excluded = subject in entry["exclude"]
+            others = {image: of_scan[study] for image, of_scan in of_further.items() if study in of_scan}
             found.append(
                 Scan(
                     name,
-                    patient.name + (f"study{study}" if study else ""),
+                    subject,
                     f"lesjak-{'longitudinal-' if study else ''}{patient.name}",
-                    t1w,
-                    () if study else masks,
-                    others={image: paths[study] for image, paths in further.items() if study in paths},
+                    paths[0] if excluded else only_image(paths, "keep one", first),
+                    () if study or excluded else only_labels(masks),
+                    others={
+                        image: only_image(of_scan, "keep one", image)
+                        for image, of_scan in others.items()
+                        if not excluded
+                    },
                     masks=True,
                     session=study,
                     listed_as=patient.name[len("patient") :],
+                    first_name=first,
                 )
             )
     return found
 
 
-def _by_study(patient: Path, image: str) -> dict[str | None, Path]:
+def _by_study(patient: Path, image: str) -> dict[str | None, list[Path]]:
     """A patient's images of one kind, by the number of their study; None: of a patient who has one."""
     found = defaultdict(list)
     for path, match in find_files(patient, rf"(?:{patient.name}_)?(?:study(\d)_)?{re.escape(image)}{_NII}"):
         found[match[1]].append(path)
-    return {study: only_image(paths, "keep one", image) for study, paths in found.items()}
+    return found
 
 
 def atlas_r1_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
     """The images that are neither a T1 nor a lesion by their names, and the lesions of no T1."""
     read = {path for scan in found for path in scan.files}
-    cases = {scan.t1w.parent for scan in found}
+    cases = {scan.first.parent for scan in found}
     images = (path for path in walk_files(folder) if is_image(path) and path not in read)
     return [path for path in images if path.parent not in cases or not _ATLAS_LESION.fullmatch(path.name)]
 
 
 def lesjak_unread(folder: Path, entry: Mapping, found: Sequence[Scan]) -> list[Path]:
-    """The patients' folders without a T1."""
-    read = {scan.t1w.parent for scan in found}
+    """The patients' folders without the first image."""
+    read = {scan.first.parent for scan in found}
     return [patient for patient in _nested(folder, _LESJAK_PATIENT) if patient not in read]
 
 

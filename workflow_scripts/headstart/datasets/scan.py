@@ -13,21 +13,24 @@ from headstart.job import UserError
 
 # Names of images in the formats of the field, including those that headstart does not read.
 _IMAGE = re.compile(r".+\.((nii|img|mgh)(\.(gz|bz2|zst))?|mgz|mnc|nrrd|nhdr|mha|mhd|dcm|ima)", re.IGNORECASE)
+# The name of a T1, the first image unless a dataset's entry says otherwise.
+T1W = "T1w"
 # Files that are looked at for an example in a message.
 _LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One T1 scan; what the layout does not tell is None.
+    """One scan of a person, an image or several; what the layout does not tell is None.
 
     dataset: name of its entry in the configuration.
     subject: its name, unique in the dataset; of a person with several sessions, each session is a subject.
     person: identity of the participant, the same for all of their scans in all datasets.
-    t1w: its file.
+    first: the file of its first image, on whose grid the labels lie and which is registered to the template.
     target: its manual labels, one label map or any number of masks (``masks`` says which), which are united.
     ground_truth: exact labels by name, of synthetic subjects only.
-    others: further images of the person by name, such as FLAIR, in the order of ``images`` of the dataset's entry.
+    others: further images by name, such as FLAIR, in the order of ``images`` of the dataset's entry.
+    first_name: name of the first image.
     age: in years; sex: F, M or O.
     listed_as: its participant's name as files have it, by which tables of participants are searched.
     """
@@ -35,7 +38,7 @@ class Scan:
     dataset: str
     subject: str
     person: str
-    t1w: Path
+    first: Path
     target: tuple[Path, ...] = ()
     ground_truth: Mapping[str, Path] = field(default_factory=dict)
     others: Mapping[str, Path] = field(default_factory=dict)
@@ -45,16 +48,17 @@ class Scan:
     sex: str | None = None
     site: str | None = None
     listed_as: str | None = None
+    first_name: str = T1W
 
     @property
     def images(self) -> dict[str, Path]:
-        """The files of all images by name, the T1 first."""
-        return {"T1w": self.t1w, **self.others}
+        """The files of all images by name, in their order."""
+        return {self.first_name: self.first, **self.others}
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of the images and of the labels."""
-        return (self.t1w, *self.target, *self.others.values())
+        return (self.first, *self.target, *self.others.values())
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,11 @@ class Layout:
 
     read: from the dataset's name, its folder and its entry in the configuration to its scans or natural images; None
         for images that are generated instead of read.
-    example: a path that the layout reads, for error messages.
+    example: a path that the layout reads, for error messages; ``{first}`` stands for the first image.
     keys: those keys of an entry that not every layout accepts.
     table: file and columns of the table of participants that is usual for the layout; None if it has no such table.
     unread: from the dataset's folder, its entry and the scans found to the people or images in it that gave none.
-    unread_are: what these are, for a message.
+    unread_are: what these are, for a message; ``{first}`` stands for the first image.
     session_tables: where tables of the sessions of scans are, by ``listed_as`` (:class:`Scan`).
     """
 
@@ -76,26 +80,32 @@ class Layout:
     keys: frozenset[str]
     table: Mapping[str, str] | None = None
     unread: Callable[[Path, Mapping, list[Scan]], list[Path]] | None = None
-    unread_are: str = "people without a T1 that is read"
+    unread_are: str = "people without a {first} that is read"
     session_tables: Callable[[list[Scan]], Mapping[str, Path]] | None = None
 
     def find(self, name: str, folder: Path, entry: Mapping) -> list:
         """Scans or images of the dataset ``name`` in ``folder``; raises :class:`UserError` if there are none."""
         if found := self.read(name, folder, entry):
             return found
+        example = self.example.replace("{first}", image_names(entry)[0])
         problem = "has nothing like" if list_folder(folder) else "is empty; it should hold"
         there = some_file(folder)
         held = f" (it holds {there.relative_to(folder)})" if there else ""
         flat = there and is_image(there) and entry["layout"] != "flat"
         raise UserError(
-            f"datasets.{name}: {folder} {problem} {self.example} (layout {entry['layout']}); check folder and layout"
+            f"datasets.{name}: {folder} {problem} {example} (layout {entry['layout']}); check folder and layout"
             f"{held}{', or use the layout flat, which reads any names' if flat else ''}."
         )
 
 
 def image_names(entry: Mapping) -> list[str]:
     """The images of each person of a dataset, from its entry; layouts without the key ``images`` have a T1 alone."""
-    return entry.get("images", ["T1w"])
+    return entry.get("images", [T1W])
+
+
+def image_word(name: str) -> str:
+    """An image's name as messages have it: ``T1w`` is a T1."""
+    return "T1" if name == T1W else name
 
 
 def image_title(name: str) -> str:

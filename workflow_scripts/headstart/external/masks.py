@@ -20,12 +20,12 @@ _MIRRORED = 0.3
 _AXES = ("first", "second", "third")
 
 
-def read(path: PathLike, t1w: PathLike, classes: int, values: Sequence[Sequence[int]] | None, study: Grid) -> Volume:
-    """A mask with the numbers of the target's classes, uint8, on the grid of the scan ``t1w`` or on the study's.
+def read(path: PathLike, first: PathLike, classes: int, values: Sequence[Sequence[int]] | None, study: Grid) -> Volume:
+    """A mask with the numbers of the target's classes, uint8, on the grid of the scan ``first`` or on the study's.
 
     Parameters
     ----------
-    path, t1w
+    path, first
         Files of the mask and of its scan.
     classes
         Number of classes, C, without the background.
@@ -41,7 +41,7 @@ def read(path: PathLike, t1w: PathLike, classes: int, values: Sequence[Sequence[
         ``values``.
     """
     _, shape, affine = image_files.read_header(path)
-    reference = path if Grid(shape, affine).matches(study, images.ALMOST) else t1w
+    reference = path if Grid(shape, affine).matches(study, images.ALMOST) else first
     found, _ = intake.read_labels([path], reference, _LABEL_MAP)
     if values is None:
         if unknown := sorted(set(np.unique(found.data)) - set(range(classes + 1))):

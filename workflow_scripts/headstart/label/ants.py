@@ -76,7 +76,7 @@ def label(
     UserError
         If the file cannot be read as a T1 scan, or shows no three tissues.
     """
-    scan, _ = intake.read_t1(path)
+    scan, _ = intake.read_image(path)
     brain = images.resample_labels(mask, scan.grid, np.linalg.inv(transform))
     try:
         tissues = tissue(scan, brain, bias_mm=settings.bias_mm, smoothness=settings.smoothness, steps=settings.steps)

@@ -82,7 +82,7 @@ def label(
         If FSL is not found, a tool fails, or one of the labels is missing from its output.
     """
     root = locate()
-    scan = as_fsl_stores(intake.read_t1(path)[0])
+    scan = as_fsl_stores(intake.read_image(path)[0])
     fsl = _Fsl(root, threads, path)
     with job.scratch_folder():
         images.write("scan.nii.gz", scan, np.float32)

@@ -1,7 +1,7 @@
 """The synthetic cohort: subjects whose scans, labels and lesions are simulated, so that the ground truth is exact.
 
 Each subject is the template's anatomy under a random smooth invertible mapping, surrounded by a head, and scanned:
-a T1 and, if asked for, a FLAIR.
+a T1, a FLAIR, or both.
 
 - ``recipe``: the parameters of a dataset and the paths of its files; imports nothing heavy, for planning a workflow
 - ``anatomy``: the mapping from a subject's scanner space to template space, and movements of the head

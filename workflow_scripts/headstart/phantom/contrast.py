@@ -71,6 +71,7 @@ FLAIR = Sequence(
         "bone": 0.08, "marrow": 0.70, "vertebra": 0.65,
     },
 )  # fmt: skip
+SEQUENCES = {"T1w": T1W, "FLAIR": FLAIR}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The parameters of a synthetic dataset and the paths of its files. Imports nothing heavy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from headstart.job import UserError
 
 LESIONS = ("none", "stroke", "ms")
+# The images that a subject can have.
+IMAGES = ("T1w", "FLAIR")
 _AXES = ("LR", "PA", "IS")
 
 
@@ -14,7 +17,7 @@ _AXES = ("LR", "PA", "IS")
 class Recipe:
     """How the subjects of a dataset vary, and how they are scanned.
 
-    The first three and ``flair`` are set in the configuration. Ranges are (lowest, highest); a value is drawn for each
+    The first three and ``images`` are set in the configuration. Ranges are (lowest, highest); a value is drawn for each
     subject.
 
     lesions: ``none``, ``stroke`` (one large one in one arterial territory, and up to two small ones) or ``ms`` (many
@@ -31,9 +34,9 @@ class Recipe:
     origin_mm: largest distance of the head from the scanner's origin along each axis.
     neck_mm: range of the extent of the image below the brain.
     landmarks: number of points whose true position in the template is recorded.
-    flair: whether each subject has a FLAIR beside its T1.
-    flair_slice_mm: range of the FLAIR's slice thickness; all else about the scan varies as that of the T1.
-    movement_deg: largest rotation of the head about each axis between T1 and FLAIR.
+    images: the images of each subject, one or both of :data:`IMAGES`; ground truth lies on the grid of the first.
+    further_slice_mm: range of the slice thickness of the second image; all else about it varies as in the first.
+    movement_deg: largest rotation of the head about each axis between the two images.
     movement_mm: largest shift of the head along each axis between them.
     """
 
@@ -49,15 +52,15 @@ class Recipe:
     origin_mm: float = 30.0
     neck_mm: tuple[float, float] = (15.0, 45.0)
     landmarks: int = 500
-    flair: bool = False
-    flair_slice_mm: tuple[float, float] = (2.0, 4.0)
+    images: tuple[str, ...] = ("T1w",)
+    further_slice_mm: tuple[float, float] = (2.0, 4.0)
     movement_deg: float = 3.0
     movement_mm: float = 4.0
 
     def __post_init__(self) -> None:
         if self.lesions not in LESIONS:
             raise UserError(f"lesions is {self.lesions!r}; give one of {', '.join(LESIONS)}.")
-        for name in ("voxel_mm", "slice_mm", "flair_slice_mm"):
+        for name in ("voxel_mm", "slice_mm", "further_slice_mm"):
             bounds = getattr(self, name)
             if bounds is not None and not 0 < bounds[0] <= bounds[1]:
                 raise UserError(f"{name} is {bounds}; give the lowest and the highest size in mm, both above 0.")
@@ -73,18 +76,19 @@ def _is_axis_code(code: str) -> bool:
     return any(sorted(code) == sorted(choice) for choice in product(*_AXES))
 
 
-def subject_paths(dataset_folder: str | Path, subject: str, flair: bool = False) -> dict[str, Path]:
+def subject_paths(dataset_folder: str | Path, subject: str, images: Sequence[str] = ("T1w",)) -> dict[str, Path]:
     """Paths of a subject's scan and ground truth in the BIDS dataset; ``subject`` is the label without ``sub-``.
 
-    Keys: ``t1w``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``; with
-    ``flair`` also ``flair``, ``flair_sidecar`` and ``movement``, which leads from the T1 to it.
+    Keys: ``first``, ``sidecar``, ``brain``, ``tissue``, ``structures``, ``anatomy``, ``lesion``, ``landmarks``; with a
+    second image also ``second``, ``second_sidecar`` and ``movement``, which leads from the first to it.
     """
+    first, *second = images
     name = f"sub-{subject}"
     raw = Path(dataset_folder) / name / "anat"
     ground_truth = Path(dataset_folder) / "derivatives" / "ground_truth" / name / "anat"
     paths = {
-        "t1w": raw / f"{name}_T1w.nii.gz",
-        "sidecar": raw / f"{name}_T1w.json",
+        "first": raw / f"{name}_{first}.nii.gz",
+        "sidecar": raw / f"{name}_{first}.json",
         "brain": ground_truth / f"{name}_desc-brain_mask.nii.gz",
         "tissue": ground_truth / f"{name}_desc-tissue_dseg.nii.gz",
         "structures": ground_truth / f"{name}_desc-subcortical_dseg.nii.gz",
@@ -92,10 +96,10 @@ def subject_paths(dataset_folder: str | Path, subject: str, flair: bool = False)
         "lesion": ground_truth / f"{name}_label-lesion_mask.nii.gz",
         "landmarks": ground_truth / f"{name}_desc-landmarks_points.tsv",
     }
-    if flair:
+    for image in second:
         paths |= {
-            "flair": raw / f"{name}_FLAIR.nii.gz",
-            "flair_sidecar": raw / f"{name}_FLAIR.json",
-            "movement": ground_truth / f"{name}_from-T1w_to-FLAIR_mode-image_xfm.txt",
+            "second": raw / f"{name}_{image}.nii.gz",
+            "second_sidecar": raw / f"{name}_{image}.json",
+            "movement": ground_truth / f"{name}_from-{first}_to-{image}_mode-image_xfm.txt",
         }
     return paths

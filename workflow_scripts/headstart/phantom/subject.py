@@ -9,7 +9,7 @@ from headstart import seeds
 from headstart.images import Grid, Volume
 from headstart.phantom import scanner
 from headstart.phantom.anatomy import SpatialMapping, apply_affine, draw_mapping, draw_movement
-from headstart.phantom.contrast import FLAIR, T1W, Contrast, Sequence, Stream, draw_contrast, paint
+from headstart.phantom.contrast import SEQUENCES, Contrast, Sequence, Stream, draw_contrast, paint
 from headstart.phantom.head import Head, draw_head
 from headstart.phantom.lesions import draw_lesions
 from headstart.phantom.recipe import Recipe
@@ -22,9 +22,9 @@ LESION_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Subject:
-    """A scan and its ground truth, all on the T1's grid in its stored orientation except the FLAIR.
+    """A scan and its ground truth, all on the grid of the first image in its stored orientation except the second.
 
-    t1w: int16.
+    first: int16.
     brain, lesion: uint8 masks; lesion is empty in healthy subjects.
     tissue: uint8, 0 background, 1 CSF, 2 GM, 3 WM, also in lesions.
     structures: uint8, FIRST's values.
@@ -33,11 +33,11 @@ class Subject:
     mapping: from native to template mm.
     age: in years; sex: ``F`` or ``M``.
     recipe: the parameters of its dataset.
-    flair: int16, on a grid of its own; None unless the recipe has it.
-    movement: (4, 4) float64 from RAS+ mm of the T1 to those of the FLAIR; None without it.
+    second: int16, on a grid of its own; None unless the recipe has it.
+    movement: (4, 4) float64 from RAS+ mm of the first image to those of the second; None without it.
     """
 
-    t1w: Volume
+    first: Volume
     brain: Volume
     tissue: Volume
     structures: Volume
@@ -48,7 +48,7 @@ class Subject:
     age: int
     sex: str
     recipe: Recipe
-    flair: Volume | None = None
+    second: Volume | None = None
     movement: np.ndarray | None = None
 
 
@@ -81,7 +81,7 @@ def demographics(recipe: Recipe, seed: int) -> dict[str, object]:
 def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
     """Make one subject: anatomy, lesions, head, scan and ground truth. The same arguments give the same bytes.
 
-    All but the FLAIR and its movement is the same with and without it.
+    All but the second image and its movement is the same with and without it.
     """
     drawn = demographics(recipe, seed)
     stream = partial(seeds.generator, seed)
@@ -90,32 +90,33 @@ def make_subject(template: Template, recipe: Recipe, seed: int) -> Subject:
     mapping = draw_mapping(maps.grid, middle, recipe, drawn["sex"], stream("anatomy"))
     growth = abs(np.linalg.det(mapping.affine[:3, :3]))
     person = _Person(maps, draw_lesions(maps, recipe, growth, stream("lesions")), draw_head(maps, stream("head")))
-    t1w = _scan(person, T1W, mapping, recipe, stream)
+    first = _scan(person, SEQUENCES[recipe.images[0]], mapping, recipe, stream)
     subject = Subject(
-        t1w=t1w.image,
+        first=first.image,
         **{
-            name: scanner.store(t1w.brain.spread(values, t1w.grid.shape), t1w.grid, t1w.code)
-            for name, values in _label_values(t1w.brain).items()
+            name: scanner.store(first.brain.spread(values, first.grid.shape), first.grid, first.code)
+            for name, values in _label_values(first.brain).items()
         },
-        landmarks=_landmarks(t1w.brain, t1w.grid, mapping, recipe.landmarks, stream("landmarks")),
+        landmarks=_landmarks(first.brain, first.grid, mapping, recipe.landmarks, stream("landmarks")),
         mapping=mapping,
         **drawn,
         recipe=recipe,
     )
-    return _with_flair(subject, person, middle, seed) if recipe.flair else subject
+    return _with_second(subject, person, middle, seed) if len(recipe.images) > 1 else subject
 
 
-def _with_flair(subject: Subject, person: _Person, middle: np.ndarray, seed: int) -> Subject:
-    """The subject with a FLAIR after a movement; ``middle`` (3,) is the centre of the template's brain in mm."""
+def _with_second(subject: Subject, person: _Person, middle: np.ndarray, seed: int) -> Subject:
+    """The subject with a second image after a movement; ``middle`` (3,): centre of the template's brain in mm."""
+    image = subject.recipe.images[1]
 
     def stream(name: str) -> np.random.Generator:
-        return seeds.generator(seed, f"flair {name}")
+        return seeds.generator(seed, f"{image.lower()} {name}")
 
     centre = apply_affine(np.linalg.inv(subject.mapping.affine), middle)
     movement = draw_movement(centre, subject.recipe, stream("movement"))
-    recipe = replace(subject.recipe, slice_mm=subject.recipe.flair_slice_mm)
-    flair = _scan(person, FLAIR, subject.mapping.after(movement), recipe, stream)
-    return replace(subject, flair=flair.image, movement=movement)
+    recipe = replace(subject.recipe, slice_mm=subject.recipe.further_slice_mm)
+    second = _scan(person, SEQUENCES[image], subject.mapping.after(movement), recipe, stream)
+    return replace(subject, second=second.image, movement=movement)
 
 
 def _scan(person: _Person, sequence: Sequence, mapping: SpatialMapping, recipe: Recipe, stream: Stream) -> _Scan:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from headstart.datasets import derivatives, layouts
-from headstart.datasets.scan import Scan, alphanumeric
+from headstart.datasets.scan import T1W, Scan, alphanumeric
 from headstart.job import UserError, logger, read_json
 from headstart.template import template
 
 WEIGHTS, METADATA = "model.safetensors", "model.json"
-# Matches files of the folder itself; the parts that BIDS writes around the subject are dropped.
-PATTERN = r"(?i)(?:sub-)?(?P<subject>[^/]+?)(?:_T1w)?\.nii(?:\.gz)?"
+# Matches the files of a scan's only image; the parts that BIDS writes around the subject are dropped.
+PATTERN = r"(?i)(?:sub-)?(?P<subject>[^/]+?)(?:_{})?\.nii(?:\.gz)?"
 # The same for one of several images of a scan.
 PATTERN_OF = r"(?i)(?:sub-)?(?P<subject>[^/]+?)_{}\.nii(?:\.gz)?"
 # Keys of model.json that a prediction uses, besides kind and template.
@@ -33,8 +33,6 @@ _LEFT_OUT = (
     "against predict.images (image_entities, patterns), add them, or leave such scans out with missing: drop",
     "and predict.patterns, add the images, or add the scans to predict.exclude",
 )
-# Content of .bidsignore: what BIDS has no names for yet.
-BIDSIGNORE = f"{derivatives.BIDSIGNORE}*_dseg.png\npredictions.tsv\n"
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,14 @@ def read_metadata(folder: Path) -> dict:
     return metadata
 
 
+def bidsignore(first: str) -> str:
+    """Content of ``.bidsignore``: what BIDS has no names for yet; ``first``: name of the first image."""
+    return f"{derivatives.bidsignore(first)}*_dseg.png\npredictions.tsv\n"
+
+
 def images_needed(metadata: Mapping) -> list[str]:
-    """The images of a scan that a model needs, by its ``model.json``: first the T1, to which others are registered."""
-    return list(dict.fromkeys(["T1w", *metadata.get("images", ())]))
+    """The images of a scan that a model needs, by its ``model.json``: first the one to which others are registered."""
+    return list(dict.fromkeys([metadata.get("first_image", T1W), *metadata.get("images", ())]))
 
 
 def _find_scans(settings: Mapping, images: Sequence[str]) -> dict[str, Scan]:
@@ -126,7 +129,7 @@ def _find_scans(settings: Mapping, images: Sequence[str]) -> dict[str, Scan]:
         "layout": "flat",
         "folder": str(Path(settings["folder"]).absolute()),
         "images": images,
-        "pattern": settings["pattern"] or (PATTERN_OF.format(first) if further else PATTERN),
+        "pattern": settings["pattern"] or (PATTERN_OF if further else PATTERN).format(first),
         "patterns": {image: PATTERN_OF.format(image) for image in further} | settings["patterns"],
         "exclude": settings["exclude"],
         "masks": False,

@@ -17,6 +17,7 @@ import torch
 
 from headstart import images, job
 from headstart.datasets import intake
+from headstart.datasets.scan import T1W
 from headstart.images import Volume
 from headstart.job import UserError
 from headstart.networks.architectures import Segmenter
@@ -78,14 +79,14 @@ def segment(
     Parameters
     ----------
     paths
-        Files of its images by name, the T1 first, on whose grid the mask is.
+        Files of its images by name; the mask is on the grid of the first.
     model, metadata
         The network and its ``model.json``. Slices that training discarded (``discard_mm``) are background.
     maps
         See :func:`headstart.template.atlases.tissue_maps`.
     limits
-        Lower and upper limit of measures of the registration: ``stop`` of the T1's, ``stop_images`` of those of other
-        images. A scan outside them gets no mask.
+        Lower and upper limit of measures of the registration: ``stop`` of the first image's, ``stop_images`` of
+        those of others. A scan outside them gets no mask.
     threads
         Number of threads of the registration.
 
@@ -94,7 +95,8 @@ def segment(
     Prediction
         If the scan cannot be read or registered, its record says why; no error is raised.
     """
-    timer, path = _Timer(), paths["T1w"]
+    timer, (first, *further) = _Timer(), paths
+    path = paths[first]
     record = {"status": "failed", "file": str(path), "repairs": [], "warnings": [], "seconds": timer.seconds}
     settings = RegistrationSettings(**{**metadata["register"], "percentiles": metadata["percentiles"]})
     registered, seen = None, {}
@@ -105,9 +107,9 @@ def segment(
             grid = template.grid(metadata["voxel_mm"])
             registered = register(path, maps["t1"], maps["brain"], grid, settings, threads=threads)
             tissues = {name: maps[name] for name in ("csf", "gm", "wm")}
-            record |= registered.quality | quality.contrast(registered.t1, tissues)
-            seen["T1w"] = registered.t1
-            for name in [name for name in paths if name != "T1w"]:
+            record |= registered.quality | quality.contrast(registered.image, tissues)
+            seen[first] = registered.image
+            for name in further:
                 checked = intake.check_image(paths[name], record)
                 aligned = align(paths[name], path, registered.brain, registered.transform, settings, threads=threads)
                 seen[name] = aligned.image
@@ -117,7 +119,7 @@ def segment(
     if reasons := _failures(record, limits):
         return Prediction(record | {"failed": "; ".join(reasons)}, registered, seen)
     with timer("predict"):
-        in_space = segment_registered([seen[name] for name in metadata.get("images", ["T1w"])], model, metadata)
+        in_space = segment_registered([seen[name] for name in metadata.get("images", [T1W])], model, metadata)
     with timer("restore"):
         own = images.read(path).grid
         mask = images.resample_labels(in_space, own, np.linalg.inv(registered.transform))
@@ -128,7 +130,7 @@ def segment(
 
 
 def _add_image(record: dict, name: str, image: Mapping) -> None:
-    """Add the record of an image beside the T1 to that of its scan, with its repairs and warnings."""
+    """Add the record of a further image to that of its scan, with its repairs and warnings."""
     record.setdefault("images", {})[name] = image
     warnings = [*image["warnings"], *image_table.registration_warnings({**image, "image": name})]
     record["repairs"] = [*record["repairs"], *(f"{name}: {repair}" for repair in image["repairs"])]
@@ -171,19 +173,20 @@ def write(
         The template's brain mask, outlined in the picture of the registration.
     """
     target = "".join(filter(str.isalnum, metadata["target"]))
-    stem = f"{folder}/anat/sub-{subject}"
-    job.write_json(f"{stem}_desc-qc_T1w.json", made.record)
+    stem, first = f"{folder}/anat/sub-{subject}", metadata.get("first_image", T1W)
+    job.write_json(f"{stem}_desc-qc_{first}.json", made.record)
     if made.registered is None:
         return
-    t1 = made.registered.t1
-    job.write_bytes(f"{stem}_from-T1w_to-{template.SPACE}_mode-image_xfm.mat", made.registered.itk)
-    further = [(image, made.registered.brain) for name, image in made.seen.items() if name != "T1w"]
-    scan_pictures.registration(f"{stem}_desc-qc_T1w.png", t1, images.resample_labels(brain, t1.grid), further)
+    image = made.registered.image
+    job.write_bytes(f"{stem}_from-{first}_to-{template.SPACE}_mode-image_xfm.mat", made.registered.itk)
+    further = [(other, made.registered.brain) for name, other in made.seen.items() if name != first]
+    outline = images.resample_labels(brain, image.grid)
+    scan_pictures.registration(f"{stem}_desc-qc_{first}.png", image, outline, further)
     if made.mask is None:
         return
     images.write(f"{stem}_desc-{target}_dseg.nii.gz", made.mask, np.uint8)
     job.write_json(f"{stem}_desc-{target}_dseg.json", _sidecar(made.record, weights, metadata))
-    scan_pictures.labels(f"{stem}_desc-{target}_dseg.png", t1, [made.in_space], through=made.in_space)
+    scan_pictures.labels(f"{stem}_desc-{target}_dseg.png", image, [made.in_space], through=made.in_space)
 
 
 def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
@@ -209,30 +212,34 @@ def _sidecar(record: Mapping, weights: PathLike, metadata: Mapping) -> dict:
 
 
 def _other_images(record: Mapping) -> dict:
-    """The entry of a sidecar about images beside the T1, if there are any."""
+    """The entry of a sidecar about further images, if there are any."""
     images = record.get("images", {})
     found = {name: {"Scan": each["file"], "ScanSHA256": each["sha256"]} for name, each in images.items()}
     return {"Images": found} if found else {}
 
 
-def _judged(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
+def _judged(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outlier: float, first: str) -> pd.DataFrame:
     """The table of quality of scans that were registered; one whose other images are refused has failed, too."""
-    table, failed = quality_table.tabulate(rows, stop, outlier), pd.Series([row["failed"] for row in rows])
+    table = quality_table.tabulate(rows, stop, outlier, first_images={"new": first})
+    failed = pd.Series([row["failed"] for row in rows])
     return table.assign(failed=failed, status=table["status"].mask(failed != "", "failed"))
 
 
-def tabulate(records: Mapping[str, Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
+def tabulate(
+    records: Mapping[str, Mapping], stop: Mapping[str, Sequence[float]], outlier: float, first: str = T1W
+) -> pd.DataFrame:
     """The table of predictions, one row per scan: ``subject``, ``status``, reasons, volumes in mL, quality measures.
 
     ``records``: those of :class:`Prediction`, by subject. ``status``: "failed" (no mask), "review" (an outlier among
-    these scans, or a warning) or "passed"; see :func:`headstart.register.quality_table.tabulate`.
+    these scans, or a warning) or "passed"; see :func:`headstart.register.quality_table.tabulate`. ``first``: name
+    of the first image.
     """
     read, unread = [], []
     for subject, record in records.items():
         volumes = {f"{name} ml": ml for name, ml in record.get("volumes_ml", {}).items()}
         row = {**record, **volumes, "dataset": "new", "subject": subject}
         (read if "brain_dice" in record else unread).append(row)
-    parts = [_judged(read, stop, outlier)] if read else []
+    parts = [_judged(read, stop, outlier, first)] if read else []
     parts += [pd.DataFrame(unread)[["subject", "status", "failed"]]] if unread else []
     table = pd.concat(parts, ignore_index=True).sort_values("subject")
     return table.drop(

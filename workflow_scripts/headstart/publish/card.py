@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from headstart.datasets.scan import image_title
+from headstart.datasets.scan import T1W, image_title, image_word
 from headstart.networks import model_card
 from headstart.networks.architectures import Architecture
 from headstart.networks.trunks import RESNETS
@@ -132,13 +132,16 @@ def _limits(metadata: Mapping) -> list[str]:
 
 def _images(metadata: Mapping) -> str:
     """The images of each person that the network sees, in words."""
-    return " and ".join(map(image_title, metadata.get("images", ["T1w"])))
+    return " and ".join(map(image_title, metadata.get("images", [T1W])))
 
 
 def _registered(metadata: Mapping) -> str:
-    """How images other than a T1 are registered, in words."""
-    others = [image_title(image) for image in metadata.get("images", ()) if image != "T1w"]
-    return f", {' and '.join(others)} images rigidly to the T1 of the same person first" if others else ""
+    """How images other than the first of a scan are registered, in words."""
+    first = metadata.get("first_image", T1W)
+    others = [image_title(image) for image in metadata.get("images", ()) if image != first]
+    if not others:
+        return ""
+    return f", {' and '.join(others)} images rigidly to the {image_word(first)} of the same person first"
 
 
 def _channels(metadata: Mapping) -> list[str]:

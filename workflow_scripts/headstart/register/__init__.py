@@ -1,11 +1,11 @@
 """Stage 2, register: scans in template space by one affine, and quality control.
 
 - ``affine``: registers one scan, and resamples it and its manual labels to template space
-- ``rigid``: registers a further image of a person, such as FLAIR, to their T1
+- ``rigid``: registers a further image of a person, such as a FLAIR beside a T1, to the first
 - ``ants``: the interface to ANTs
 - ``brain_extraction``: masks of the brain and of the head
 - ``quality``: measures of registration and resampling for one scan
 - ``quality_table``: the table of these for all scans, and which scans stop the study
-- ``image_quality``: measures of how well a further image lies on the T1
+- ``image_quality``: measures of how well a further image lies on the first
 - ``image_table``: the table of these for all further images, and which of them stop the study
 """

@@ -47,12 +47,12 @@ class RegistrationSettings:
 class RegisteredScan:
     """A scan in template space.
 
-    ``t1``: float32 in [0, 1] on the study's grid; ``brain``: uint8 on the same grid; ``transform``: (4, 4) from
+    ``image``: float32 in [0, 1] on the study's grid; ``brain``: uint8 on the same grid; ``transform``: (4, 4) from
     RAS+ mm of the template to RAS+ mm of the scan; ``itk``: the same as the bytes of an ITK ``.mat`` file;
     ``quality``: its measures for the quality table.
     """
 
-    t1: Volume
+    image: Volume
     brain: Volume
     transform: np.ndarray
     itk: bytes
@@ -69,10 +69,10 @@ def register(
     threads: int,
     lesion: Volume | None = None,
 ) -> RegisteredScan:
-    """Register a T1 scan to the template and resample it, with its skull, to a grid in template space.
+    """Register the first image of a scan to the template and resample it, with its skull, to a grid in template space.
 
     The affine is estimated from the brain alone, since the template has no skull, at a resolution that is lower than
-    the scan's but costs no accuracy.
+    the scan's but costs no accuracy. Its metric, mutual information, does not need the contrast of the template's T1.
 
     Parameters
     ----------
@@ -101,17 +101,17 @@ def register(
         transform, itk = _estimate(scan, mask, template, settings, lesion, threads)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    t1 = images.resample(scan, grid, transform)
+    image = images.resample(scan, grid, transform)
     mask_on_grid = images.resample_labels(mask, grid, transform)
     if not mask_on_grid.data.any():
         raise UserError(f"{path}: registration put its brain outside the template; exclude the scan.")
     return RegisteredScan(
-        t1=scaled(path, t1, mask_on_grid, settings.percentiles, "give a T1 scan, or exclude it"),
+        image=scaled(path, image, mask_on_grid, settings.percentiles, "give the scan itself, or exclude it"),
         brain=mask_on_grid,
         transform=transform,
         itk=itk,
         quality={
-            **_quality(t1, mask_on_grid, template, template_brain, transform),
+            **_quality(image, mask_on_grid, template, template_brain, transform),
             "brain_native_ml": float(mask.data.sum() * mask.grid.voxel_ml),
             "stripped": stripped,
         },
@@ -120,7 +120,7 @@ def register(
 
 def read_scan(path: str | os.PathLike) -> Volume:
     """An image as float32; raises :class:`UserError` for what :func:`headstart.datasets.intake.check_scan` refuses."""
-    image, _ = intake.read_t1(path)
+    image, _ = intake.read_image(path)
     headers.check(path, image.grid)
     return image
 
@@ -177,7 +177,7 @@ def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: Sequence[float]) 
 
 def target_labels(
     paths: Sequence[str | os.PathLike],
-    t1w: str | os.PathLike,
+    first: str | os.PathLike,
     transform: np.ndarray,
     grid: Grid,
     values: Mapping[int, int],
@@ -189,8 +189,8 @@ def target_labels(
     ----------
     paths
         Files of the labels.
-    t1w
-        File of the scan.
+    first
+        File of the scan's first image.
     transform
         (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
     grid
@@ -210,21 +210,21 @@ def target_labels(
     UserError
         For what :func:`headstart.datasets.intake.read_classes` refuses.
     """
-    native = intake.read_classes(paths, t1w, values, label_format)
+    native = intake.read_classes(paths, first, values, label_format)
     return native, images.resample_labels(native, grid, transform)
 
 
 def _quality(
-    t1: Volume, mask: Volume, template: Volume, template_brain: Volume, transform: np.ndarray
+    image: Volume, mask: Volume, template: Volume, template_brain: Volume, transform: np.ndarray
 ) -> dict[str, float | None]:
     """Measures that reveal a failed registration."""
-    reference = images.resample(template, t1.grid).data
-    expected = images.resample_labels(template_brain, t1.grid).data > 0
+    reference = images.resample(template, image.grid).data
+    expected = images.resample_labels(template_brain, image.grid).data > 0
     found = mask.data > 0
-    correlation = float(np.corrcoef((t1.data * found).ravel(), reference.ravel(), dtype=np.float32)[0, 1])
+    correlation = float(np.corrcoef((image.data * found).ravel(), reference.ravel(), dtype=np.float32)[0, 1])
     return {
         "template_correlation": None if np.isnan(correlation) else correlation,
         "brain_dice": float(2 * (expected & found).sum() / (expected.sum() + found.sum())),
-        "brain_ml": float(found.sum() * t1.grid.voxel_ml * np.linalg.det(transform)),
+        "brain_ml": float(found.sum() * image.grid.voxel_ml * np.linalg.det(transform)),
         "determinant": float(np.linalg.det(transform)),
     }

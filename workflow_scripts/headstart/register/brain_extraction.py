@@ -14,14 +14,15 @@ _SKULL = 0.002
 
 
 def extract(scan: Volume, threads: int) -> tuple[Volume, bool]:
-    """Brain mask of a T1 scan, uint8 on its grid, and whether the scan was already skull-stripped.
+    """Brain mask of a scan, uint8 on its grid, and whether the scan was already skull-stripped.
 
-    The mask is from deepbet (Fisch 2024, a 3D U-Net with weights in its package); in a stripped scan, every voxel that
-    is not air is brain. Raises :class:`UserError` if no brain is found; the caller adds the file's name.
+    The mask is from deepbet (Fisch 2024, a 3D U-Net with weights in its package), which was trained on T1 scans and
+    finds the brain in FLAIR too (benchmarks/first_image.tsv); in a stripped scan, every voxel that is not air is brain.
+    Raises :class:`UserError` if no brain is found; the caller adds the file's name.
     """
-    mask = _deepbet(scan, threads)
+    mask = deepbet(scan, threads)
     if not mask.any():
-        raise UserError("no brain was found in it; check that it is a T1 scan of a head, or exclude the scan.")
+        raise UserError("no brain was found in it; check that it is a scan of a head, or exclude it.")
     stripped = is_stripped(scan, mask)
     if stripped:
         mask = ndimage.binary_fill_holes(_largest(_tissue(scan, mask)))
@@ -43,7 +44,7 @@ def _tissue(scan: Volume, mask: np.ndarray) -> np.ndarray:
     return scan.data > _AIR * np.median(scan.data[mask])
 
 
-def _deepbet(scan: Volume, threads: int) -> np.ndarray:
+def deepbet(scan: Volume, threads: int) -> np.ndarray:
     """Boolean brain mask from deepbet, on the CPU, so that it is the same on all machines of a cluster."""
     import nibabel as nib
     import torch
@@ -56,8 +57,7 @@ def _deepbet(scan: Volume, threads: int) -> np.ndarray:
         return np.zeros(scan.data.shape, bool)
     except (RuntimeError, IndexError) as error:
         raise UserError(
-            f"brain extraction failed ({one_line(error)[:200]}); check that it is a T1 scan of a head, or "
-            "exclude the scan."
+            f"brain extraction failed ({one_line(error)[:200]}); check that it is a scan of a head, or exclude it."
         ) from error
     return np.asanyarray(mask.dataobj) > 0
 

@@ -1,4 +1,4 @@
-"""Measures of how well a further image of a person, such as FLAIR, lies on their T1.
+"""Measures of how well a further image of a person, such as a FLAIR beside a T1, lies on the first.
 
 :mod:`headstart.register.image_table` judges them.
 """
@@ -15,14 +15,14 @@ _BINS = 64
 _PERCENTILES = (1, 99)
 
 
-def similarity(t1: Volume, image: Volume, brain: Volume, matrix: np.ndarray) -> float:
+def similarity(first: Volume, image: Volume, brain: Volume, matrix: np.ndarray) -> float:
     """Normalised mutual information (Studholme 1999) of two images in the brain, from 1 (none) to 2 (equal).
 
-    ``brain``: mask on the grid of ``t1``; ``matrix``: (4, 4) from RAS+ mm of ``t1`` to RAS+ mm of ``image``. Only
+    ``brain``: mask on the grid of ``first``; ``matrix``: (4, 4) from RAS+ mm of ``first`` to RAS+ mm of ``image``. Only
     voxels inside the field of view of ``image`` count; 1 if there are none, or if all have one intensity.
     """
     shared = seen(brain, image.grid, matrix)
-    pair = [volume.data[shared] for volume in (t1, images.resample(image, t1.grid, matrix))]
+    pair = [volume.data[shared] for volume in (first, images.resample(image, first.grid, matrix))]
     if any(values.size == 0 or np.ptp(values) == 0 for values in pair):
         return 1.0
     clipped = [np.clip(values, *np.percentile(values, _PERCENTILES)) for values in pair]

@@ -1,4 +1,4 @@
-"""The table of further images, such as FLAIR: which lie on their T1, should be reviewed, or stop the study.
+"""The table of further images, such as a FLAIR beside a T1: which lie on the first, need review, or stop the study.
 
 Only measures outside the limits of ``quality.stop_images`` in the configuration stop the study.
 """
@@ -12,13 +12,6 @@ from headstart.register import quality_table
 
 # Registrations from two starts that end farther apart than this did not find the same place.
 _MAX_APART_MM = 2
-# The order of tissues by contrast, whose name is in small letters: signs of white matter minus grey matter, white
-# matter minus CSF, and grey matter minus CSF. 0 is either. Other contrasts have no known order.
-_ORDERS = {"flair": (0, 1, 1), "t2w": (-1, -1, -1)}
-_EXPECTED = {
-    "flair": "CSF is not the darkest tissue",
-    "t2w": "CSF is not the brightest tissue, or white matter is brighter than grey matter",
-}
 
 
 def make_row(measures: Mapping, checked: Mapping) -> dict:
@@ -60,8 +53,9 @@ def check_passed(table: pd.DataFrame, path: str) -> None:
     names = failed["dataset"].unique()
     exclude, images = (" and ".join(f"datasets.{name}.{key}" for name in names) for key in ("exclude", "images"))
     raise UserError(
-        f"these do not lie on their T1: {shown}{more}; see {path} and the pictures in figures/registration, then add "
-        f"the scans to {exclude}, leave the image out of {images}, or change quality.stop_images."
+        f"these do not lie on the first image of their scan: {shown}{more}; see {path} and the pictures in "
+        f"figures/registration, then add the scans to {exclude}, leave the image out of {images}, or change "
+        "quality.stop_images."
     )
 
 
@@ -70,12 +64,7 @@ def registration_warnings(row: Mapping) -> list[str]:
     found = []
     apart = row["starts_apart_mm"]
     if apart is None:
-        found.append("registered from one start alone: do the headers place it elsewhere than the T1?")
+        found.append("registered from one start alone: do the headers place it elsewhere than the first image?")
     elif apart > _MAX_APART_MM:
         found.append(f"registrations from two starts ended {apart:.0f} mm apart")
-    differences = (row["wm_minus_gm"], row["wm_minus_csf"], row["wm_minus_csf"] - row["wm_minus_gm"])
-    kind = row["image"].casefold()
-    order = _ORDERS.get(kind, ())
-    if any(sign * difference < 0 for sign, difference in zip(order, differences, strict=False)):
-        found.append(f"{_EXPECTED[kind]}: not a {row['image']}?")
-    return found
+    return [*found, *quality_table.contrast_warnings(row, row["image"])]

@@ -12,15 +12,15 @@ from headstart.metrics import overlap
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
 
-def contrast(t1: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
+def contrast(image: Volume, tissues: Mapping[str, Volume]) -> dict[str, float]:
     """How much brighter white matter is than grey matter and than CSF, in the places of the template's tissues.
 
-    ``t1``: a registered scan, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. In a T1
-    scan, both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels are weighted by the square of the
+    ``image``: a registered one, in [0, 1]; ``tissues``: the template's probabilities ``csf``, ``gm``, ``wm``. In a T1,
+    both ``wm_minus_gm`` and ``wm_minus_csf`` are above zero. Voxels are weighted by the square of the
     probability, which favours the inner parts of tissues.
     """
-    weights = {name: images.resample(tissue, t1.grid).data ** 2 for name, tissue in tissues.items()}
-    mean = {name: float(np.average(t1.data, weights=weight)) for name, weight in weights.items()}
+    weights = {name: images.resample(tissue, image.grid).data ** 2 for name, tissue in tissues.items()}
+    mean = {name: float(np.average(image.data, weights=weight)) for name, weight in weights.items()}
     return {"wm_minus_gm": mean["wm"] - mean["gm"], "wm_minus_csf": mean["wm"] - mean["csf"]}
 
 

@@ -6,10 +6,12 @@ that swaps left and right, since the template is symmetric: sides rest on the he
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from headstart.datasets.scan import T1W
 from headstart.job import UserError
 
 # The measures that are compared within a dataset; the smallest spread, as a share of the median; and the fewest scans.
@@ -18,6 +20,14 @@ _MIN_SPREAD = 0.005
 _MIN_SCANS = 5
 # Share of the brain that may be outside the template's box.
 _MAX_BRAIN_LOST = 0.05
+# The order of tissues by contrast, whose name is in small letters: signs of white matter minus grey matter, white
+# matter minus CSF, and grey matter minus CSF. 0 is either. Other contrasts have no known order.
+_ORDERS = {"t1w": (1, 1, 0), "flair": (0, 1, 1), "t2w": (-1, -1, -1)}
+_EXPECTED = {
+    "t1w": "white matter is not the brightest tissue: not a T1?",
+    "flair": "CSF is not the darkest tissue: not a FLAIR?",
+    "t2w": "CSF is not the brightest tissue, or white matter is brighter than grey matter: not a T2w?",
+}
 
 
 def make_row(registered: Mapping, scan: Mapping, labels: Mapping | None = None, losses: Mapping | None = None) -> dict:
@@ -40,13 +50,19 @@ def make_row(registered: Mapping, scan: Mapping, labels: Mapping | None = None, 
     }
 
 
-def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outlier: float) -> pd.DataFrame:
+def tabulate(
+    rows: Sequence[Mapping],
+    stop: Mapping[str, Sequence[float]],
+    outlier: float,
+    *,
+    first_images: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """The quality table, one row per scan: ``status``, the reasons for it, and all measures.
 
     ``status``: ``failed`` (outside ``stop``; stops the study), ``review`` (an outlier, or a warning) or ``passed``;
     ``failed``, ``outliers``, ``warnings``, ``repairs``: the reasons as text. ``stop``: lower and upper limit of
     measures, by column. ``outlier``: absolute robust z-score within the dataset above which a measure is an outlier
-    (:func:`robust_z`).
+    (:func:`robust_z`). ``first_images``: name of the first image of each dataset in which it is no T1.
     """
     table = pd.DataFrame(rows).drop(columns="parts_lost_ml", errors="ignore")  # a list, for the detection of lesions
     scores = {name: table.groupby("dataset")[name].transform(robust_z) for name in _COMPARED}
@@ -57,7 +73,7 @@ def tabulate(rows: Sequence[Mapping], stop: Mapping[str, Sequence[float]], outli
         for i in range(len(rows))
     ]
     table["warnings"] = [
-        "; ".join([*row["warnings"], *_warnings(row, expected)])
+        "; ".join([*row["warnings"], *_warnings(row, expected, first_images.get(row["dataset"], T1W))])
         for row, expected in zip(rows, mostly_stripped, strict=True)
     ]
     table["repairs"] = ["; ".join(row["repairs"]) for row in rows]
@@ -108,11 +124,25 @@ def check_passed(table: pd.DataFrame, path: str) -> None:
     )
 
 
-def _warnings(row: Mapping, expect_stripped: bool) -> list[str]:
-    """Warnings about a registered scan; ``expect_stripped``: most scans of its dataset have no skull."""
-    found = []
-    if not (row["wm_minus_gm"] > 0 and row["wm_minus_csf"] > 0):
-        found.append("white matter is not the brightest tissue: not a T1?")
+def contrast_warnings(row: Mapping, image: str) -> list[str]:
+    """The warning about an image whose tissues are not in the order that its name promises, if so.
+
+    ``row``: measures of :func:`headstart.register.quality.contrast`.
+    """
+    differences = (row["wm_minus_gm"], row["wm_minus_csf"], row["wm_minus_csf"] - row["wm_minus_gm"])
+    kind = image.casefold()
+    order = _ORDERS.get(kind, ())
+    # No difference is as wrong as one with the other sign, and so is one that could not be computed.
+    as_expected = (not sign or sign * found > 0 for sign, found in zip(order, differences, strict=False))
+    return [] if all(as_expected) else [_EXPECTED[kind]]
+
+
+def _warnings(row: Mapping, expect_stripped: bool, image: str) -> list[str]:
+    """Warnings about a registered scan.
+
+    ``expect_stripped``: most scans of its dataset have no skull; ``image``: name of the first image.
+    """
+    found = contrast_warnings(row, image)
     if row["stripped"] != expect_stripped:
         found.append("has no skull, unlike most of its dataset" if row["stripped"] else "has its skull, unlike most")
     if abs(row["brain_ml"] / row["brain_native_ml"] - 1) > _MAX_BRAIN_LOST:

@@ -1,7 +1,7 @@
-"""Registration of a further image of a person, such as FLAIR, to their T1, by a rotation and a shift.
+"""Registration of a further image of a person, such as a FLAIR beside a T1, to the first, by a rotation and a shift.
 
-The image is aligned with the T1 in the T1's own space and sampled once, on the study's grid: the rigid matrix and the
-affine of the T1 (:mod:`headstart.register.affine`) are composed.
+The image is aligned with the first in the space of that and sampled once, on the study's grid: the rigid matrix and the
+affine of the first image (:mod:`headstart.register.affine`) are composed.
 """
 
 import os
@@ -29,8 +29,8 @@ _SAMPLING_RATE = 0.12
 class AlignedImage:
     """A further image of a person in template space.
 
-    ``image``: float32 in [0, 1] on the study's grid; ``transform``: (4, 4) from RAS+ mm of the T1 to RAS+ mm of the
-    image; ``itk``: its inverse as the bytes of an ITK ``.mat`` file, with which ITK resamples the T1 to the image;
+    ``image``: float32 in [0, 1] on the study's grid; ``transform``: (4, 4) from RAS+ mm of the first image to RAS+
+    mm of this; ``itk``: its inverse as the bytes of an ITK ``.mat`` file, with which ITK resamples the first to this;
     ``stripped``: whether the image shows no skull; ``quality``: its measures for the table of further images.
     """
 
@@ -43,32 +43,32 @@ class AlignedImage:
 
 @dataclass(frozen=True)
 class _Reference:
-    """The T1 to which images are registered; ``brain`` and ``near`` (the brain and around it) are uint8 on its grid."""
+    """The image to which others are registered; ``brain`` and ``near`` (the brain and around it): uint8 on its grid."""
 
-    t1: Volume
+    image: Volume
     brain: Volume
     near: Volume
 
 
 def align(
     path: str | os.PathLike,
-    t1w: str | os.PathLike,
+    first: str | os.PathLike,
     brain: Volume,
     transform: np.ndarray,
     settings: RegistrationSettings,
     *,
     threads: int,
 ) -> AlignedImage:
-    """Register a further image to the T1 of the same person and resample it to the study's grid.
+    """Register a further image to the first of the same person and resample it to the study's grid.
 
     Parameters
     ----------
-    path, t1w
-        Files of the image and of the T1.
+    path, first
+        Files of the image and of the first one.
     brain
-        Brain mask of the registered T1, on the study's grid.
+        Brain mask of the registered first image, on the study's grid.
     transform
-        (4, 4) from RAS+ mm of the template to RAS+ mm of the T1.
+        (4, 4) from RAS+ mm of the template to RAS+ mm of the first image.
     settings
         How to register.
     threads
@@ -81,7 +81,7 @@ def align(
         registration, or the image has one intensity in the whole head.
     """
     image = read_scan(path)
-    reference = _reference(intake.read_t1(t1w)[0], brain, transform, settings.voxel_mm)
+    reference = _reference(intake.read_image(first)[0], brain, transform, settings.voxel_mm)
     moving = images.resample(image, image.grid.coarsened(settings.voxel_mm))
     try:
         matrix, quality = _register(reference, moving, transform, settings, threads)
@@ -89,7 +89,7 @@ def align(
         raise UserError(f"{path}: {error}") from error
     there = images.resample(image, brain.grid, matrix @ transform)
     if not (there.data[brain.data > 0] > 0).any():
-        raise UserError(f"{path} does not show the brain of {t1w}; check that they are of one person, or exclude it.")
+        raise UserError(f"{path} does not show the brain of {first}; check that they are of one person, or exclude it.")
     return AlignedImage(
         image=scaled(path, there, brain, settings.percentiles, "give an image, or exclude the scan"),
         transform=matrix,
@@ -99,9 +99,9 @@ def align(
     )
 
 
-def _reference(t1: Volume, brain: Volume, transform: np.ndarray, voxel_mm: float) -> _Reference:
-    """The T1 at the resolution of registration, with its brain, which is carried back from the study's grid."""
-    coarse = images.resample(t1, t1.grid.coarsened(voxel_mm))
+def _reference(first: Volume, brain: Volume, transform: np.ndarray, voxel_mm: float) -> _Reference:
+    """The first image at the resolution of registration, with its brain, carried back from the study's grid."""
+    coarse = images.resample(first, first.grid.coarsened(voxel_mm))
     own = images.resample_labels(brain, coarse.grid, np.linalg.inv(transform))
     near = ndimage.distance_transform_edt(own.data == 0, sampling=coarse.grid.spacing) <= _AROUND_MM
     (box,) = ndimage.find_objects(near.astype(np.uint8))
@@ -113,12 +113,12 @@ def _reference(t1: Volume, brain: Volume, transform: np.ndarray, voxel_mm: float
 def _register(
     reference: _Reference, moving: Volume, transform: np.ndarray, settings: RegistrationSettings, threads: int
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """The matrix from the T1 to the image, and its measures.
+    """The matrix from the first image to this one, and its measures.
 
     Two starts: the headers as they are, since both images are usually of one session, and the centres of mass, for
     headers that disagree. The one that ends at the higher similarity is taken.
     """
-    starts, failed = [np.eye(4), _centres(reference.t1, moving)], []
+    starts, failed = [np.eye(4), _centres(reference.image, moving)], []
     ends = []
     for start in starts:
         try:
@@ -129,7 +129,7 @@ def _register(
         raise failed[0]
 
     def similarity(matrix: np.ndarray) -> float:
-        return image_quality.similarity(reference.t1, moving, reference.brain, matrix)
+        return image_quality.similarity(reference.image, moving, reference.brain, matrix)
 
     best = max(ends, key=similarity)
     mirrored = _from(best @ _mirror(reference.brain, transform), reference, moving, settings, threads)
@@ -146,10 +146,10 @@ def _register(
 def _from(
     start: np.ndarray, reference: _Reference, moving: Volume, settings: RegistrationSettings, threads: int
 ) -> np.ndarray:
-    """The matrix from the T1 to the image, of which ``start`` (4, 4) is a first guess."""
+    """The matrix from the first image to this one, of which ``start`` (4, 4) is a first guess."""
     placed = Volume(moving.data, np.linalg.inv(start) @ moving.affine)
     return start @ ants.rigid(
-        reference.t1,
+        reference.image,
         placed,
         reference.near,
         shrink=settings.shrink,
@@ -168,7 +168,7 @@ def _centres(fixed: Volume, moving: Volume) -> np.ndarray:
 
 
 def _mirror(brain: Volume, transform: np.ndarray) -> np.ndarray:
-    """The reflection, (4, 4), of the T1's space that exchanges left and right of the brain."""
+    """The reflection, (4, 4), of the first image's space that exchanges left and right of the brain."""
     normal = transform[:3, 0] / np.linalg.norm(transform[:3, 0])
     middle = image_quality.points(brain).mean(axis=1)[:3]
     mirror = np.eye(4)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from headstart import without_labels
-from headstart.datasets.scan import image_names, image_title
+from headstart.datasets.scan import T1W, image_names, image_title
 from headstart.evaluate.forecast import SHAPES
 from headstart.evaluate.needed import LEAST_RESAMPLES, LEAST_SIZES, REACH
 from headstart.evaluate.significance import ALPHA
@@ -63,6 +63,7 @@ def _data(config: Mapping, participants: pd.DataFrame) -> dict:
                 "layout": entry["layout"],
                 "roles": roles,
                 "people_described": _people(row, entry),
+                "first": image_title(image_names(entry)[0]),
                 "further": [f"a {image_title(image)} image" for image in image_names(entry)[1:]],
             }
             scans.append(row | described)
@@ -79,6 +80,7 @@ def _data(config: Mapping, participants: pd.DataFrame) -> dict:
             "voxel_mm": (min(sizes), max(sizes)),
             "slice_mm": thick and (min(thick), max(thick)),
             "lesions": {entry["lesions"] for entry in phantoms},
+            "contrasts": [image_title(name) for name in dict.fromkeys(image_names(entry)[0] for entry in phantoms)],
         },
         "masked": emphasised(row["name"] for row, entry in zip(scans, entries, strict=True) if entry["mask_lesions"]),
         "real_targets": any(
@@ -88,6 +90,11 @@ def _data(config: Mapping, participants: pd.DataFrame) -> dict:
         "further": [
             image_title(image)
             for image in dict.fromkeys(image for entry in entries for image in image_names(entry)[1:])
+        ],
+        "not_t1": [
+            image_title(first)
+            for first in dict.fromkeys(image_names(entry)[0] for entry in entries)
+            if first != T1W
         ],
     }  # fmt: skip
 
@@ -194,7 +201,7 @@ def _target(config: Mapping, name: str, people: pd.Series) -> dict:
         "sizes": sizes,
         "as_pretrained": emphasised(without_labels.usable(config, name)) if 0 in target["sizes"] else "",
         "images": [image_title(image) for image in images],
-        "several": images != ["T1w"],
+        "several": images != [T1W],
         "named": named,
         "tested": tested,
         "folds": target.get("folds"),

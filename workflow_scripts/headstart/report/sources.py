@@ -8,6 +8,7 @@ from typing import NamedTuple
 # of Zoetmulder 2022, section 5.
 _GROUPS = {
     "t1": "equal",
+    "mr": "equal",
     "synthetic": "equal",
     "natural": "unequal",
     "other": "reference",
@@ -15,7 +16,7 @@ _GROUPS = {
     "baseline": "baseline",
 }
 GROUPS = {
-    "equal": "Equal domain: T1 MR",
+    "equal": "Equal domain: MR",
     "unequal": "Unequal domain: natural images",
     "reference": "Weights from files",
     "external": "Masks made elsewhere",
@@ -78,7 +79,9 @@ class Shown:
         return next((source for source in self.known if self.domain(source) == "baseline"), None)
 
     def domain(self, source: str) -> str:
-        """The domain of a source: t1, synthetic, natural, other, external (masks made elsewhere) or baseline."""
+        """The domain of a source: t1, mr (other scans), synthetic, natural, other, external (masks made elsewhere) or
+        baseline.
+        """
         return self.known[source]["domain"]
 
     def group(self, source: str) -> str:
