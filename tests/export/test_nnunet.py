@@ -75,6 +75,8 @@ def test_nnunet_trains_on_a_draw_and_predicts_its_test_scans(commands, tmp_path)
         "DEVICE": "cpu",
         "PROCESSES": "1",
         "nnUNet_n_proc_DA": "1",
+        # nnU-Net starts a thread for each core, and on busy cores threads that wait for one another must not spin.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "nnUNet_extTrainer": str(tmp_path / "trainers"),
     }
     command = {"args": ["bash", str(export / "run_nnunet.sh")], "env": {**os.environ, **settings}}
