@@ -1,4 +1,4 @@
-"""One scan's images and manual labels as files on one grid, that of its first image, which other programs read alike."""
+"""One scan's images and manual labels on one grid, that of its first image, in files that all programs read alike."""
 
 import os
 from collections.abc import Mapping
@@ -32,7 +32,8 @@ def write(
     named
         File of each image by name.
     transforms
-        Of the images that are not on the grid of the labels: (4, 4) from RAS+ mm of the first image to RAS+ mm of the image.
+        Of the images that are not on the grid of the labels: (4, 4) from RAS+ mm of the first image to RAS+ mm of the
+        image.
     labels
         Numbers of the target's classes, uint8 on the grid of the first image.
 

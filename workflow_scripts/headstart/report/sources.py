@@ -79,9 +79,7 @@ class Shown:
         return next((source for source in self.known if self.domain(source) == "baseline"), None)
 
     def domain(self, source: str) -> str:
-        """The domain of a source: t1, mr (other scans), synthetic, natural, other, external (masks made elsewhere) or
-        baseline.
-        """
+        """The domain of a source: t1, mr (other scans), synthetic, natural, other, external (masks) or baseline."""
         return self.known[source]["domain"]
 
     def group(self, source: str) -> str:
