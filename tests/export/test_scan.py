@@ -95,13 +95,14 @@ def test_a_further_image_is_resampled_to_the_t1_by_what_registration_found(tmp_p
     (tmp_path / "found.mat").write_bytes(ants.itk_bytes(np.linalg.inv(moved)))
     images.write(tmp_path / "labels.nii.gz", person.subject.tissue, np.uint8)
     given = {
-        "t1w": person.t1w,
+        "first": person.t1w,
         "labels": [tmp_path / "labels.nii.gz"],
         "further": [tmp_path / "FLAIR.nii.gz"],
         "transforms": [tmp_path / "found.mat"],
     }
     params = {
         "images": ["FLAIR"],
+        "first": "T1w",
         "further": ["FLAIR"],
         "classes": {"csf": [1]},
         "label_format": {"masks": False, "mask_above": None},
@@ -109,7 +110,7 @@ def test_a_further_image_is_resampled_to_the_t1_by_what_registration_found(tmp_p
     run_script("export_scan", type("Input", (), given), params, [tmp_path / "out"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["FLAIR.nii.gz", "labels.nii.gz"]
     found = images.read(tmp_path / "out/FLAIR.nii.gz")
-    assert found.grid.matches(person.subject.t1w.grid)
+    assert found.grid.matches(person.subject.first.grid)
     expected = images.resample(images.read(tmp_path / "still.nii.gz"), found.grid)
     inside = person.subject.brain.data > 0
     assert np.corrcoef(found.data[inside], expected.data[inside])[0, 1] > 0.9
