@@ -133,7 +133,7 @@ def test_a_study_of_flair_alone_from_its_scans_to_new_ones(finished):
     assert (results / "slices/dark/part-0000_FLAIR.npy").is_file()
     quality = pd.read_csv(results / "tables/quality.tsv", sep="\t")
     assert quality["failed"].isna().all()
-    assert not quality["warnings"].str.contains("not a").any()
+    assert not quality["warnings"].astype(str).str.contains("not a").any()
     truth = pd.read_csv(results / "tables/ground_truth.tsv", sep="\t")
     assert (truth["registration_mm"] < truth["best_affine_mm"] + 2.5).all()
     metadata = read_json(results / MODEL.format(target="stroke") / "model.json")
