@@ -78,7 +78,7 @@ def test_a_missing_and_a_mirrored_mask_are_refused_by_name_before_anything_else(
     nib.save(nib.Nifti1Image(np.flip(np.asarray(labels.dataobj), 0).astype(np.uint8), labels.affine), first)
     stopped = finished.snakemake(study="external.yaml")
     assert stopped.returncode != 0
-    assert f"{first} is mirrored along its first axis" in stopped.stderr
+    assert f"masks/size-2_resample-1/{first.name} is mirrored along its first axis" in stopped.stderr
     assert not list(finished.results.glob("evaluate/stroke/copy/*/predictions.npz"))
     first.write_bytes(kept)
     first.rename(first.with_suffix(".bak"))
