@@ -9,7 +9,6 @@ as published: ``from_t1_mm`` is the median distance in the brain between where t
 ``deepbet_dice`` the overlap of deepbet's mask with all that is not air. Overwrites benchmarks/first_image.tsv.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -68,7 +67,7 @@ def synthetic(reference: template.Template, settings: RegistrationSettings, thre
 
 def real(folder: Path, reference: template.Template, settings: RegistrationSettings, threads: int) -> Iterator[dict]:
     """A row for T1 and FLAIR of each patient."""
-    for patient in sorted((folder / "lesjak-ms/mni").glob("patient*")):
+    for number, patient in real_scans.patients(folder).items():
         t1: RegisteredScan | None = None
         for image, prefix in zip(IMAGES, ("T1", "FLAIR"), strict=True):
             path = next(patient.glob(f"{prefix}_*"))
@@ -78,16 +77,13 @@ def real(folder: Path, reference: template.Template, settings: RegistrationSetti
             overlap = dice(brain_extraction.deepbet(scan, threads), not_air.data > 0, "skip")
             t1 = t1 or found
             apart = (found.transform - t1.transform) @ image_quality.points(t1.brain)
-            name = {"scan": f"lesjak brain {patient.name[-2:]}", "image": image}
+            name = {"scan": f"lesjak brain {number}", "image": image}
             away = {} if found is t1 else {"from_t1_mm": np.median(np.linalg.norm(apart[:3], axis=0))}
             yield name | {"deepbet_dice": overlap, **away, **row}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", type=Path, help="folder of the real scans")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = real_scans.parser(__doc__).parse_args()
     job.keep_freed_memory()
     settings = RegistrationSettings.of(real_scans.default_study()["register"])
     reference = atlases.build(atlases.NAMES, arguments.threads)

@@ -7,7 +7,6 @@ FLAIR is moved and resampled to slices of 3 mm; the error is the distance betwee
 one take the voxels of the brain. Overwrites benchmarks/further_images.tsv.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -76,15 +75,10 @@ def errors_mm(t1: RegisteredScan, found: np.ndarray, exact: np.ndarray) -> np.nd
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", type=Path, help="folder of the real scans")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = real_scans.parser(__doc__).parse_args()
     job.keep_freed_memory()
     settings = RegistrationSettings.of(real_scans.default_study()["register"])
-    folders = {path.name[-2:]: path for path in sorted((arguments.scans / "lesjak-ms/mni").glob("patient*"))}
-    if not folders:
-        raise SystemExit(f"headstart: {arguments.scans} has no lesjak-ms/mni; see docs/data.md.")
+    folders = real_scans.patients(arguments.scans)
     reference = atlases.build(atlases.NAMES, arguments.threads)
     flairs = {name: intake.read_image(next(path.glob("FLAIR_*")))[0] for name, path in folders.items()}
     rows = []

@@ -7,7 +7,6 @@ of the labeller's structures with those of ants; ``manual`` and ``ants_manual``:
 Overwrites benchmarks/labeller.tsv.
 """
 
-import argparse
 import dataclasses
 import sys
 import tempfile
@@ -86,9 +85,7 @@ def compare(row: dict, made: Labels) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", type=Path, help="folder of the real scans")
-    parser.add_argument("--threads", type=int, default=2)
+    parser = real_scans.parser(__doc__)
     parser.add_argument("--voxel-mm", type=float, default=2)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=24)

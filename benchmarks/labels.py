@@ -8,7 +8,6 @@ are compared on the template's grid, tissues on the scan's grid. White matter an
 only in voxels that are either, since these labels count CSF in the sulci as cortex. Overwrites benchmarks/labels.tsv.
 """
 
-import argparse
 import dataclasses
 import sys
 import time
@@ -105,9 +104,7 @@ def presence(labels: Volume, brain: Volume) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", type=Path, help="folder of the real scans")
-    parser.add_argument("--threads", type=int, default=2)
+    parser = real_scans.parser(__doc__)
     parser.add_argument("--atlases", nargs="+", default=INDEPENDENT_ATLASES, choices=atlases.NAMES)
     arguments = parser.parse_args()
     job.keep_freed_memory()

@@ -1,5 +1,6 @@
 """The real scans of the benchmarks, and the settings of the default study; docs/data.md has sources of the scans."""
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,25 @@ class RealScan:
     fast: Path | None = None
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser of the arguments that benchmarks on real scans share: ``scans``, their folder, and ``--threads``."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("scans", type=Path, help="folder of the real scans")
+    made.add_argument("--threads", type=int, default=2)
+    return made
+
+
 def default_study() -> dict:
     """The configuration of the default study."""
     return yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
+
+
+def patients(folder: Path) -> dict[str, Path]:
+    """The folders of the patients of ``lesjak-ms/mni`` in ``folder`` by number; ends the program if there are none."""
+    found = {path.name[-2:]: path for path in sorted((folder / "lesjak-ms/mni").glob("patient*"))}
+    if not found:
+        raise SystemExit(f"headstart: {folder} has no lesjak-ms/mni; see docs/data.md.")
+    return found
 
 
 def scans(folder: Path) -> Iterator[RealScan]:

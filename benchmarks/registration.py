@@ -6,7 +6,6 @@ Both register the same brain. The time of ANTs is that of the affine alone, at t
 headstart includes reading the file and computing the quality measures. Overwrites benchmarks/registration.tsv.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -83,9 +82,7 @@ def measure(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", type=Path, help="folder of the real scans")
-    parser.add_argument("--threads", type=int, default=2)
+    parser = real_scans.parser(__doc__)
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each scan")
     arguments = parser.parse_args()
     if arguments.pictures:

@@ -131,15 +131,25 @@ def tested_of(wildcards):
     return [SCANS[TARGETS[wildcards.target]["dataset"]][subject] for subject in scans_scored(wildcards)]
 
 
+def firsts_tested(wildcards):
+    """The first images of these scans."""
+    return [scan.first for scan in tested_of(wildcards)]
+
+
+def transforms_tested(wildcards):
+    """The registrations of these scans."""
+    return [scan_path(TRANSFORM, scan.dataset, scan.subject) for scan in tested_of(wildcards)]
+
+
 rule score_native:
     input:
         predictions=lambda wildcards: [
             PREDICTIONS.format(target=wildcards.target, source=source, size=wildcards.size, resample=resample)
             for source, resample, _ in runs_of(wildcards)
         ],
-        first=lambda wildcards: [scan.first for scan in tested_of(wildcards)],
+        first=firsts_tested,
         labels=lambda wildcards: [path for scan in tested_of(wildcards) for path in scan.target],
-        transforms=lambda wildcards: [scan_path(TRANSFORM, scan.dataset, scan.subject) for scan in tested_of(wildcards)],
+        transforms=transforms_tested,
         masks=lambda wildcards: masks_of(wildcards),
         checked=lambda wildcards: external_paths(EXTERNAL_CHECKED, wildcards.target),
     output:

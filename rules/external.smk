@@ -47,7 +47,7 @@ def masks_of(wildcards):
 
 rule check_external:
     input:
-        masks=lambda wildcards: [path for _, paths in masks_by_scan(wildcards) for path in paths],
+        masks=lambda wildcards: EXTERNAL[wildcards.target][wildcards.source].files,
         first=lambda wildcards: [scan.first for scan, _ in masks_by_scan(wildcards)],
         labels=lambda wildcards: [path for scan, _ in masks_by_scan(wildcards) for path in scan.target],
     output:
@@ -82,10 +82,8 @@ for name in (name for name, listed in EXTERNAL.items() if listed):
             checked=external_paths(EXTERNAL_CHECKED, name),
             index=drawn_slices(PART_INDEX, "test"),
             labels=drawn_slices(SLICES["target"], "test"),
-            first=lambda wildcards: [scan.first for scan in tested_of(wildcards)],
-            transforms=lambda wildcards: [
-                scan_path(TRANSFORM, scan.dataset, scan.subject) for scan in tested_of(wildcards)
-            ],
+            first=firsts_tested,
+            transforms=transforms_tested,
         output:
             predictions=[
                 path

@@ -7,7 +7,7 @@ from headstart.export import scan
 
 with job.running(snakemake.rule, snakemake.log[0]) as log:
     files, params = snakemake.input, snakemake.params
-    values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
+    values = intake.class_numbers(params.classes)
     labels = intake.read_classes(files.labels, files.first, values, LabelFormat(**params.label_format))
     # The files of transforms lead from the image to the first.
     transforms = {

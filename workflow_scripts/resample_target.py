@@ -1,7 +1,7 @@
 import numpy as np
 
 from headstart import images, job
-from headstart.datasets.intake import LabelFormat
+from headstart.datasets import intake
 from headstart.register import quality
 from headstart.register.affine import target_labels
 from headstart.template import template
@@ -14,8 +14,8 @@ with job.running(snakemake.rule, snakemake.log[0]):
         snakemake.input.first,
         transform,
         template.grid(snakemake.params.voxel_mm),
-        {value: number for number, values in enumerate(classes.values(), start=1) for value in values},
-        LabelFormat(**snakemake.params.label_format),
+        intake.class_numbers(classes),
+        intake.LabelFormat(**snakemake.params.label_format),
     )
     images.write(snakemake.output.labels, labels, np.uint8)
     job.write_json(snakemake.output.losses, quality.label_losses(native, labels, transform, list(classes)))

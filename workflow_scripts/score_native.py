@@ -1,9 +1,7 @@
-from itertools import islice
-
 import pandas as pd
 
 from headstart import images, job
-from headstart.datasets.intake import LabelFormat
+from headstart.datasets import intake
 from headstart.evaluate import archive, native
 from headstart.external import masks
 from headstart.register.affine import target_labels
@@ -12,7 +10,7 @@ from headstart.template import template
 with job.running(snakemake.rule, snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     grid = template.grid(params.voxel_mm)
-    values = {value: number for number, listed in enumerate(params.classes.values(), 1) for value in listed}
+    values = intake.class_numbers(params.classes)
     runs = list(zip(params.runs, files.predictions, strict=True))
 
     def on_own_grid(source, resample, scan, first, slices, place, own):
@@ -24,12 +22,12 @@ with job.running(snakemake.rule, snakemake.log[0]):
         mask = masks.read(path, first, len(params.classes), external["values"], grid)
         return masks.in_scan(mask, own, grid, place.transform)
 
-    labels, rows = iter(files.labels), []
-    scans = zip(params.tested, params.label_files, files.first, files.transforms, strict=True)
-    for scan, (count, label_format), first, transform in scans:
+    rows = []
+    labels = intake.labels_of_scans(files.labels, params.label_files)
+    scans = zip(params.tested, labels, files.first, files.transforms, strict=True)
+    for scan, (listed, label_format), first, transform in scans:
         place = native.Place(grid, images.read_affine(transform), params.size, params.discard_mm)
-        listed = list(islice(labels, count))
-        own, moved = target_labels(listed, first, place.transform, grid, values, LabelFormat(**label_format))
+        own, moved = target_labels(listed, first, place.transform, grid, values, label_format)
         of_scan = [(source, resample, path) for (source, resample, tests), path in runs if scan in tests]
         slices = ((source, resample, archive.read(path, scan)) for source, resample, path in of_scan)
         predictions = (

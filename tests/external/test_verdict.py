@@ -91,7 +91,7 @@ def test_planted_competitors_get_the_right_words(run_script, planted, tmp_path):
     # The study's grid is the scans' own, so that nothing is lost in between.
     assert scored["score"].tolist() == pytest.approx(scored["dice"].tolist())
     collected = scored.assign(metric="dice", level="volume", total=0.0, count=1)
-    collected = native.replaced(collected[[*tables.RUN, "metric", "scan", "level", "total", "count"]], scored)
+    collected = native.replaced(collected[tables.COLLECTED], scored)
     cells = list(tables.cells(collected, 4000, 1))
     (verdict,) = answer.compared(cells, 0.03, {}, "these")["verdict"].to_dict("records")
     assert verdict["significantly_better"] == "better"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from headstart.evaluate.tables import LEVEL, of_fine_tuned
+from headstart.evaluate.tables import COLLECTED, LEVEL, of_fine_tuned
 from headstart.job import UserError, read_json, read_table, sha256
 
 SCORES, PROVENANCE = "tables/scan_scores.parquet", "provenance.json"
@@ -173,4 +173,4 @@ def _native(path: Path) -> pd.DataFrame | None:
     table = read_table(path, {"scan": str})
     known = table["dice_native"].notna().astype(int)
     made = table.assign(metric="dice", level=LEVEL, total=table["dice_native"].fillna(0), count=known)
-    return made.drop(columns=["dice", "dice_native", "ceiling_dice", "score"])
+    return made[COLLECTED]

@@ -6,8 +6,9 @@ recorded; the others are refused in one sentence with the file and the remedy. d
 
 import dataclasses
 import hashlib
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,6 +181,27 @@ def read_classes(
     if not merged.any():
         raise UserError(f"{paths[0]} has none of the labels of the target's classes; check the target's classes.")
     return Volume(merged, labels.affine)
+
+
+def class_numbers(classes: Mapping[str, Sequence[int]]) -> dict[int, int]:
+    """The number of the class of each label value, for :func:`read_classes`: 1 for those of the first class, and so on.
+
+    ``classes``: label values of each class.
+    """
+    return {value: number for number, values in enumerate(classes.values(), start=1) for value in values}
+
+
+def labels_of_scans(
+    paths: Sequence[PathLike], of_scans: Sequence[tuple[int, Mapping]]
+) -> Iterator[tuple[list[PathLike], LabelFormat]]:
+    """The label files of each scan, and how they are read.
+
+    ``paths``: those of all scans, one after the other; ``of_scans``: number of files of each, and the fields of their
+    :class:`LabelFormat`.
+    """
+    left = iter(paths)
+    for count, label_format in of_scans:
+        yield list(itertools.islice(left, count)), LabelFormat(**label_format)
 
 
 def fingerprint(scan: Volume) -> str:

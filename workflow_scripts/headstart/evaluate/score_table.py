@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.datasets import delimited
-from headstart.evaluate.tables import LEVEL, RUN, Roles
+from headstart.evaluate.tables import COLLECTED, LEVEL, Roles
 from headstart.job import UserError
 
 COLUMNS = ("source", "size", "resample", "scan", "score")
@@ -85,7 +85,7 @@ def collect(scores: pd.DataFrame, baseline: str, metric: str, name: str) -> tupl
     made = pd.concat(parts, ignore_index=True)
     made["resample"] = _whole_numbers(made["resample"])
     made = made.astype({"size": int}).assign(metric=metric, level=LEVEL, count=1).rename(columns={"score": "total"})
-    return made[[*RUN, "metric", "scan", "level", "total", "count"]], Roles(baseline, untrained)
+    return made[COLLECTED], Roles(baseline, untrained)
 
 
 def _of(target: str, table: pd.DataFrame) -> str:

@@ -22,6 +22,8 @@ RUN = ["target", "source", "size", "resample"]
 CURVE = ["target", "metric", "level"]
 CELL = ["target", "size", "metric", "level"]
 ALL_SIZES = "all"
+# Of scores, by scan and run.
+COLLECTED = [*RUN, "metric", "scan", "level", "total", "count"]
 AXES = ["source", "resample", "scan"]
 
 
@@ -66,7 +68,7 @@ def collect(
     for table, metadata in read_runs(paths, runs, tests):
         metric = metrics[metadata["target"]]
         parts.append(scan_scores(table, metric, empty).assign(**metadata, metric=metric))
-    return pd.concat(parts, ignore_index=True)[[*RUN, "metric", "scan", "level", "total", "count"]]
+    return pd.concat(parts, ignore_index=True)[COLLECTED]
 
 
 def scores(collected: pd.DataFrame) -> pd.DataFrame:
