@@ -41,14 +41,14 @@ LAYERS = [
 
 def imports(path, root=SCRIPTS):
     """Dotted names of the modules of headstart that a file imports."""
-    return {".".join(file.relative_to(root).with_suffix("").parts) for file in fingerprint._imports(path, root)}
+    return {".".join(file.relative_to(root).with_suffix("").parts) for file in fingerprint.imports(path, root)}
 
 
 def changed_by(folder, edit):
     """The scripts whose fingerprint an edit of a copy of the code changes."""
 
     def prints():
-        for cached in (fingerprint.of_script, fingerprint._imports, fingerprint._essence):
+        for cached in (fingerprint.of_script, fingerprint._module):
             cached.cache_clear()
         return {name: fingerprint.of_script(folder / f"{name}.py") for name in NAMES}
 

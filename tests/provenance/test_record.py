@@ -62,7 +62,7 @@ def places_of(study):
 def write(study):
     results, places = study / "results/small", places_of(study)
     record.code.cache_clear()
-    fingerprint._essence.cache_clear()
+    fingerprint._module.cache_clear()
     record.write(
         results / "provenance.json",
         study,
@@ -78,7 +78,7 @@ def write(study):
 
 def differences(study, **changed):
     record.code.cache_clear()
-    fingerprint._essence.cache_clear()
+    fingerprint._module.cache_clear()
     return [str(each) for each in verify.differences(study, places_of(study), config_of(study, **changed))]
 
 

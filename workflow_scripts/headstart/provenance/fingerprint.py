@@ -7,8 +7,10 @@ Tables and templates beside a module count if the module names them.
 
 import ast
 import hashlib
+from collections import deque
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "headstart"
 _VERSION = "version.py"
@@ -24,55 +26,83 @@ def of_script(script: Path) -> str:
     ``script`` is in the folder that contains the package. Returns 16 hexadecimal digits.
     """
     root = script.parent
-    seen = {script}
-    waiting = set(_imports(script, root))
+    seen: set[Path] = set()
+    waiting = {script}
     while waiting:
-        module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
-            waiting |= _imports(module, root)
+        seen |= waiting
+        waiting = {file for path in waiting for file in imports(path, root)} - seen
     digest = hashlib.sha256()
-    for module in sorted(seen):
-        digest.update(str(module.relative_to(root)).encode() + b"\0" + _essence(module).encode() + b"\0")
+    for path in sorted(seen):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + _module(path).essence + b"\0")
     return digest.hexdigest()[:16]
 
 
 def of_file(path: Path) -> str:
     """Hash of one file: for Python of its syntax tree, without what cannot change a result, else of its bytes."""
-    essence = _essence(path).encode() if path.suffix == ".py" else path.read_bytes()
+    essence = _module(path).essence if path.suffix == ".py" else path.read_bytes()
     return hashlib.sha256(essence).hexdigest()[:16]
 
 
-class _Silent(ast.NodeTransformer):
-    """Removes docstrings, log calls and the arguments of exceptions and of ``sys.exit`` from a syntax tree."""
+def imports(path: Path, root: Path) -> set[Path]:
+    """Files of the package's modules that a file imports, also inside functions; the package is in ``root``."""
+    return {file for name in _module(path).imported for file in _files(name, root)}
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        if getattr(node, "body", None) == []:
-            node.body = [ast.Pass()]
-        return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # noqa: N802, the name that ast asks for
-        return None if _method_of(node.value, _LOGGERS, _LOG_CALLS) else self.generic_visit(node)
+class _Module(NamedTuple):
+    """``essence``: the syntax tree as text, without what cannot change a result; ``imported``: dotted names."""
 
-    def visit_Raise(self, node: ast.Raise) -> ast.Raise:  # noqa: N802
-        if isinstance(node.exc, ast.Call):
-            node.exc.args, node.exc.keywords = [], []
-        return self.generic_visit(node)
+    essence: bytes
+    imported: frozenset[str]
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802
-        if _method_of(node, {"sys"}, {"exit"}):
-            node.args = []
-        return self.generic_visit(node)
 
-    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802
-        """Also without private texts that nothing uses any longer."""
-        self.generic_visit(node)
-        used = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
-        node.body = [statement for statement in node.body if _private_text(statement) in {None, *used}]
-        return node
+@cache
+def _module(path: Path) -> _Module:
+    """A file of Python, of which one walk through the syntax tree finds all that counts."""
+    if path.name == _VERSION and path.parent.name == PACKAGE:
+        return _Module(b"", frozenset())
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    used: set[str] = set()
+    imported: set[str] = set()
+    constants = set()
+    waiting: deque[ast.AST] = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        _silence(node)
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Constant(value=value):
+                constants.add(value)
+            case ast.Import(names=names):
+                imported |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                imported |= {module} | {f"{module}.{alias.name}" for alias in names}
+        waiting.extend(ast.iter_child_nodes(node))
+    # A private text that nothing uses any longer was part of a message.
+    tree.body = [statement for statement in tree.body if _private_text(statement) in {None, *used}]
+    beside = sorted(file for file in path.parent.iterdir() if file.name in constants and file.is_file())
+    data = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in beside]
+    own = frozenset(name for name in imported if name.split(".")[0] == PACKAGE)
+    return _Module("\n".join([ast.dump(tree), *data]).encode(), own)
+
+
+def _silence(node: ast.AST) -> None:
+    """Remove the docstring and log calls from a node's statements, and the arguments of exceptions and ``sys.exit``."""
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:]
+    for field in ("body", "orelse", "finalbody"):
+        if isinstance(statements := getattr(node, field, None), list):
+            setattr(node, field, [each for each in statements if not _is_log_call(each)])
+    if getattr(node, "body", None) == []:
+        node.body = [ast.Pass()]
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node.exc.args, node.exc.keywords = [], []
+    elif isinstance(node, ast.Call) and _method_of(node, {"sys"}, {"exit"}):
+        node.args = []
+
+
+def _is_log_call(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and _method_of(statement.value, _LOGGERS, _LOG_CALLS)
 
 
 def _private_text(statement: ast.stmt) -> str | None:
@@ -88,34 +118,6 @@ def _method_of(value: ast.expr, owners: set[str], methods: set[str]) -> bool:
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
     return value.func.attr in methods and getattr(value.func.value, "id", None) in owners
-
-
-@cache
-def _essence(path: Path) -> str:
-    """The syntax tree of a module as text, without what cannot change a result."""
-    if path.name == _VERSION and path.parent.name == PACKAGE:
-        return ""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    data = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in _data_files(path, tree)]
-    return "\n".join([ast.dump(_Silent().visit(tree)), *data])
-
-
-def _data_files(path: Path, tree: ast.Module) -> list[Path]:
-    """The files beside a module, such as tables and templates, that it names."""
-    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    return sorted(file for file in path.parent.iterdir() if file.name in named and file.is_file())
-
-
-@cache
-def _imports(path: Path, root: Path) -> frozenset[Path]:
-    """Files of the package's modules that a file imports, also inside functions."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(file for name in names if name.split(".")[0] == PACKAGE for file in _files(name, root))
 
 
 def _files(name: str, root: Path) -> list[Path]:
