@@ -30,7 +30,7 @@ from headstart.label import ants, validation  # noqa: E402
 from headstart.label.labels import Labels  # noqa: E402
 from headstart.networks import model_files  # noqa: E402
 from headstart.networks.architectures import Architecture  # noqa: E402
-from headstart.register import affine  # noqa: E402
+from headstart.register import affine, manual_labels  # noqa: E402
 from headstart.register.affine import RegistrationSettings  # noqa: E402
 from headstart.settings import resolve  # noqa: E402
 from headstart.template import atlases, template  # noqa: E402
@@ -55,7 +55,7 @@ def prepare(
     made = ants.label(scan.t1w, found.brain, found.transform, reference, grid, labelling, threads=threads)
     row = {"scan": scan.name, "ants_seconds": time.perf_counter() - started}
     values = atlases.NEUROMORPHOMETRICS
-    _, manual = affine.target_labels([scan.labels], scan.t1w, found.transform, grid, values, LABEL_MAP)
+    _, manual = manual_labels.target_labels([scan.labels], scan.t1w, found.transform, grid, values, LABEL_MAP)
     for name, volume in {
         "t1w": found.image,
         "tissue": made.tissue,

@@ -29,7 +29,7 @@ from headstart.label import ants  # noqa: E402
 from headstart.label.ants import AntsLabelSettings  # noqa: E402
 from headstart.label.tissue import tissue  # noqa: E402
 from headstart.metrics import overlap  # noqa: E402
-from headstart.register import affine  # noqa: E402
+from headstart.register import affine, manual_labels  # noqa: E402
 from headstart.register.affine import RegisteredScan, RegistrationSettings  # noqa: E402
 from headstart.slices import cut  # noqa: E402
 from headstart.template import atlases, template  # noqa: E402
@@ -66,7 +66,7 @@ def measure_structures(
     made = ants.label(scan.t1w, brain, transform, reference, GRID, settings, threads=threads).structures
     row = {"seconds": time.perf_counter() - started}
     values = atlases.NEUROMORPHOMETRICS
-    _, manual = affine.target_labels([scan.labels], scan.t1w, transform, GRID, values, LABEL_MAP)
+    _, manual = manual_labels.target_labels([scan.labels], scan.t1w, transform, GRID, values, LABEL_MAP)
     dice = {
         name: overlap.dice(made.data == value, manual.data == value, "skip")
         for value, name in template.STRUCTURES.items()

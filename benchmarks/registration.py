@@ -26,8 +26,9 @@ from headstart.datasets import intake  # noqa: E402
 from headstart.images import Volume  # noqa: E402
 from headstart.metrics.overlap import dice  # noqa: E402
 from headstart.register import brain_extraction  # noqa: E402
-from headstart.register.affine import RegistrationSettings, register, target_labels  # noqa: E402
+from headstart.register.affine import RegistrationSettings, register  # noqa: E402
 from headstart.register.ants import to_ants  # noqa: E402
+from headstart.register.manual_labels import target_labels  # noqa: E402
 from headstart.report import scan_pictures  # noqa: E402
 from headstart.template import atlases, template  # noqa: E402
 

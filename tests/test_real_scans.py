@@ -17,7 +17,8 @@ from headstart.label.tissue import tissue
 from headstart.metrics import overlap
 from headstart.predict import segment
 from headstart.register import brain_extraction
-from headstart.register.affine import register, target_labels
+from headstart.register.affine import register
+from headstart.register.manual_labels import target_labels
 from headstart.slices import cut
 from headstart.template import atlases, template
 from headstart.template.atlases import NEUROMORPHOMETRICS

@@ -3,7 +3,7 @@ import numpy as np
 from headstart import images, job
 from headstart.datasets import intake
 from headstart.register import quality
-from headstart.register.affine import target_labels
+from headstart.register.manual_labels import target_labels
 from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):

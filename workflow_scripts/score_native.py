@@ -4,7 +4,7 @@ from headstart import images, job
 from headstart.datasets import intake
 from headstart.evaluate import archive, native
 from headstart.external import masks
-from headstart.register.affine import target_labels
+from headstart.register.manual_labels import target_labels
 from headstart.template import template
 
 with job.running(snakemake.rule, snakemake.log[0]):

@@ -14,7 +14,8 @@ from headstart import images
 from headstart.datasets import intake
 from headstart.images import Volume
 from headstart.job import UserError, checksum, read_json
-from headstart.register.affine import register, target_labels
+from headstart.register.affine import register
+from headstart.register.manual_labels import target_labels
 from headstart.template import template
 
 NAME = {"ids": lambda case: case.name}

@@ -10,14 +10,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 from blobs import blobs
-from settings_of import LABEL_MAP, MASKS, REGISTRATION
+from settings_of import REGISTRATION
 
 from headstart import images
 from headstart.images import LPS_FROM_RAS, Grid, Volume
 from headstart.job import UserError
 from headstart.label import validation
 from headstart.register import ants, brain_extraction
-from headstart.register.affine import register, rescale, target_labels
+from headstart.register.affine import register, rescale
 
 
 def test_rescale_clips_at_percentiles_of_the_given_voxels():
@@ -28,48 +28,6 @@ def test_rescale_clips_at_percentiles_of_the_given_voxels():
     assert only[25] == 0
     assert only[75] == pytest.approx(0.5)
     assert only.dtype == np.float32
-
-
-@pytest.fixture
-def labelled(tmp_path):
-    labels = np.zeros((10, 10, 10), np.uint16)
-    labels[2:5, 2:8, 2:8], labels[5:8, 2:8, 2:8] = 100, 44
-    images.write(tmp_path / "t1.nii.gz", Volume(labels, np.eye(4)), np.int16)
-    images.write(tmp_path / "labels.nii.gz", Volume(labels, np.eye(4)), np.uint16)
-    return tmp_path
-
-
-def test_target_labels_are_merged_and_others_are_removed(labelled):
-    paths = [labelled / "labels.nii.gz"], labelled / "t1.nii.gz"
-    _, merged = target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {100: 2}, LABEL_MAP)
-    assert merged.data[3, 3, 3] == 2
-    assert merged.data[6, 3, 3] == 0
-    assert merged.data.dtype == np.uint8
-    with pytest.raises(UserError, match=r"labels.nii.gz has none of the labels"):
-        target_labels(*paths, np.eye(4), Grid((10, 10, 10), np.eye(4)), {7: 1}, LABEL_MAP)
-
-
-def test_labels_on_another_grid_are_refused(labelled):
-    shifted = np.eye(4)
-    shifted[0, 3] = 2
-    images.write(labelled / "labels.nii.gz", Volume(np.ones((10, 10, 10)), shifted), np.uint8)
-    grid = Grid((10, 10, 10), np.eye(4))
-    with pytest.raises(UserError, match="lies up to 2 mm from the voxels of"):
-        target_labels([labelled / "labels.nii.gz"], labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, LABEL_MAP)
-
-
-def test_masks_are_united_whatever_their_values(labelled):
-    grid = Grid((10, 10, 10), np.eye(4))
-    paths = [labelled / f"lesion_{number}.nii.gz" for number in range(2)]
-    for path, value, first in zip(paths, (255, 0.5), (1, 5), strict=True):
-        mask = np.zeros(grid.shape, np.float32)
-        mask[first : first + 3, 2:6, 2:6] = value
-        images.write(path, Volume(mask, grid.affine), np.float32)
-    _, united = target_labels(paths, labelled / "t1.nii.gz", np.eye(4), grid, {1: 1}, MASKS)
-    assert set(np.unique(united.data)) == {0, 1}
-    assert united.data.sum() == 2 * 3 * 4 * 4
-    assert united.data[2, 3, 3] == united.data[6, 3, 3] == 1
-    assert united.data[4, 3, 3] == 0
 
 
 def test_registration_recovers_a_known_affine():

@@ -1,6 +1,7 @@
 """Stage 2, register: scans in template space by one affine, and quality control.
 
-- ``affine``: registers one scan, and resamples it and its manual labels to template space
+- ``affine``: registers one scan, and resamples it to template space
+- ``manual_labels``: resamples the manual labels of a scan to template space
 - ``rigid``: registers a further image of a person, such as a FLAIR beside a T1, to the first
 - ``ants``: the interface to ANTs
 - ``brain_extraction``: masks of the brain and of the head

@@ -12,7 +12,6 @@ import numpy as np
 
 from headstart import images
 from headstart.datasets import headers, intake
-from headstart.datasets.intake import LabelFormat
 from headstart.images import Grid, Volume
 from headstart.job import UserError
 from headstart.register import ants, brain_extraction
@@ -173,45 +172,6 @@ def rescale(data: np.ndarray, voxels: np.ndarray, percentiles: Sequence[float]) 
     """Clip to two percentiles of ``data[voxels]`` and scale these to [0, 1]; float32."""
     low, high = np.percentile(data[voxels], percentiles)
     return ((np.clip(data, low, high) - low) / (high - low)).astype(np.float32)
-
-
-def target_labels(
-    paths: Sequence[str | os.PathLike],
-    first: str | os.PathLike,
-    transform: np.ndarray,
-    grid: Grid,
-    values: Mapping[int, int],
-    label_format: LabelFormat,
-) -> tuple[Volume, Volume]:
-    """Read the manual labels of a scan, replace their values, and resample them to a grid in template space.
-
-    Parameters
-    ----------
-    paths
-        Files of the labels.
-    first
-        File of the scan's first image.
-    transform
-        (4, 4) from RAS+ mm of the template to RAS+ mm of the scan.
-    grid
-        Grid in template space.
-    values
-        New value of each label value; labels that are not listed become background.
-    label_format
-        How the files are read.
-
-    Returns
-    -------
-    tuple of Volume
-        The labels on the scan's grid and on ``grid``, both uint8.
-
-    Raises
-    ------
-    UserError
-        For what :func:`headstart.datasets.intake.read_classes` refuses.
-    """
-    native = intake.read_classes(paths, first, values, label_format)
-    return native, images.resample_labels(native, grid, transform)
 
 
 def _quality(
