@@ -19,12 +19,13 @@ PARTS = ("Snakefile", "config.yaml", "envs", "rules", "profiles", "workflow_scri
 # What a study answers with.
 ANSWERS = ("pretrain", "tuning", "finetune", "evaluate", "tables", "figures")
 
+PHANTOM = {"layout": "phantom", "voxel_mm": [2.0, 2.4], "discard_mm": {"top": 40, "bottom": 40}}
 TINY = {
     "study": "tiny",
     "template": {"voxel_mm": 4},
     "datasets": {
-        "cohort": {"layout": "phantom", "people": 3, "voxel_mm": [2.0, 2.4]},
-        "stroke": {"layout": "phantom", "people": 4, "lesions": "stroke", "target": "lesion", "voxel_mm": [2.0, 2.4]},
+        "cohort": {**PHANTOM, "people": 3},
+        "stroke": {**PHANTOM, "people": 4, "lesions": "stroke", "target": "lesion"},
     },
     "register": {"voxel_mm": 4, "shrink": [2, 1], "iterations": [200, 100]},
     "label": {"warp_mm": 4, "warp_iterations": [10, 0, 0], "steps": [4, 2]},
@@ -93,6 +94,10 @@ class Project:
     def copy(self, folder: Path) -> "Project":
         """The same in another folder, its results with it."""
         return Project(shutil.copytree(self.folder, folder, symlinks=True))
+
+    def take_template(self, other: "Project", study: str = "tiny") -> None:
+        """Begin a study with the template of another project, which takes half a minute to make."""
+        shutil.copytree(other.results / "template", self.folder / "results" / study / "template")
 
     @staticmethod
     def count(shown: subprocess.CompletedProcess) -> dict[str, int]:

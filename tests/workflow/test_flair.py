@@ -43,7 +43,8 @@ def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
     study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
     study["datasets"]["stroke"]["images"] = ["T1w", "FLAIR"]
     study["finetune"] = {"learning_rates": [1.0e-3]}
-    study["targets"]["stroke"]["sizes"] = [2]
+    study["datasets"]["stroke"]["people"] = 3
+    study["targets"]["stroke"] |= {"test": 1, "sizes": [2]}
     study["targets"]["t1"] = study["targets"]["stroke"] | {"images": ["T1w"]}
     (finished.folder / "flair.yaml").write_text(yaml.safe_dump(study))
     done = finished.snakemake("--nolock", study="flair.yaml")
@@ -77,6 +78,7 @@ def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
     # The same scans in BIDS, as the documentation shows it, give the same slices.
     entry = {key: value for key, value in documented().items() if key != "image_entities"}
     entry |= {"folder": str(finished.results / "datasets/stroke"), "labels": "derivatives/ground_truth"}
+    entry["discard_mm"] = study["datasets"]["stroke"]["discard_mm"]
     study["datasets"] |= {"mine": entry | {"include": ["01", "02"]}}
     study["targets"] = {"stroke": study["targets"]["t1"] | {"dataset": "mine", "test": 1, "sizes": [1]}}
     del study["targets"]["stroke"]["images"]
@@ -114,13 +116,14 @@ def test_a_study_with_flair_from_its_scans_to_new_ones(finished):
 def test_a_study_of_flair_alone_from_its_scans_to_new_ones(finished):
     study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
     study["datasets"] = {
-        "dark": study["datasets"]["stroke"] | {"images": ["FLAIR"]},
-        "both": study["datasets"]["cohort"] | {"images": ["FLAIR", "T1w"]},
+        "dark": study["datasets"]["stroke"] | {"people": 3, "images": ["FLAIR"]},
+        "both": study["datasets"]["cohort"] | {"people": 2, "images": ["FLAIR", "T1w"]},
     }
     study["pretrain"]["sources"] = {"scratch": {}, "hidden": {"dataset": "both", "task": "autoencoding"}}
     study["finetune"] = {"learning_rates": [1.0e-3]}
-    study["targets"] = {"stroke": study["targets"]["stroke"] | {"dataset": "dark", "sizes": [2]}}
+    study["targets"] = {"stroke": study["targets"]["stroke"] | {"dataset": "dark", "test": 1, "sizes": [2]}}
     (finished.folder / "dark.yaml").write_text(yaml.safe_dump(study | {"study": "dark"}))
+    finished.take_template(finished, "dark")
     done = finished.snakemake("--nolock", study="dark.yaml")
     assert done.returncode == 0, done.stderr[-4000:]
     results = finished.folder / "results/dark"
@@ -139,7 +142,7 @@ def test_a_study_of_flair_alone_from_its_scans_to_new_ones(finished):
     metadata = read_json(results / MODEL.format(target="stroke") / "model.json")
     assert (metadata["first_image"], metadata["images"]) == ("FLAIR", ["FLAIR"])
     methods = " ".join((results / "methods/methods.rst").read_text().split())
-    assert "4 synthetic FLAIR scans" in methods
+    assert "3 synthetic FLAIR scans" in methods
     assert "T1-weighted contrast" not in methods
 
     # New scans, which need no T1.
@@ -147,7 +150,7 @@ def test_a_study_of_flair_alone_from_its_scans_to_new_ones(finished):
         "model": f"results/dark/{MODEL.format(target='stroke')}",
         "folder": "results/dark/datasets/dark",
         "pattern": r"sub-\w+/anat/sub-(?P<subject>\w+)_FLAIR\.nii\.gz",
-        "exclude": ["02", "03", "04"],
+        "exclude": ["02", "03"],
     }
     (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
     done = finished.snakemake("--keep-going", "predict", study="predict.yaml")

@@ -39,9 +39,14 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(finished, 
         "labels": "masks",
         "labels_pattern": r"(?P<subject>p\d).*",
     }
+    del study["datasets"]["cohort"]
+    study["pretrain"]["sources"] = {"scratch": {}}
+    study["finetune"]["learning_rates"] = []
+    study["targets"]["stroke"]["sizes"] = [1]
     study["targets"]["stroke"]["classes"] = {f"lesion; $(touch {MARKER})": [1]}
     (finished.folder / "hostile.yaml").write_text(yaml.safe_dump(study))
     results = finished.folder / "results/hostile"
+    finished.take_template(finished, "hostile")
     for rest in ((), ("--report", results / "report.html")):
         done = finished.snakemake("--nolock", *rest, study="hostile.yaml")
         assert done.returncode == 0, done.stderr[-4000:]

@@ -14,26 +14,43 @@ import yaml
 pytestmark = pytest.mark.workflow
 
 
-def test_all_killed_at_random_moments_ends_in_the_same_bytes(project, untrained):
-    """Snakemake and all its jobs killed (SIGKILL) at four random moments of training: run again, the same bytes."""
+def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
+    """Slices dated three hours ahead by another machine's clock, a second Snakemake in the same folder, and all killed
+    (SIGKILL) at four random moments of training: the slices are dated as of now, the second Snakemake is refused in a
+    sentence, and what is left is run to the same bytes.
+    """
     study = yaml.safe_load((untrained.folder / "tiny.yaml").read_text())
     study["training"] = {"checkpoint_minutes": 0}
     (untrained.folder / "often.yaml").write_text(yaml.safe_dump(study))
+    for path in (untrained.results / "slices").rglob("*.*"):
+        written = path.stat().st_mtime + 3 * 3600
+        os.utime(path, (written, written))
     rng = random.Random(1)
-    for _ in range(4):
+    for number in range(4):
         running = untrained.begin(study="often.yaml")
-        seen = _steps(untrained)
-        waited = time.monotonic()
-        while _steps(untrained) == seen and running.poll() is None and time.monotonic() - waited < 60:
-            time.sleep(0.05)
-        time.sleep(rng.uniform(0, 2))
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        try:
+            seen = _steps(untrained)
+            waited = time.monotonic()
+            while _steps(untrained) == seen and running.poll() is None and time.monotonic() - waited < 60:
+                time.sleep(0.05)
+            if number == 0:
+                assert_refused(untrained.snakemake())
+            time.sleep(rng.uniform(0, 2))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
         assert untrained.snakemake("--unlock").returncode == 0
     done = untrained.snakemake(study="often.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
     assert untrained.outcome() == project.outcome()
     assert _steps(untrained) == {}
+    assert untrained.to_run(study="often.yaml") == {}
+
+
+def assert_refused(second):
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout + second.stderr
 
 
 def _steps(project):
@@ -47,6 +64,7 @@ def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
         *("make_subject", "register_scan", "resample_target", "label_scan", "slice_scans", "pretrain_source"),
         *("finetune_target", "segment_target", "evaluate_target", "tabulate_scores"),
     }
+    bare_project.take_template(project)
     running = bare_project.begin("--retries", "2")
     left = set(scripts)
     while running.poll() is None:
@@ -69,21 +87,3 @@ def workers(project):
             script = re.search(re.escape(str(project.folder)) + r"/\.snakemake/scripts/tmp\w+\.(\w+)\.py", command)
             if script and "snakemake\0" not in command and time.time() - place.stat().st_mtime > 0.3:
                 yield script[1], int(place.name)
-
-
-def test_a_second_snakemake_on_a_folder_is_refused(project, untrained):
-    """A second Snakemake in one folder: it is refused in a sentence, and the first ends in the same bytes."""
-    first = untrained.begin()
-    try:
-        locks = untrained.folder / ".snakemake/locks"
-        while not any(locks.glob("*")):
-            time.sleep(0.05)
-        second = untrained.snakemake()
-        assert second.returncode != 0
-        assert re.search(r"Directory cannot be locked", second.stdout + second.stderr)
-        assert first.wait(timeout=300) == 0
-        assert untrained.outcome() == project.outcome()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(first.pid, signal.SIGKILL)
-        first.wait()

@@ -7,8 +7,8 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 
-# Slices of a scan on the template's grid of 4 mm, none of them discarded.
-SLICES = 48
+# Slices of a scan on the template's grid of 4 mm that are not discarded.
+SLICES = 28
 # Rates and draws on which they are tried.
 RATES, DRAWS = [0.01, 0.001, 0.0001], 2
 ONE_RATE = {"learning_rates": []}
@@ -65,13 +65,13 @@ def test_the_tries_of_several_rates_are_rows_of_their_own(bare_project):
 
 
 def test_a_target_of_steps_costs_these_steps_whatever_its_sets_hold(bare_project):
-    """48 slices in batches of 10 are five batches, of 9.6 slices in the mean; 96 are ten, likewise."""
+    """28 slices in batches of 15 are two batches, of 14 slices in the mean; 56 are four, likewise."""
     target = {"epochs": None, "steps": 100, "resamples": 3}
     finetune = {"learning_rates": RATES, "draws": DRAWS}
-    found = images_of(counted(bare_project, target=target, finetune=finetune, training={"batch_size": 10}))
+    found = images_of(counted(bare_project, target=target, finetune=finetune, training={"batch_size": 15}))
     for source in ("scratch", "t1-segmentation"):
-        assert found["finetune", "stroke", source, 1] == found["finetune", "stroke", source, 2] == 3 * 960
-        assert found["tune", "stroke", source, 1] == 6 * 960
+        assert found["finetune", "stroke", source, 1] == found["finetune", "stroke", source, 2] == 3 * 1400
+        assert found["tune", "stroke", source, 1] == 6 * 1400
 
 
 def test_a_size_of_0_costs_no_training(bare_project):

@@ -61,7 +61,7 @@ def test_a_finished_study_segments_new_scans_and_trains_nothing(finished):
     assert metadata["template"] == template.SPACE
     assert metadata["voxel_mm"] == 4
     assert metadata["register"]["shrink"] == [2, 1]
-    assert metadata["discard_mm"] == {"top": 0, "bottom": 0}
+    assert metadata["discard_mm"] == {"top": 40, "bottom": 40}
 
 
 def test_what_is_not_set_is_said_in_one_sentence(bare_project):

@@ -50,13 +50,13 @@ def table_of_sources(project):
     return pd.read_csv(project.results / "tables/sources.tsv", sep="\t", index_col="source", dtype={"left_out": str})
 
 
-def test_the_papers_eight_sources_run(bare_project):
-    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), bare_project.folder / "weights.pth")
-    weights = {"imagenet-classification": {"weights": {"file": str(bare_project.folder / "weights.pth")}}}
-    study_with(bare_project, TRAINED | weights, scenes={"layout": "scenes", "pictures": 24})
+def test_the_papers_eight_sources_run(untrained):
+    torch.save(Encoder("resnet18", latent_channels=4).state_dict(), untrained.folder / "weights.pth")
+    weights = {"imagenet-classification": {"weights": {"file": str(untrained.folder / "weights.pth")}}}
+    study_with(untrained, TRAINED | weights, scenes={"layout": "scenes", "pictures": 24})
     drawn = [f"results/tiny/figures/pretraining_{source}.png" for source in TRAINED]
-    ran(bare_project, "pretrain", *drawn, "results/tiny/figures/pretraining.png")
-    table = table_of_sources(bare_project)
+    ran(untrained, "pretrain", *drawn, "results/tiny/figures/pretraining.png")
+    table = table_of_sources(untrained)
     assert table.loc["natural-classification", ["dataset", "classes", "files"]].tolist() == ["scenes", 10, 2]
     assert table.loc["t1-classification", ["classes", "files"]].tolist() == [16, 3]
     assert table["domain"].to_dict() == {
@@ -65,7 +65,7 @@ def test_the_papers_eight_sources_run(bare_project):
         "imagenet-classification": "other",
     }
     for source, entry in TRAINED.items():  # each has its own augmentation
-        metadata = read_json(bare_project.results / f"pretrain/{source}/model.json")
+        metadata = read_json(untrained.results / f"pretrain/{source}/model.json")
         if given := entry.get("augment"):
             assert {kind: metadata["augment"][kind] for kind in given} == given
             assert not any(metadata["augment"][kind]["probability"] for kind in metadata["augment"].keys() - given)
@@ -73,10 +73,10 @@ def test_the_papers_eight_sources_run(bare_project):
             assert metadata["augment"] is None
         assert 0 < metadata["parameters"]["encoder"] < metadata["parameters"]["network"]
         assert (metadata["dataset"], metadata["left_out"]) == (entry["dataset"], [])
-    assert "layer4" in (bare_project.results / "pretrain/imagenet-classification/model.json").read_text()
+    assert "layer4" in (untrained.results / "pretrain/imagenet-classification/model.json").read_text()
 
 
-def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_project):
+def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(untrained):
     """A task on two datasets, a target's own scans, and phantoms with the classes of the source."""
     sources = {
         "own": {"dataset": "stroke", "task": "autoencoding"},
@@ -91,19 +91,19 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
         "label-maps": {"layout": "synthetic", "people": 3},
         "stroke-maps": {"layout": "synthetic", "scans": "stroke"},
     }
-    study_with(bare_project, sources, heads=HEADS, **maps)
-    study = yaml.safe_load((bare_project.folder / "sources.yaml").read_text())
+    study_with(untrained, sources, heads=HEADS, **maps)
+    study = yaml.safe_load((untrained.folder / "sources.yaml").read_text())
     study["targets"]["stroke"] |= {"sizes": [1], "resamples": 2}
-    (bare_project.folder / "sources.yaml").write_text(yaml.safe_dump(study))
-    planned = bare_project.to_run("--nolock", "pretrain", study="sources.yaml")
+    (untrained.folder / "sources.yaml").write_text(yaml.safe_dump(study))
+    planned = untrained.to_run("--nolock", "pretrain", study="sources.yaml")
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
     own = ("own-lesions", "next", "made", "own-maps")
     tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in own}
-    ran(bare_project, "pretrain", *(f"results/tiny/{path}" for path in tuned.values()))
-    split = pd.read_csv(bare_project.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
+    ran(untrained, "pretrain", *(f"results/tiny/{path}" for path in tuned.values()))
+    split = pd.read_csv(untrained.results / "splits/stroke/size-1_resample-1.tsv", sep="\t", dtype=str)
     tested = sorted(split.loc[split["role"] == "test", "subject"])
-    table = table_of_sources(bare_project)
-    metadata = {name: read_json(bare_project.results / f"pretrain/{name}/model.json") for name in sources}
+    table = table_of_sources(untrained)
+    metadata = {name: read_json(untrained.results / f"pretrain/{name}/model.json") for name in sources}
     for name in ("own", "own-lesions", "own-maps"):
         assert metadata[name]["left_out"] == tested
         assert table.loc[name, ["files", "left_out"]].tolist() == [2, ", ".join(tested)]
@@ -113,28 +113,28 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(bare_
     assert metadata["dense"]["classes"] == ["background", "matter", "ventricles"]
     assert (metadata["dense"]["training"]["steps"], metadata["dense"]["training"]["learning_rate"]) == (5, 0.01)
     assert table.loc["next", ["start", "repeats"]].tolist() == ["dense", 2]
-    repeated = read_json(bare_project.results / "pretrain/next/repeat-2/model.json")
+    repeated = read_json(untrained.results / "pretrain/next/repeat-2/model.json")
     assert metadata["next"].get("repeat") is None
     assert (repeated["repeat"], repeated["start"]) == (2, "dense")
     assert repeated["seed"] != metadata["next"]["seed"] == metadata["dense"]["seed"]
     for made in (metadata["next"], repeated):
         assert made["start_sha256"] == metadata["dense"]["sha256"]
     for resample, pretraining in ((1, metadata["next"]), (2, repeated)):
-        found = read_json(bare_project.results / f"finetune/stroke/next/size-1_resample-{resample}/model.json")
+        found = read_json(untrained.results / f"finetune/stroke/next/size-1_resample-{resample}/model.json")
         assert found["start_sha256"]["encoder.safetensors"] == pretraining["sha256"]["encoder.safetensors"]
         assert (found["source_start"], found.get("source_repeat", 1)) == ("dense", resample)
-    labels = np.load(bare_project.results / "slices/heads/part-0000_desc-target_dseg.npy")
+    labels = np.load(untrained.results / "slices/heads/part-0000_desc-target_dseg.npy")
     assert set(np.unique(labels)) == {0, 1, 2}
     assert table.loc["dense", "domain"] == "synthetic"
     assert table.loc["made", ["domain", "classes", "files"]].tolist() == ["synthetic", 3, 3]
     assert metadata["made"]["classes"] == ["background", "lesion", "ventricles"]
     assert (metadata["made"]["synthesis"]["style"], metadata["made"]["augment"]) == ("any", None)
     assert metadata["made"]["size"] == [64, 64]
-    maps = np.load(bare_project.results / "slices/label-maps/part-0000_desc-structures_dseg.npy")
+    maps = np.load(untrained.results / "slices/label-maps/part-0000_desc-structures_dseg.npy")
     assert maps.shape[1:] == (128, 128)
-    assert_label_maps_of_scans_are_those_that_train(bare_project, metadata["own-maps"], tested)
+    assert_label_maps_of_scans_are_those_that_train(untrained, metadata["own-maps"], tested)
     for name, path in tuned.items():
-        assert ("decoder.safetensors" in read_json(bare_project.results / path)["start_sha256"]) == (name != "next")
+        assert ("decoder.safetensors" in read_json(untrained.results / path)["start_sha256"]) == (name != "next")
 
 
 def slices_of(project, dataset, kind):
