@@ -106,14 +106,17 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
 
 
 NATIVE = f"{RESULTS}/evaluate/{{target}}/size-{{size}}_native.tsv"
+NATIVE_LESIONS = f"{RESULTS}/evaluate/{{target}}/size-{{size}}_lesions.parquet"
+# Targets whose lesions are detected on the scans' own grids, because competitors from elsewhere are.
+LESIONED_NATIVE = [name for name in LESIONED if EXTERNAL[name]]
 
 
 # Each prediction is carried back to the grid of its scan, which takes about a second: those of the largest set size,
 # and all where competitors from elsewhere are compared with the sources on these grids.
-def native_paths(target):
-    """The files with a target's scores on the scans' own grids."""
+def native_paths(target, pattern=NATIVE):
+    """The files with a target's scores, or lesions, on the scans' own grids."""
     sizes = TARGETS[target]["sizes"]
-    return expand(NATIVE, target=target, size=sizes if EXTERNAL[target] else [max(sizes)])
+    return expand(pattern, target=target, size=sizes if EXTERNAL[target] else [max(sizes)])
 
 
 def runs_of(wildcards):
@@ -153,11 +156,14 @@ rule score_native:
         masks=lambda wildcards: masks_of(wildcards),
         checked=lambda wildcards: external_paths(EXTERNAL_CHECKED, wildcards.target),
     output:
-        NATIVE,
+        scores=NATIVE,
+        lesions=[],
     log:
         f"{RESULTS}/logs/score_native/{{target}}/size-{{size}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/score_native/{{target}}/size-{{size}}.tsv"
+    wildcard_constraints:
+        target="|".join(name for name in TARGETS if name not in LESIONED_NATIVE) or "(?!)",
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
@@ -176,3 +182,11 @@ rule score_native:
         empty=config["evaluate"]["empty"],
     script:
         "../workflow_scripts/score_native.py"
+
+
+use rule score_native as score_native_lesions with:
+    output:
+        scores=NATIVE,
+        lesions=NATIVE_LESIONS,
+    wildcard_constraints:
+        target="|".join(LESIONED_NATIVE) or "(?!)",

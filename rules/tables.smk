@@ -107,6 +107,7 @@ rule tabulate_detection:
         lesions=scored_paths(LESIONS, LESIONED),
         registered=scan_paths(REGISTERED["quality"], *LESIONED_DATASETS),
         losses=scan_paths(rules.resample_target.output.losses, *LESIONED_DATASETS),
+        native=[path for name in LESIONED_NATIVE for path in native_paths(name, NATIVE_LESIONS)],
         gate=rules.gate_quality.output,
     output:
         table=answer_table("detection", "lesion detection"),
@@ -121,6 +122,7 @@ rule tabulate_detection:
         tests=tests_of(LESIONED),
         scans=[(name, scan) for name in LESIONED for scan in SCANS[TARGETS[name]["dataset"]]],
         cutoffs=config["evaluate"]["lesions"],
+        on_own_grids=LESIONED_NATIVE,
         draws=config["evaluate"]["bootstrap"],
         seed=BOOTSTRAP_SEED,
     script:

@@ -76,7 +76,7 @@ OTHERS = {
     "the layout `synthetic`": ["slice_heads"],
     "the layout `synthetic` with `scans`": ["map_scans", "tabulate_labels"],
     "set size 0": ["keep_pretrained"],
-    "`external` of a target": ["check_external"],
+    "`external` of a target": ["check_external", "score_native_lesions"],
 }
 
 TAIL = """

@@ -57,6 +57,30 @@ def test_every_scan_is_counted_at_every_cutoff(study):
     ]
 
 
+def test_lesions_on_the_scans_own_grids_stand_in_place_of_those_of_the_volume_on_the_studys(study):
+    """All of "better" is found and nothing of "scratch"; volumes half as large are asked for, and none is lost."""
+    rows = [
+        scan_rows(scan, *((count, 0, 0) if source == "better" else (0, count, 0)))
+        .query("connectivity == 'volume26'")
+        .assign(target="stroke", source=source, size=10, resample=resample)
+        for source in ("better", "scratch") for resample in (1, 2) for scan, count in zip(SCANS, (3, 1, 0), strict=True)
+    ]  # fmt: skip
+    native = detection.OnOwnGrids(pd.concat(rows), {"stroke": dict.fromkeys(SCANS, 0.5)})
+    lost = {"stroke": dict.fromkeys(SCANS, detection.OwnSpace(1.0, [5.0]))}
+    before = summary(study, volumes=(0.0, 2.0), own=lost)
+    table = detection.summary(detection.collect(*study, [0], [0, 2], lost, native), 200, 1)
+    table = table.set_index(["source", "connectivity", "overlap", "volume_ml"]).sort_index()
+    slices = np.s_[:, "slice8"]
+    pd.testing.assert_frame_equal(table.loc[slices, :], before.loc[slices, :])
+    for source, share in (("better", 1.0), ("scratch", 0.0)):
+        row = table.loc[source, "volume26", 0, 0]
+        assert row[["lesions", "lesions_native", "sensitivity", "sensitivity_native"]].tolist() == [2, 2, share, share]
+        assert table.loc[(source, "volume26", 0, 2), "lesions"] == 1  # of 3 mL; the other has 1 mL
+    others = detection.OnOwnGrids(native.found.assign(target="ms"), {"ms": {}})
+    table = detection.summary(detection.collect(*study, [0], [0, 2], lost, others), 200, 1)
+    pd.testing.assert_frame_equal(table.set_index(before.index.names).sort_index(), before)
+
+
 def test_rates_worked_by_hand(study):
     row = summary(study).loc[("scratch", "slice8", 0, 0)]
     assert row[["target", "size", "resamples", "scans", "lesions"]].tolist() == ["stroke", 10, 2, 3, 4]

@@ -32,9 +32,8 @@ def in_scan(labels):
 
 def scored(slices, own, moved, where, classes, metric="dice", empty="skip"):
     """The scores of one prediction of the study, carried back."""
-    pair = (slices, where.carried_back(slices, own.grid))
-    (found,) = native.score([pair], own, moved, where, classes, metric, empty)
-    return found
+    truth = native.Truth(own, moved, where, classes, metric, empty)
+    return truth.score(slices, where.carried_back(slices, own.grid))
 
 
 @pytest.fixture
@@ -81,7 +80,8 @@ def test_a_mask_that_was_made_elsewhere_is_scored_as_it_is_on_the_scans_grid(lab
     own = in_scan(labels)
     own.data[0, 0, 0] = 1
     moved = Volume(labels, COARSE.affine)
-    (made,) = native.score([(cut.whole(moved, 8), own.data.copy())], own, moved, place(), 3, "dice", "skip")
+    truth = native.Truth(own, moved, place(), 3, "dice", "skip")
+    made = truth.score(cut.whole(moved, 8), own.data.copy())
     assert made["score"] == made["dice_native"] == 1 > made["ceiling_dice"]
 
 
@@ -188,7 +188,8 @@ def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_p
         "metric": "dice",
         "empty": "skip",
     }
-    run_script("score_native", files, params, [tmp_path / "native.tsv"])
+    written = SimpleNamespace(scores=tmp_path / "native.tsv", lesions=tmp_path / "lesions.parquet")
+    run_script("score_native", files, params, written)
     made = job.read_table(tmp_path / "native.tsv")
     assert made[["target", "size"]].drop_duplicates().to_numpy().tolist() == [["t", 4]]
     runs = [["scratch", 1, "a"], ["rater", 1, "a"], ["scratch", 1, "b"], ["scratch", 2, "b"]]
@@ -196,6 +197,15 @@ def test_the_script_scores_each_run_on_the_scans_that_it_tests(run_script, tmp_p
     assert made["dice_native"].tolist() == pytest.approx([2 / 3, 2 / 3, 0, 1])
     assert made["score"].tolist() == made["dice_native"].tolist()
     assert made["ceiling_dice"].tolist() == [1, 1, 1, 1]
+    lesions = pd.read_parquet(tmp_path / "lesions.parquet")
+    assert set(lesions["connectivity"]) == {"volume26"}
+    found = lesions.query("kind == 'true'")
+    rows = [
+        (run, overlap) for run, overlaps in zip(runs, [(1, 0), (1, 0), (0,), (1,)], strict=True) for overlap in overlaps
+    ]
+    assert found[["source", "resample", "scan"]].to_numpy().tolist() == [run for run, _ in rows]
+    assert found["overlap"].tolist() == [overlap for _, overlap in rows]
+    assert found["volume_ml"].tolist() == pytest.approx([64 * 8**3 / 1000] * 6)
     table = tmp_path / "table.tsv"
     params = {"draws": 100, "seed": 1, "population": {}}
     run_script(

@@ -86,7 +86,7 @@ def test_planted_competitors_get_the_right_words(run_script, planted, tmp_path):
         "metric": "dice",
         "empty": "skip",
     }
-    run_script("score_native", files, params, [tmp_path / "native.tsv"])
+    run_script("score_native", files, params, SimpleNamespace(scores=tmp_path / "native.tsv", lesions=[]))
     scored = job.read_table(tmp_path / "native.tsv", {"scan": str})
     # The study's grid is the scans' own, so that nothing is lost in between.
     assert scored["score"].tolist() == pytest.approx(scored["dice"].tolist())

@@ -62,6 +62,12 @@ def test_masks_of_the_study_itself_come_back_with_its_scores(finished, masks):
     assert scores["copy"] == pytest.approx(by_scan["scratch"].mean(), abs=1e-5)
     detection = pd.read_csv(finished.results / "tables/detection.tsv", sep="\t")
     assert set(detection["source"]) == set(scores.index)
+    # Lesions of whole volumes are those on the scans' own grids, where masks that come back are the same.
+    keys, measures = ["overlap", "volume_ml"], ["lesions", "sensitivity", "sensitivity_native", "precision", "f1"]
+    whole = detection.query("connectivity == 'volume26'").set_index(["source", *keys]).sort_index()[measures]
+    for name in ("copy", "rater"):
+        pd.testing.assert_frame_equal(whole.loc[name], whole.loc["scratch"])
+    assert whole["sensitivity_native"].equals(whole["sensitivity"].rename("sensitivity_native"))
     page = (finished.results / "index.html").read_text()
     assert "masks that were made elsewhere (copy and rater)" in page
     inputs = (finished.results / "provenance.json").read_text()

@@ -11,8 +11,6 @@ from headstart.evaluate import bootstrap, scores, tables
 from headstart.metrics import lesions
 from headstart.seeds import seed_for
 
-# Whose components are those of the scan's own labels, of which some are lost.
-_WHOLE = "volume26"
 _CELL = ["target", "size", "connectivity", "overlap", "volume_ml"]
 _COUNTS = ["lesions", "lost", "detected", "false_positives", "tested"]
 
@@ -38,6 +36,25 @@ class OwnSpace:
         return OwnSpace(1.0, [ml / self.ml for ml in self.lost_ml])
 
 
+@dataclass(frozen=True)
+class OnOwnGrids:
+    """Lesions of whole volumes on the scans' own grids, where those of all runs of a target are known.
+
+    ``found``: rows of :func:`headstart.metrics.lesions.of_scan` with the columns target, source, size and resample;
+    ``ml``: of each target's scans, the factor of their volumes.
+    """
+
+    found: pd.DataFrame
+    ml: Mapping[str, Mapping[str, float]]
+
+    def of_run(self, run: Mapping[str, str | int]) -> pd.DataFrame | None:
+        """The lesions of a run, in the volumes that are asked for; None for a target whose lesions are not known."""
+        if run["target"] not in self.ml:
+            return None
+        rows = self.found[(self.found[list(run)] == list(run.values())).all(axis=1)].drop(columns=list(run))
+        return rows.assign(volume_ml=rows["volume_ml"] * rows["scan"].map(self.ml[run["target"]]))
+
+
 def collect(
     paths: Sequence[str | os.PathLike],
     runs: Sequence[str],
@@ -45,6 +62,7 @@ def collect(
     overlaps: Sequence[float],
     volumes_ml: Sequence[float],
     own: Mapping[str, Mapping[str, OwnSpace]],
+    on_own_grids: OnOwnGrids | None = None,
 ) -> pd.DataFrame:
     """Numbers of lesions and false positives of each scan in each run, at every cutoff.
 
@@ -60,6 +78,9 @@ def collect(
         The cutoffs; each overlap is combined with each volume.
     own
         Each target's test scans. Volumes are those in the scan; with an ``ml`` of 1, those in template space.
+    on_own_grids
+        What stands, for its targets, in place of the lesions of whole volumes on the study's grid; none of them is
+        lost.
 
     Returns
     -------
@@ -77,11 +98,14 @@ def collect(
     for table, metadata in scores.read_runs(paths, runs, tests):
         scans = own[metadata["target"]]
         table["volume_ml"] *= table["scan"].map({scan: space.ml for scan, space in scans.items()})
+        known = on_own_grids and on_own_grids.of_run(metadata)
+        if known is not None:
+            table = pd.concat([table[table["connectivity"] != lesions.WHOLE], known])
         for overlap in overlaps:
             for volume_ml in volumes_ml:
                 counted = lesions.count(table, overlap, volume_ml)
-                lost = [_lost(scans[scan], volume_ml) for scan in counted["scan"]]
-                counted["lost"] = np.where(counted["connectivity"] == _WHOLE, lost, 0)
+                lost = 0 if known is not None else [_lost(scans[scan], volume_ml) for scan in counted["scan"]]
+                counted["lost"] = np.where(counted["connectivity"] == lesions.WHOLE, lost, 0)
                 parts.append(counted.assign(**metadata, overlap=float(overlap), volume_ml=float(volume_ml), tested=1))
     return pd.concat(parts, ignore_index=True)
 
@@ -105,7 +129,7 @@ def summary(collected: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
         measures = lesions.ratios(*(counted[name] for name in ("lesions", "detected", "false_positives")))
         measures["false_positives"] = (counted["false_positives"], counted["tested"])
         numbers = {"lesions": int(once)}
-        if cell["connectivity"] == _WHOLE:
+        if cell["connectivity"] == lesions.WHOLE:
             measures["sensitivity_native"] = (counted["detected"], counted["lesions"] + counted["lost"])
             numbers["lesions_native"] = int(once + counted["lost"].max(axis=(0, 1)).sum())
         _, resamples, scans = counted["tested"].shape

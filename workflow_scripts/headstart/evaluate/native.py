@@ -1,7 +1,8 @@
 """Scores on the scans' own grids: predictions carried back, and what the study's grid lets any of them reach there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from headstart import images
 from headstart.evaluate import tables
 from headstart.images import Grid, Volume
-from headstart.metrics import overlap
+from headstart.metrics import lesions, overlap
 from headstart.metrics.overlap import Empty, Metric
 from headstart.slices import cut
 
@@ -39,59 +40,61 @@ class Place:
         return images.resample_labels(in_template, own, np.linalg.inv(self.transform)).data
 
 
-def score(
-    predictions: Iterable[tuple[np.ndarray, np.ndarray]],
-    native: Volume,
-    moved: Volume,
-    place: Place,
-    classes: int,
-    metric: Metric,
-    empty: Empty,
-) -> list[dict[str, float]]:
-    """The scores of each prediction of one scan over its whole volume.
+@dataclass(frozen=True)
+class Truth:
+    """The manual labels of a scan, with which its predictions are compared over the whole volume.
 
-    Parameters
-    ----------
-    predictions
-        Labels (N, size, size) of the scan's slices, and the same labels on the scan's own grid.
-    native, moved
-        Its manual labels 0 .. classes-1, on its own grid and on the study's.
-    place
-        Where the slices come from.
-    classes
-        Number of classes, including the background.
-    metric, empty
-        See :func:`headstart.metrics.overlap.volume_score`.
-
-    Returns
-    -------
-    list of dict
-        Of each prediction: the Dice, averaged over the foreground classes in either mask: ``dice`` on the study's grid,
-        ``dice_native`` on the scan's own, and ``ceiling_dice``, that of ``moved`` in place of the prediction; and
-        ``score``, the ``metric`` on the scan's own grid.
+    ``own``, ``moved``: labels 0 .. classes-1 on the scan's own grid and on the study's; ``place``: where its slices
+    come from; ``classes``: number of classes, background included; ``metric``, ``empty``: see
+    :func:`headstart.metrics.overlap.volume_score`.
     """
 
-    def dice(found: np.ndarray, truth: np.ndarray) -> float:
-        return overlap.volume_score(found, truth, classes, "dice", "skip")
+    own: Volume
+    moved: Volume
+    place: Place
+    classes: int
+    metric: Metric
+    empty: Empty
 
-    truth = cut.cut(moved, place.size, place.discard_mm)
-    ceiling = dice(place.carried_back(truth, native.grid), native.data)
-    return [
-        {
-            "dice": dice(slices, truth),
-            "dice_native": dice(found, native.data),
-            "ceiling_dice": ceiling,
-            "score": overlap.volume_score(found, native.data, classes, metric, empty),
+    @cached_property
+    def slices(self) -> np.ndarray:
+        """The labels of the scan's slices, (N, size, size)."""
+        return cut.cut(self.moved, self.place.size, self.place.discard_mm)
+
+    @cached_property
+    def ceiling(self) -> float:
+        """The Dice on the scan's own grid of the labels on the study's, in place of a prediction."""
+        return self._dice(self.place.carried_back(self.slices, self.own.grid), self.own.data)
+
+    def score(self, slices: np.ndarray, found: np.ndarray) -> dict[str, float]:
+        """The scores of a prediction: labels (N, size, size) of the slices, and the same on the scan's own grid.
+
+        The Dice, averaged over the foreground classes in either mask: ``dice`` on the study's grid, ``dice_native`` on
+        the scan's own, and :attr:`ceiling` as ``ceiling_dice``; and ``score``, the metric on the scan's own grid.
+        """
+        return {
+            "dice": self._dice(slices, self.slices),
+            "dice_native": self._dice(found, self.own.data),
+            "ceiling_dice": self.ceiling,
+            "score": overlap.volume_score(found, self.own.data, self.classes, self.metric, self.empty),
         }
-        for slices, found in predictions
-    ]
+
+    def lesions(self, found: np.ndarray, scan: str) -> pd.DataFrame:
+        """Lesions and false positives of a prediction on the scan's own grid, of all classes but the background.
+
+        See :func:`headstart.metrics.lesions.of_scan`; 26-connected alone, since the slices are the study's.
+        """
+        return lesions.of_scan(found, self.own.data, self.own.grid.voxel_ml, scan, (lesions.WHOLE,))
+
+    def _dice(self, found: np.ndarray, truth: np.ndarray) -> float:
+        return overlap.volume_score(found, truth, self.classes, "dice", "skip")
 
 
 def replaced(collected: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     """The table of :func:`headstart.evaluate.tables.collect` with the scores of whole volumes on the scans' own grids.
 
-    ``scored``: columns target, source, size, resample, scan and score (:func:`score`), of all runs of some targets; the
-    rows of others stay.
+    ``scored``: columns target, source, size, resample, scan and score (:meth:`Truth.score`), of all runs of some
+    targets; the rows of others stay.
     """
     key = [*tables.RUN, "scan"]
     own = collected[key].merge(scored[[*key, "score"]], on=key, how="left", indicator=True)
@@ -107,7 +110,7 @@ def replaced(collected: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
 def summary(scored: pd.DataFrame, draws: int, seed: int, population: Mapping[str, int]) -> pd.DataFrame:
     """The mean Dice of each source on the scans' own grids.
 
-    ``scored``: columns target, source, size, resample, scan, and those of :func:`score`. Other arguments as for
+    ``scored``: columns target, source, size, resample, scan, and those of :meth:`Truth.score`. Other arguments as for
     :func:`headstart.evaluate.tables.cells`. Columns: target, source, size, resamples, scans, then the means over scans
     and resamples of ``dice``, ``dice_native`` with its 95 % confidence interval (``_low``, ``_high``), and
     ``ceiling_dice``.

@@ -13,6 +13,7 @@ several lesions under one piece counts. A piece that touches lesions without det
 positive, because these lesions count as missed.
 """
 
+from collections.abc import Sequence
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
@@ -22,6 +23,8 @@ from headstart.metrics import distance
 
 Connectivity = Literal["slice8", "volume26"]
 CONNECTIVITIES = get_args(Connectivity)
+# A lesion as it is counted in a scan.
+WHOLE: Connectivity = "volume26"
 
 Numbers = TypeVar("Numbers", int, np.ndarray)
 
@@ -66,14 +69,20 @@ def tabulate(
     return table.assign(volume_ml=table["voxels"] * voxel_ml)[["kind", "slice", "voxels", "volume_ml", "overlap"]]
 
 
-def of_scan(prediction: np.ndarray, truth: np.ndarray, voxel_ml: float, scan: str) -> pd.DataFrame:
-    """The rows of :func:`tabulate` for both connectivities, with the columns scan and connectivity.
+def of_scan(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    voxel_ml: float,
+    scan: str,
+    connectivities: Sequence[Connectivity] = CONNECTIVITIES,
+) -> pd.DataFrame:
+    """The rows of :func:`tabulate` for each of the connectivities, with the columns scan and connectivity.
 
     A scan with neither lesions nor false positives has one row of kind "none" per connectivity, so that it still counts
     as tested.
     """
     parts = []
-    for connectivity in CONNECTIVITIES:
+    for connectivity in connectivities:
         table = tabulate(prediction, truth, voxel_ml, connectivity)
         if table.empty:
             table = pd.DataFrame(
