@@ -14,6 +14,7 @@ SIZES = (1, 2, 4)
 # Mean score by set size; standard deviations of scans, training sets and noise.
 MEANS = {1: 0.4, 2: 0.5, 4: 0.6}
 SPREAD = {"scan": 0.05, "resample": 0.004, "noise": 0.004}
+RATER = {"rater": {"pattern": r"(?P<subject>\w+)\.nii\.gz"}}
 SETTINGS = {
     "template": {"voxel_mm": 2.5},
     "network": {"decoder": "unet"},
@@ -61,7 +62,7 @@ def save_study(
     metric: str = "miou",
     settings: Mapping = SETTINGS,
     native: bool = False,
-    external: bool = False,
+    external: Mapping[str, Mapping] | None = None,
 ) -> Path:
     """A finished study in ``results/name``; returns its folder.
 
@@ -71,13 +72,13 @@ def save_study(
     prefix: of the hashes of the images, which are those of other people if it differs.
     labels: voxels of the one class in the manual labels.
     native: whether scores on the scans' own grids were kept, 0.1 lower than on the study's.
-    external: whether the target has competitors from elsewhere, so that its scores are on the scans' own grids.
+    external: the target's competitors from elsewhere, with which its scores are on the scans' own grids.
     """
     folder = results / name
     scores = scores_of(means or {"scratch": MEANS}, tested, resamples, seed, target, metric)
     (folder / "tables").mkdir(parents=True)
     scores.to_parquet(folder / "tables/scan_scores.parquet")
-    targets = {target: {"dataset": "heads", **({"external": {"rater": {}}} if external else {})}}
+    targets = {target: {"dataset": "heads", **({"external": external} if external else {})}}
     write_json(folder / "provenance.json", {"configuration": {"study": name, **settings, "targets": targets}})
     scans = [*TESTED, *POOL]
     records = [

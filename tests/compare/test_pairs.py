@@ -4,9 +4,9 @@ import finished_studies
 import numpy as np
 import pandas as pd
 import pytest
-from finished_studies import MEANS, save_study
+from finished_studies import MEANS, RATER, save_study
 
-from headstart.compare import pairs
+from headstart.compare import page, pairs
 from headstart.evaluate import anova, comparisons, tables
 
 # As good with a set size as MEANS is with the next one.
@@ -41,6 +41,23 @@ def test_fewer_scans_of_one_equal_more_of_the_other(tmp_path, compared):
     assert row(table, size=4, against_size=1)["verdict"] == "better"
     assert row(table, size=1, against_size=4)["verdict"] == "worse"
     assert set(table["training_sets"]) == {"independent"}
+
+
+def test_what_is_not_trained_has_no_set_size_and_saves_no_scans(tmp_path, compared):
+    """A rater in both studies, who agrees with the labels as scratch does with four scans."""
+    means = {"scratch": MEANS, "rater": dict.fromkeys(MEANS, MEANS[4])}
+    save_study(tmp_path, "one", means, external=RATER)
+    save_study(tmp_path, "two", means, seed=2, external=RATER)
+    answer = compared(["one", "two"])
+    tables = answer.compared
+    for table in (tables.across_sizes, tables.saved):
+        assert set(table["source"]) | set(table["against_source"]) == {"scratch"}
+    assert row(tables.same_size, source="rater", against_source="scratch", size=4)["verdict"] == "equivalent"
+    assert row(tables.same_size, source="rater", against_source="scratch", size=1)["verdict"] == "better"
+    drawn = page.figure([answer]).axes[0]
+    styles = {line.get_label(): line.get_linestyle() for line in drawn.get_lines()}
+    assert [styles[f"{study}: rater"] for study in ("one", "two")] == ["--", "--"]
+    assert "--" not in [styles[f"{study}: scratch"] for study in ("one", "two") if f"{study}: scratch" in styles]
 
 
 def test_paired_studies_have_the_intervals_of_sources_of_one_study(tmp_path, compared):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from finished_studies import SETTINGS, TESTED, save_study
+from finished_studies import RATER, SETTINGS, TESTED, save_study
 
 from headstart.compare import finished, shared
 from headstart.job import UserError
@@ -106,8 +106,8 @@ def test_on_different_grids_scores_on_the_scans_own_grids_are_compared(tmp_path)
 
 def test_targets_with_competitors_from_elsewhere_are_scored_on_the_scans_own_grids(tmp_path):
     """Two of them have one scale whatever their grids; one of them has none in common with a study's grid."""
-    save_study(tmp_path, "coarse", external=True, native=True)
-    save_study(tmp_path, "fine", external=True, native=True, settings=OTHER_GRID)
+    save_study(tmp_path, "coarse", external=RATER, native=True)
+    save_study(tmp_path, "fine", external=RATER, native=True, settings=OTHER_GRID)
     save_study(tmp_path, "plain", native=True)
     both, mixed = found(tmp_path, "coarse", "fine"), found(tmp_path, "coarse", "plain")
     assert not both.native

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from headstart.evaluate.tables import COLLECTED, LEVEL, of_fine_tuned
+from headstart.external import find
 from headstart.job import UserError, read_json, read_table, sha256
 
 SCORES, PROVENANCE = "tables/scan_scores.parquet", "provenance.json"
@@ -59,6 +60,12 @@ class OfTarget:
     native: pd.DataFrame | None
     scans: Mapping[str, Scan]
     trained: Mapping[tuple[int, int], frozenset[str]]
+
+    @property
+    def untrained(self) -> frozenset[str]:
+        """The competitors from elsewhere that were not trained on the training sets, and have no learning curve."""
+        external = self.settings["targets"][self.target].get("external") or {}
+        return frozenset(name for name, entry in external.items() if not find.is_trained(entry))
 
 
 def name_of(studies: Iterable[str]) -> str:

@@ -13,12 +13,12 @@ from matplotlib import pyplot as plt
 
 from headstart import job
 from headstart.compare import shared, words
-from headstart.compare.pairs import Compared
+from headstart.compare.pairs import Compared, label
 from headstart.compare.shared import Shared
 from headstart.evaluate.tables import metric_name
 from headstart.report import answer_page, figures, scan_pictures
 from headstart.report.html import listed
-from headstart.report.sources import Shown, Style
+from headstart.report.sources import UNTRAINED, Shown, Style
 from headstart.report.wording import count
 
 PAGE, FIGURES = "index.html", ("curves.png", "curves.svg")
@@ -89,7 +89,7 @@ def figure(answers: Sequence[Answer]) -> plt.Figure:
         answer.found.target: f"{count(answer.found.scans, 'test scan')} of {listed(answer.studies)}"
         for answer in answers
     }
-    return figures.learning_curves(runs, summary, headlines, _sources(summary))
+    return figures.learning_curves(runs, summary, headlines, _sources(answers))
 
 
 def page(answers: Sequence[Answer]) -> str:
@@ -102,7 +102,7 @@ def page(answers: Sequence[Answer]) -> str:
         studies=listed(dict.fromkeys(study for answer in answers for study in answer.studies)),
         notes=list(dict.fromkeys(note for answer in answers for note in answer.found.notes)),
         answers=[_answer(answer, several=len(answers) > 1) for answer in answers],
-        tables=[answer_page.score_table(summary, answer.found.target, _sources(summary)) for answer in answers],
+        tables=[answer_page.score_table(summary, answer.found.target, _sources(answers)) for answer in answers],
         settings={"columns": list(settings.columns), "rows": settings.to_numpy().tolist()},
         files=[name for name in FILES if name != PAGE],
     )
@@ -138,5 +138,9 @@ def _settings(answers: Sequence[Answer]) -> pd.DataFrame:
     return shared.differences({part.study: part for answer in answers for part in answer.found.parts}.values())
 
 
-def _sources(summary: pd.DataFrame) -> OfStudies:
-    return OfStudies({name: {"domain": "other", "task": None} for name in dict.fromkeys(summary["source"])})
+def _sources(answers: Sequence[Answer]) -> OfStudies:
+    """The sources of all studies, as :func:`headstart.compare.pairs.label` names them."""
+    parts = [part for answer in answers for part in answer.found.parts]
+    named = dict.fromkeys(name for answer in answers for name in answer.compared.summary["source"])
+    untrained = {label(part.study, source) for part in parts for source in part.untrained}
+    return OfStudies({name: {"domain": "other", "task": UNTRAINED if name in untrained else None} for name in named})

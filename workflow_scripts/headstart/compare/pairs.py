@@ -37,7 +37,8 @@ class Arm:
 
     ``mean``: their mean score; ``by_scan`` (S,): that of each scan; ``contributions``: those of
     :func:`headstart.evaluate.anova.influence`, (R, S), by the number of their training sets
-    (:func:`headstart.compare.shared.blocks`); ``resamples``: number of training sets of a size.
+    (:func:`headstart.compare.shared.blocks`); ``resamples``: number of training sets of a size; ``trained``: whether it
+    was trained on them, so that its score is that of a number of labelled scans.
     """
 
     study: str
@@ -47,6 +48,7 @@ class Arm:
     by_scan: np.ndarray
     contributions: Mapping[int, np.ndarray]
     resamples: int
+    trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def compare(found: Shared, margin: float, draws: int, seed: int) -> Compared:
     """
     numbers = blocks(found.parts)
     cells = {part.study: list(tables.cells(part.scores, 1, seed)) for part in found.parts}
-    arms = {study: _arms(study, own, numbers) for study, own in cells.items()}
+    arms = {part.study: _arms(part, cells[part.study], numbers) for part in found.parts}
     same, across, saved = [], [], []
     for one, other in itertools.combinations(arms, 2):
         for rows, families in ((same, _at_equal_sizes), (across, _at_different_sizes)):
@@ -167,12 +169,13 @@ def _scans_cancelled(
     return [by_number[number] for number in numbers]
 
 
-def _arms(study: str, cells: Sequence[Cell], numbers: Mapping[tuple[str, int], int]) -> dict[int, dict[str, Arm]]:
+def _arms(part: OfTarget, cells: Sequence[Cell], numbers: Mapping[tuple[str, int], int]) -> dict[int, dict[str, Arm]]:
     """The arms of a study by set size and source."""
     return {
         size: {
-            source: Arm(study, source, size, cell.means[k], cell.by_scan[k],
-                        {numbers[study, size]: cell.contributions[0][k]}, cell.resamples)
+            source: Arm(part.study, source, size, cell.means[k], cell.by_scan[k],
+                        {numbers[part.study, size]: cell.contributions[0][k]}, cell.resamples,
+                        source not in part.untrained)
             for k, source in enumerate(cell.sources)
         }
         for cell in cells
@@ -185,7 +188,7 @@ def _mean(arms: Sequence[Arm]) -> Arm:
     parts = {number: part / len(arms) for arm in arms for number, part in arm.contributions.items()}
     first, mean = arms[0], float(np.mean([arm.mean for arm in arms]))
     by_scan = np.mean([arm.by_scan for arm in arms], axis=0)
-    return Arm(first.study, first.source, ALL_SIZES, mean, by_scan, parts, first.resamples)
+    return Arm(first.study, first.source, ALL_SIZES, mean, by_scan, parts, first.resamples, first.trained)
 
 
 Sized = Mapping[int, Mapping[str, Arm]]
@@ -206,8 +209,12 @@ def _at_equal_sizes(one: Sized, other: Sized) -> Families:
 def _at_different_sizes(one: Sized, other: Sized) -> Families:
     """One family of equal sources over all pairs of different set sizes, and one of all others at each pair of sizes.
 
-    Sentences are chosen among the former, which is why all of it holds at once.
+    Sentences are chosen among the former, which is why all of it holds at once. What was not trained has no set size.
     """
+    one, other = (
+        {size: {name: arm for name, arm in arms.items() if arm.trained} for size, arms in sized.items()}
+        for sized in (one, other)
+    )
     same = []
     for size, against in itertools.product(one, other):
         if size != against:
@@ -239,10 +246,11 @@ class _Curves:
 
 def _curves(part: OfTarget, numbers: Mapping[tuple[str, int], int], draws: int, seed: int) -> _Curves:
     """With the same draws of scans for all studies, and of training sets where these are the same."""
-    scans, sources = sorted(part.scores["scan"].unique()), sorted(part.scores["source"].unique())
+    trained = part.scores[~part.scores["source"].isin(part.untrained)]
+    scans, sources = sorted(trained["scan"].unique()), sorted(trained["source"].unique())
     by_scan = bootstrap.weights(draws, len(scans), seed_for(seed, "compare", "scans"))
     sizes, means, drawn = [], [], []
-    for size, rows in part.scores.groupby("size"):
+    for size, rows in trained.groupby("size"):
         resamples = sorted(rows["resample"].unique())
         scores = tables.arranged(rows, ("total", "count"), (sources, resamples, scans))
         own = seed_for(seed, "compare", "resamples", numbers[part.study, size])
