@@ -323,6 +323,23 @@ def tiny_model_without_seeding():
         return tiny_model()
 
 
+def test_trainings_that_are_not_asked_for_again_leave_the_random_state_alone():
+    """The generator of two trainings, dropped after the first while another network is drawn."""
+    slices, settings = small.resident(*squares(4)), small.training(1, batch_size=2)
+
+    def trainer_of(seed):
+        return trainer.Trainer(small_model(seed), slices, Segmentation(WEIGHTS), settings, seed)
+
+    starts = [functools.partial(trainer_of, seed) for seed in (1, 2)]
+    two = loop.train_together(starts, torch.device("cpu"), settings, 1)
+    next(two)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    two.close()
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_the_automatic_precision_depends_on_the_processor(monkeypatch):
     cpu = torch.device("cpu")
     for abilities, precision in (

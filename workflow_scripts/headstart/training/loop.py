@@ -43,8 +43,10 @@ def train_together(
     """
     waiting, running, ended, diverged = deque(enumerate(trainings)), {}, {}, []
     at_once = runs_per_gpu if device.type == "cuda" else 1
-    with deterministic_mode(device, choose_precision(settings.precision, device), settings.deterministic):
-        for number in range(len(trainings)):
+    precision = choose_precision(settings.precision, device)
+    for number in range(len(trainings)):
+        # Not around the yield: what is never asked for again would restore torch's random state at any later moment.
+        with deterministic_mode(device, precision, settings.deterministic):
             while number not in ended:
                 if waiting and len(running) < at_once and _another_fits(device, len(running)):
                     key, start = waiting.popleft()
@@ -59,9 +61,9 @@ def train_together(
                         diverged.append(error)
                     ended[key] = trainer
                     del running[key]
-            trainer = ended.pop(number)
-            if not diverged:
-                yield trainer
+        trainer = ended.pop(number)
+        if not diverged:
+            yield trainer
     if diverged:
         raise diverged[0]
 
