@@ -14,25 +14,32 @@ MODEL = "finetune/stroke/scratch/size-2_resample-1"
 PATTERN = r"size-(?P<size>\d+)_resample-(?P<resample>\d+)/(?P<subject>\w+)\.nii\.gz"
 
 
-@pytest.fixture
-def masks(finished):
-    """The folder with masks of the test scans by a model of the finished study, as `snakemake predict` makes them."""
-    split = pd.read_csv(finished.results / "splits/stroke/size-2_resample-1.tsv", sep="\t", dtype=str)
-    (finished.folder / "new").mkdir()
+@pytest.fixture(scope="module")
+def predicted(project, tmp_path_factory):
+    """Masks of the test scans by a model of the finished study, as `snakemake predict` makes them, in a folder."""
+    own = project.copy(tmp_path_factory.mktemp("predicted") / "project")
+    split = pd.read_csv(own.results / "splits/stroke/size-2_resample-1.tsv", sep="\t", dtype=str)
+    (own.folder / "new").mkdir()
     tests = split.loc[split["role"] == "test", "subject"]
     for subject in tests:
-        scan = finished.results / f"datasets/stroke/sub-{subject}/anat/sub-{subject}_T1w.nii.gz"
-        shutil.copy(scan, finished.folder / f"new/{subject}.nii.gz")
+        scan = own.results / f"datasets/stroke/sub-{subject}/anat/sub-{subject}_T1w.nii.gz"
+        shutil.copy(scan, own.folder / f"new/{subject}.nii.gz")
     asked = {"model": f"results/tiny/{MODEL}", "folder": "new"}
-    (finished.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
-    done = finished.snakemake("--keep-going", "predict", study="predict.yaml")
+    (own.folder / "predict.yaml").write_text(yaml.safe_dump({"predict": asked}))
+    done = own.snakemake("--keep-going", "predict", study="predict.yaml")
     assert done.returncode == 0, done.stderr[-2000:]
-    folder = finished.folder / "masks/size-2_resample-1"
+    folder = own.folder / "masks/size-2_resample-1"
     folder.mkdir(parents=True)
     for subject in tests:
-        made = finished.results / f"predict/new/sub-{subject}/anat/sub-{subject}_desc-stroke_dseg.nii.gz"
+        made = own.results / f"predict/new/sub-{subject}/anat/sub-{subject}_desc-stroke_dseg.nii.gz"
         shutil.copy(made, folder / f"{subject}.nii.gz")
-    return folder
+    return folder.parent
+
+
+@pytest.fixture
+def masks(finished, predicted):
+    """The folder with these masks, beside a copy of the study."""
+    return shutil.copytree(predicted, finished.folder / "masks") / "size-2_resample-1"
 
 
 def compared_with(project, folder, **external):
