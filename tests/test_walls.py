@@ -48,7 +48,7 @@ def changed_by(folder, edit):
     """The scripts whose fingerprint an edit of a copy of the code changes."""
 
     def prints():
-        for cached in (fingerprint.of_script, fingerprint._module):
+        for cached in (fingerprint.of_script, fingerprint.imports, fingerprint._module):
             cached.cache_clear()
         return {name: fingerprint.of_script(folder / f"{name}.py") for name in NAMES}
 

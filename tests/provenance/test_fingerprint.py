@@ -39,7 +39,7 @@ def project(tmp_path):
 
 
 def of(project):
-    for cached in (fingerprint.of_script, fingerprint._module):
+    for cached in (fingerprint.of_script, fingerprint.imports, fingerprint._module):
         cached.cache_clear()
     return fingerprint.of_script(project / "script.py")
 

@@ -43,9 +43,10 @@ def of_file(path: Path) -> str:
     return hashlib.sha256(essence).hexdigest()[:16]
 
 
-def imports(path: Path, root: Path) -> set[Path]:
+@cache
+def imports(path: Path, root: Path) -> frozenset[Path]:
     """Files of the package's modules that a file imports, also inside functions; the package is in ``root``."""
-    return {file for name in _module(path).imported for file in _files(name, root)}
+    return frozenset(file for name in _module(path).imported for file in _files(name, root))
 
 
 class _Module(NamedTuple):
