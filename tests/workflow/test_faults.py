@@ -58,6 +58,7 @@ def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, untrained, mounte
     assert done.returncode == 0, done.stderr[-3000:]
     made, undisturbed = (contents(each.results / "finetune") for each in (untrained, project))
     assert made == undisturbed
+    assert untrained.to_run("--", "finetune") == {}
 
 
 @root_only

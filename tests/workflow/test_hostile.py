@@ -41,7 +41,6 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(finished, 
     }
     del study["datasets"]["cohort"]
     study["pretrain"]["sources"] = {"scratch": {}}
-    study["finetune"]["learning_rates"] = []
     study["targets"]["stroke"]["sizes"] = [1]
     study["targets"]["stroke"]["classes"] = {f"lesion; $(touch {MARKER})": [1]}
     (finished.folder / "hostile.yaml").write_text(yaml.safe_dump(study))

@@ -76,7 +76,7 @@ def test_the_papers_eight_sources_run(untrained):
     assert "layer4" in (untrained.results / "pretrain/imagenet-classification/model.json").read_text()
 
 
-def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(untrained):
+def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(untrained, new_project, tmp_path):
     """A task on two datasets, a target's own scans, and phantoms with the classes of the source."""
     sources = {
         "own": {"dataset": "stroke", "task": "autoencoding"},
@@ -95,7 +95,8 @@ def test_sources_of_any_name_run_on_any_scans_and_test_people_are_left_out(untra
     study = yaml.safe_load((untrained.folder / "sources.yaml").read_text())
     study["targets"]["stroke"] |= {"sizes": [1], "resamples": 2}
     (untrained.folder / "sources.yaml").write_text(yaml.safe_dump(study))
-    planned = untrained.to_run("--nolock", "pretrain", study="sources.yaml")
+    planned = new_project(tmp_path / "bare").to_run("pretrain", study=str(untrained.folder / "sources.yaml"))
+    assert planned["register_scan"] == 10
     assert not {"label_scan", "slice_tissues"} & set(planned)  # no source needs made labels
     own = ("own-lesions", "next", "made", "own-maps")
     tuned = {name: f"finetune/stroke/{name}/size-1_resample-1/model.json" for name in own}
