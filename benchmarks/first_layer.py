@@ -13,6 +13,7 @@ benchmarks/first_layer.tsv.
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from unittest import mock
@@ -39,8 +40,6 @@ STUDY = settings.of_project(ROOT, ROOT / "benchmarks/first_layer.yaml")
 RESULTS = ROOT / "results" / STUDY["study"]
 TARGET = STUDY["targets"]["ms"]
 IMAGES = STUDY["datasets"]["ms"]["images"]
-# What training.* says of the jobs, and not of a training.
-OF_JOBS = ("threads", "runs_per_gpu", "resident_gb", "checkpoint_minutes")
 
 
 def divided(given: Mapping, own: Mapping, architecture: Architecture) -> dict[str, torch.Tensor]:
@@ -78,7 +77,8 @@ def finetuned(source: str, size: int) -> Iterator[np.ndarray]:
     folder = RESULTS / "pretrain" / source
     whole = STUDY["pretrain"]["sources"][source].get("transfer") == "all"
     start = Start(folder / "encoder.safetensors", folder / "decoder.safetensors" if whole else None, {})
-    training = {key: value for key, value in STUDY["training"].items() if key not in OF_JOBS}
+    known = {field.name for field in fields(TrainingSettings)}
+    training = {key: value for key, value in STUDY["training"].items() if key in known}
     how = finetune.FinetuneSettings(
         architecture=Architecture.of(STUDY["network"] | {"images": len(IMAGES)}),
         training=TrainingSettings(**training | {"epochs": None, "steps": TARGET["steps"], "encoder_factor": 1}),
