@@ -34,6 +34,14 @@ def test_the_temporary_path_keeps_the_suffix(tmp_path):
     assert (tmp_path / "deep" / "a.nii.gz").read_bytes() == b"x"
 
 
+def test_a_message_names_the_first_of_many_once_and_counts_the_others():
+    assert job.shown([]) == ""
+    assert job.shown(["a", "b", "a"]) == "a, b"
+    assert job.shown(range(5)) == "0, 1, 2, 3, 4"
+    assert job.shown(range(7)) == "0, 1, 2, 3, 4 and 2 more"
+    assert job.shown("abcd", most=2, separator="; ") == "a; b; and 2 more"
+
+
 def left_by(folder, place, process, name="a.txt", age=0):
     partial = folder / f".partial-{place}-{process}-{name}"
     partial.write_text("half")

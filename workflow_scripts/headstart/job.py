@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,13 @@ class UserError(Exception):
 def one_line(error: Exception) -> str:
     """What a library said, for a sentence: on one line, without the full stop."""
     return " ".join(str(error).split()).rstrip(".")
+
+
+def shown(texts: Iterable[object], most: int = 5, separator: str = ", ") -> str:
+    """The first of several texts for a message, each once, with the number of the others."""
+    texts = list(dict.fromkeys(map(str, texts)))
+    more = f"{separator.rstrip(', ')} and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ import numpy as np
 from headstart.begin.contents import Contents
 from headstart.begin.design import Design
 from headstart.begin.folder import Found
-from headstart.datasets.scan import Scan, shown
+from headstart.datasets.scan import Scan
+from headstart.job import shown
 
 # Values of labels that a line names, and classes from which on one would merge some.
 _NAMED = MANY = 12
@@ -89,8 +90,7 @@ def _values(contents: Contents) -> str:
     if contents.piece_ml is not None:
         kind = "masks" if contents.masks else f"0 and {values[0]}"
         return f"{kind}: {held}, half of it in pieces of {_rounded(contents.piece_ml)} mL or more"
-    more = f" and {len(values) - _NAMED} more" if len(values) > _NAMED else ""
-    return f"{', '.join(map(str, values[:_NAMED]))}{more}: {held}"
+    return f"{shown(values, _NAMED)}: {held}"
 
 
 def _rounded(volume: float) -> str:

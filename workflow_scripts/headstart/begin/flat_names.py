@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.datasets.scan import shown
-from headstart.job import UserError
+from headstart.job import UserError, shown
 
 _LABEL_WORD = re.compile(
     r".*(lesion|label|mask|segment|annot|truth|manual|consensus).*|segs?|rois?|gt|glm|dseg|aseg|tumou?r", re.IGNORECASE

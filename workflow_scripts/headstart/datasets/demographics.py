@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.datasets.scan import Scan, alphanumeric, shown
+from headstart.datasets.scan import Scan, alphanumeric
+from headstart.job import shown
 
 UNKNOWN = dict.fromkeys(("age", "sex", "site"))
 # What to do about values that are not understood.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headstart.datasets import bids, derivatives, flat, natural, participants, phantom, released, synthetic
 from headstart.datasets.scan import Layout, Scan, check_file, image_names, image_word, in_data, some_file
-from headstart.job import UserError, logger
+from headstart.job import UserError, logger, shown
 
 # Keys of several layouts of scans.
 _OF_A_FOLDER, _OF_IMAGES = frozenset({"folder", "set"}), frozenset({"images", "missing"})
@@ -179,12 +179,12 @@ def _check_names(name: str, found: list[Scan]) -> None:
 
 def _named(folder: Path, unread: Sequence[Path]) -> str:
     """How many paths there are, the first of them, and for folders an image that each has."""
-    shown = []
+    first = []
     for path in unread[:_NAMED]:
         there = some_file(path) if path.is_dir() else None
-        shown.append(str(path.relative_to(folder)) + (f" with {there.relative_to(path)}" if there else ""))
+        first.append(str(path.relative_to(folder)) + (f" with {there.relative_to(path)}" if there else ""))
     more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-    return f"{len(unread)} ({', '.join(shown)}{more})"
+    return f"{len(unread)} ({', '.join(first)}{more})"
 
 
 def _with_demographics(
@@ -242,9 +242,8 @@ def _with_images(
             lacking[scan.subject] = missing[0]
     if not lacking:
         return kept
-    shown = ", ".join(f"{subject} ({image})" for subject, image in list(lacking.items())[:_NAMED])
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    some = f"{len(lacking)} of {len(kept)} scans lack an image: {shown}{more}"
+    named = shown(f"{subject} ({image})" for subject, image in lacking.items())
+    some = f"{len(lacking)} of {len(kept)} scans lack an image: {named}"
     if entry.get("missing") != "drop" or len(lacking) == len(kept):
         raise UserError(
             f"datasets.{name}: {some}; check the names of the files against datasets.{name}.images (image_entities, "

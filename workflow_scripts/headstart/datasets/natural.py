@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from headstart.datasets.scan import Layout, shown, walk_files
-from headstart.job import UserError
+from headstart.datasets.scan import Layout, walk_files
+from headstart.job import UserError, shown
 from headstart.phantom.scene_classes import PLACES, THINGS
 
 # Taskonomy's semantic labels, from 1; 0 marks uncertain pixels, which training leaves out.

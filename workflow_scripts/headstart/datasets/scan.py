@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,12 +122,6 @@ def alphanumeric(name: str) -> str:
 def subject_label(person: str, session: str | None) -> str:
     """The name of a scan: its person and, where the layout names sessions, its session."""
     return alphanumeric(person) + (f"ses{alphanumeric(session)}" if session else "")
-
-
-def shown(texts: Iterable[str]) -> str:
-    """The first five of several texts for a message, each once, with the number of the others."""
-    texts = list(dict.fromkeys(texts))
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
 
 
 def is_image(path: Path) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headstart.datasets.folds import CROSS_VALIDATION, cut
-from headstart.datasets.scan import Scan, shown
+from headstart.datasets.scan import Scan
 from headstart.datasets.synthetic import dataset_of_scans
-from headstart.job import UserError
+from headstart.job import UserError, shown
 from headstart.seeds import generator
 
 # Scans on which a learning rate is validated, at most.

@@ -19,7 +19,7 @@ import numpy as np
 from headstart import images, job
 from headstart.datasets import intake
 from headstart.images import Grid, Volume
-from headstart.job import UserError, logger
+from headstart.job import UserError, logger, shown
 from headstart.label.labels import Labels
 from headstart.template.template import STRUCTURES, TISSUES
 
@@ -216,8 +216,7 @@ class _Fsl:
             told = f" ({(errors or printed)[-1][:200]})" if printed else ""
             raise self._error(tool.cmd, f"failed{told}, see the job's log")
         if missing := [path.name for path in _expected(tool) if not path.exists()]:
-            more = f" and {len(missing) - _NAMED} other files" if len(missing) > _NAMED else ""
-            raise self._error(tool.cmd, f"wrote no {', '.join(missing[:_NAMED])}{more}, see the job's log")
+            raise self._error(tool.cmd, f"wrote no {shown(missing, _NAMED)}, see the job's log")
 
     def read(self, tool: str, name: str, grid: Grid, labels: Mapping[int, str]) -> Volume:
         """Read the labels that a tool wrote on the scan's ``grid``, uint8; each of ``labels`` must occur."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 
 from headstart import job, stand_ins
-from headstart.job import UserError
+from headstart.job import UserError, shown
 from headstart.networks import expected_input, foreign_weights
 from headstart.networks.backbones import Backbone
 from headstart.networks.expected_input import ExpectedInput, Stem
 from headstart.networks.trunk_names import backbone_of, named_tensors, trunk_of
 from headstart.networks.trunks import STEM, Trunk
-from headstart.networks.weight_files import read_state, shown
+from headstart.networks.weight_files import read_state
 
 _COUNT = "num_batches_tracked"
 # Biases of convolutions before batch norm, as of MONAI's shortcuts.

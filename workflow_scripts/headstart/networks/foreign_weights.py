@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from headstart.job import shown
 from headstart.networks.trunks import RESNETS
-from headstart.networks.weight_files import shown
 
 _PLAIN = f"take weights of a plain 2D ResNet ({', '.join(RESNETS)})"
 _OPTIMISER = re.compile(r"(^|\.)(exp_avg\w*|momentum_buffer|square_avg|step)$")

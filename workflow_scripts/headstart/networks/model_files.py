@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
+from headstart.job import UserError, atomic, read_json, sha256, shown, write_json, write_text
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.decoders import Decoder, UNetDecoder
-from headstart.networks.weight_files import read_state, shown
+from headstart.networks.weight_files import read_state
 from headstart.version import __version__
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation", "fall")

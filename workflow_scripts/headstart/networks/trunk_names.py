@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
-from headstart.job import UserError
+from headstart.job import UserError, shown
 from headstart.networks import foreign_weights
-from headstart.networks.weight_files import shown
 
 # Torchvision's layers that have tensors, by their place among the children of its ResNet, and that of its classifier.
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "8": "fc", "9": "fc"}

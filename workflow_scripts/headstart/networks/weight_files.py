@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -54,11 +54,6 @@ def read_state(path: str | os.PathLike) -> Mapping[str, object]:
     # What is no such file makes the two libraries raise exceptions of any type.
     except Exception as error:
         raise UserError(f"{path} {_reason(path, start, str(error))}.") from error
-
-
-def shown(names: Sequence[str]) -> str:
-    """The first three of the names of tensors, for a message."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import pandas as pd
 
 from headstart.datasets import derivatives, layouts
 from headstart.datasets.scan import T1W, Scan, alphanumeric
-from headstart.job import UserError, logger, read_json
+from headstart.job import UserError, logger, read_json, shown
 from headstart.template import template
 
 WEIGHTS, METADATA = "model.safetensors", "model.json"
@@ -151,9 +151,8 @@ def check_predictions(table: pd.DataFrame, path: str) -> None:
     failed = table[table["status"] == "failed"]
     if failed.empty:
         return
-    shown = "; ".join(f"{row.subject}: {row.failed}" for row in failed.head(10).itertuples())
-    more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""
+    reasons = shown((f"{row.subject}: {row.failed}" for row in failed.itertuples()), 10, "; ")
     raise UserError(
-        f"{len(failed)} of {len(table)} scans got no mask ({shown}{more}); see {path}, then repair them, add them to "
+        f"{len(failed)} of {len(table)} scans got no mask ({reasons}); see {path}, then repair them, add them to "
         "predict.exclude, or change the limits in quality."
     )

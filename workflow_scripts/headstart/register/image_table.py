@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from headstart.job import UserError
+from headstart.job import UserError, shown
 from headstart.register import quality_table
 
 # Registrations from two starts that end farther apart than this did not find the same place.
@@ -46,14 +46,11 @@ def check_passed(table: pd.DataFrame, path: str) -> None:
     failed = table[table["status"] == "failed"]
     if failed.empty:
         return
-    shown = ", ".join(
-        f"{row.image} of {row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples()
-    )
-    more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+    which = [f"{row.image} of {row.dataset} {row.subject} ({row.failed})" for row in failed.itertuples()]
     names = failed["dataset"].unique()
     exclude, images = (" and ".join(f"datasets.{name}.{key}" for name in names) for key in ("exclude", "images"))
     raise UserError(
-        f"these do not lie on the first image of their scan: {shown}{more}; see {path} and the pictures in "
+        f"these do not lie on the first image of their scan: {shown(which, 10)}; see {path} and the pictures in "
         f"figures/registration, then add the scans to {exclude}, leave the image out of {images}, or change "
         "quality.stop_images."
     )

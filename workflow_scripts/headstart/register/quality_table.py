@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from headstart.datasets.scan import T1W
-from headstart.job import UserError
+from headstart.job import UserError, shown
 
 # The measures that are compared within a dataset; the smallest spread, as a share of the median; and the fewest scans.
 _COMPARED = ("template_correlation", "brain_dice", "brain_native_ml", "determinant", "wm_minus_gm")
@@ -115,12 +115,11 @@ def check_passed(table: pd.DataFrame, path: str) -> None:
     failed = table[table["status"] == "failed"]
     if failed.empty:
         return
-    scans = ", ".join(f"{row.dataset} {row.subject} ({row.failed})" for row in failed.head(10).itertuples())
-    more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+    scans = [f"{row.dataset} {row.subject} ({row.failed})" for row in failed.itertuples()]
     keys = " and ".join(f"datasets.{name}.exclude" for name in failed["dataset"].unique())
     raise UserError(
-        f"registration failed for {scans}{more}; see {path} and their pictures in figures/registration, then add them "
-        f"to {keys}, or change quality.stop."
+        f"registration failed for {shown(scans, 10)}; see {path} and their pictures in figures/registration, then add "
+        f"them to {keys}, or change quality.stop."
     )
 
 
