@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 from headstart import pretrain
 from headstart.job import UserError
 from headstart.networks import model_files
+from headstart.networks.backbones import Backbone
 from headstart.slices import store
 from headstart.training import distributed
 
@@ -38,15 +40,23 @@ def describe(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "augmented"),
-    [("segmentation", False), ("segmentation", True), ("masked-autoencoding", True), ("restoring", False)],
+    ("kind", "augmented", "encoder", "decoder"),
+    [
+        ("segmentation", False, "resnet18", "paper"),
+        ("segmentation", True, "resnet18", "paper"),
+        ("masked-autoencoding", True, "resnet18", "paper"),
+        ("restoring", False, "resnet18", "paper"),
+        ("segmentation", False, "monai/efficientnet-b0", "unet"),
+    ],
 )
-def test_two_processes_have_the_gradients_and_norms_of_one(tmp_path, monkeypatch, caplog, kind, augmented):
+def test_two_processes_have_the_gradients_and_norms_of_one(
+    tmp_path, monkeypatch, caplog, kind, augmented, encoder, decoder
+):
     """In double precision, since a deep network with batch norm amplifies the rounding of float32."""
     monkeypatch.setenv("PYTHONPATH", str(Path(shared_step.__file__).parent))
     caplog.set_level("INFO", "headstart")
     files = [tmp_path / name for name in ("alone.safetensors", "shared.safetensors")]
-    described = {"kind": kind, "augmented": augmented}
+    described = {"kind": kind, "augmented": augmented, "encoder": encoder, "decoder": decoder}
     shared_step.save_step(described | {"file": str(files[0])}, "cpu")
     distributed.launch("shared_step", described | {"file": str(files[1])}, 2)
     alone, shared = map(model_files.read_state, files)
@@ -108,3 +118,59 @@ def test_the_norm_over_processes_equals_batch_norm_in_one_process(monkeypatch, m
             assert one[0] == other[0]
             assert torch.allclose(one[1], other[1], atol=1e-5)
         assert torch.allclose(plain.eval()(maps), synced.eval()(maps))
+
+
+class NormThenActivation(nn.BatchNorm2d):
+    """A batch norm that ends in two modules of its own, as timm's does; its activation has a parameter."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.drop, self.act = nn.Identity(), nn.PReLU()
+
+    def forward(self, maps):
+        return self.act(self.drop(super().forward(maps)))
+
+
+class ScaledNorm(nn.BatchNorm2d):
+    def forward(self, maps):
+        return 2 * super().forward(maps)
+
+
+def same_in_several_processes(network, shape):
+    """Compare outputs, gradients and norms of a network with those of a copy with synchronised norms."""
+    other = copy.deepcopy(network)
+    distributed._synchronise(other)
+    assert not any(type(each) in (nn.BatchNorm2d, NormThenActivation) for each in other.modules())
+    images = torch.randn(shape)
+    for own, theirs in zip(network(images), other(images), strict=True):
+        torch.testing.assert_close(own, theirs, rtol=1e-4, atol=1e-4)
+        for given in (own, theirs):
+            if given.requires_grad:
+                given.square().mean().backward(retain_graph=True)
+    assert [name for name, _ in network.named_parameters()] == [name for name, _ in other.named_parameters()]
+    for one, changed in zip(network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, changed.grad, rtol=1e-2, atol=1e-4)
+    for (name, one), (changed_name, changed) in zip(network.named_buffers(), other.named_buffers(), strict=True):
+        assert name == changed_name
+        torch.testing.assert_close(one, changed, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_norm_keeps_what_follows_it(monkeypatch):
+    monkeypatch.setattr(distributed, "all_reduce", lambda tensor: tensor)
+    torch.manual_seed(0)
+    norms = nn.Sequential(nn.Conv2d(1, 4, 3), NormThenActivation(4), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2))
+    same_in_several_processes(norms, (4, 1, 9, 9))
+
+
+@pytest.mark.publish
+@pytest.mark.parametrize("model", ["regnety_002", "efficientnet_b0", "resnet18"])
+def test_a_backbone_of_timms_keeps_its_activations(monkeypatch, torchvision, model):
+    monkeypatch.setattr(distributed, "all_reduce", lambda tensor: tensor)
+    torch.manual_seed(0)
+    same_in_several_processes(Backbone(f"timm/{model}"), (4, 1, 64, 64))
+
+
+@pytest.mark.parametrize("norm", [ScaledNorm(2), nn.BatchNorm2d(2, affine=False)])
+def test_a_batch_norm_of_another_kind_is_refused(norm):
+    with pytest.raises(UserError, match=rf"\({type(norm).__name__}\).* set pretrain.gpus to 1\."):
+        distributed._synchronise(nn.Sequential(norm))

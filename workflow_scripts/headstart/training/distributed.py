@@ -25,6 +25,8 @@ from headstart.training import leases
 
 # Prefix by which a worker process marks the message of a UserError on standard error.
 _USER_ERROR = "headstart: "
+# Modules of timm's batch norm with activation, in the order in which they follow it.
+_AFTER_NORM = ["drop", "act"]
 
 
 def world_size() -> int:
@@ -99,13 +101,31 @@ def _synchronise(model: nn.Module) -> None:
     """Replace each batch norm by one over all processes, keeping its parameters and their names."""
     for name, child in model.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            kind = nn.SyncBatchNorm if child.weight.is_cuda else SyncedBatchNorm
-            synced = kind(child.num_features, child.eps, child.momentum)
-            for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
-                setattr(synced, part, getattr(child, part))
-            setattr(model, name, synced.train(child.training))
+            setattr(model, name, _synchronised(child))
         else:
             _synchronise(child)
+
+
+def _synchronised(norm: nn.modules.batchnorm._BatchNorm) -> nn.Module:
+    """A batch norm over all processes with the parameters of ``norm``, and with the modules that follow it.
+
+    timm's batch norm with activation (``BatchNormAct2d``) ends in its own modules ``drop`` and ``act``. Raises
+    :class:`UserError` for any other that does more than torch's, or has no parameters or statistics.
+    """
+    after = [name for name, _ in norm.named_children()]
+    plain = type(norm).forward is nn.modules.batchnorm._BatchNorm.forward and not after
+    if not (plain or after == _AFTER_NORM) or norm.weight is None or norm.running_mean is None:
+        raise UserError(
+            f"pretrain.gpus: the network has a batch norm ({type(norm).__name__}) that several processes cannot share; "
+            "set pretrain.gpus to 1."
+        )
+    kind = nn.SyncBatchNorm if norm.weight.is_cuda else SyncedBatchNorm
+    synced = kind(norm.num_features, norm.eps, norm.momentum)
+    for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", *after):
+        setattr(synced, part, getattr(norm, part))
+    if after:
+        synced.register_forward_hook(lambda own, _, normalised: own.act(own.drop(normalised)))
+    return synced.train(norm.training)
 
 
 def launch(module: str, description: Mapping, count: int) -> None:
