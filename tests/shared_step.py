@@ -26,7 +26,7 @@ def save_step(description, device):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 65536, (7, 64, 64), np.uint16), rng.integers(0, 2, (7, 64, 64), np.uint8)
     task = TASKS[description["kind"]]()
-    architecture = small.architecture(encoder=description["encoder"], decoder=description["decoder"])
+    architecture = small.architecture(**description["network"])
     model = task.network(architecture.make_encoder(1), architecture, 64, 1).double()
     model.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
     slices = feed.load(images, labels, torch.device(device), resident_gb=None)

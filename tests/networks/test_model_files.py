@@ -73,7 +73,8 @@ def test_weights_made_for_another_study_are_refused(saved, key, value, said):
 
 
 def test_weights_that_do_not_fit_are_refused(saved):
-    with pytest.raises(UserError, match=r"mismatched \(0\.weight, .*, 1\.running_mean and 1 more\)"):
+    named = r"0\.weight, 0\.bias, 1\.weight, 1\.bias, 1\.running_mean and 1 more"
+    with pytest.raises(UserError, match=rf"mismatched \({named}\)"):
         model_files.load_state(network(channels=5), saved)
     with pytest.raises(UserError, match=r"5 parameters unexpected \(1\."):
         model_files.load_state(network()[:1], saved)

@@ -40,23 +40,21 @@ def describe(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "augmented", "encoder", "decoder"),
+    ("kind", "augmented", "network"),
     [
-        ("segmentation", False, "resnet18", "paper"),
-        ("segmentation", True, "resnet18", "paper"),
-        ("masked-autoencoding", True, "resnet18", "paper"),
-        ("restoring", False, "resnet18", "paper"),
-        ("segmentation", False, "monai/efficientnet-b0", "unet"),
+        ("segmentation", False, {}),
+        ("segmentation", True, {}),
+        ("masked-autoencoding", True, {}),
+        ("restoring", False, {}),
+        ("segmentation", False, {"encoder": "monai/efficientnet-b0", "decoder": "unet"}),
     ],
 )
-def test_two_processes_have_the_gradients_and_norms_of_one(
-    tmp_path, monkeypatch, caplog, kind, augmented, encoder, decoder
-):
+def test_two_processes_have_the_gradients_and_norms_of_one(tmp_path, monkeypatch, caplog, kind, augmented, network):
     """In double precision, since a deep network with batch norm amplifies the rounding of float32."""
     monkeypatch.setenv("PYTHONPATH", str(Path(shared_step.__file__).parent))
     caplog.set_level("INFO", "headstart")
     files = [tmp_path / name for name in ("alone.safetensors", "shared.safetensors")]
-    described = {"kind": kind, "augmented": augmented, "encoder": encoder, "decoder": decoder}
+    described = {"kind": kind, "augmented": augmented, "network": network}
     shared_step.save_step(described | {"file": str(files[0])}, "cpu")
     distributed.launch("shared_step", described | {"file": str(files[1])}, 2)
     alone, shared = map(model_files.read_state, files)

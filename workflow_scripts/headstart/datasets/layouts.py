@@ -179,12 +179,11 @@ def _check_names(name: str, found: list[Scan]) -> None:
 
 def _named(folder: Path, unread: Sequence[Path]) -> str:
     """How many paths there are, the first of them, and for folders an image that each has."""
-    first = []
+    named = []
     for path in unread[:_NAMED]:
         there = some_file(path) if path.is_dir() else None
-        first.append(str(path.relative_to(folder)) + (f" with {there.relative_to(path)}" if there else ""))
-    more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-    return f"{len(unread)} ({', '.join(first)}{more})"
+        named.append(f"{path.relative_to(folder)}" + (f" with {there.relative_to(path)}" if there else ""))
+    return f"{len(unread)} ({shown([*named, *unread[_NAMED:]], _NAMED)})"
 
 
 def _with_demographics(
