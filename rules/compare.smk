@@ -33,7 +33,7 @@ rule compare_studies:
         f"{COMPARISON}/compare_studies.log",
     wildcard_constraints:
         # The joint keeps the results of a study called compare apart.
-        studies=rf"[A-Za-z0-9-]+({finished.JOINT}[A-Za-z0-9-]+)+",
+        studies=rf"[A-Za-z0-9.-]+({finished.JOINT}[A-Za-z0-9.-]+)+",
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),

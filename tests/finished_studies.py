@@ -63,6 +63,7 @@ def save_study(
     settings: Mapping = SETTINGS,
     native: bool = False,
     external: Mapping[str, Mapping] | None = None,
+    others: Mapping[str, Mapping[str, Mapping[int, float]]] | None = None,
 ) -> Path:
     """A finished study in ``results/name``; returns its folder.
 
@@ -73,12 +74,18 @@ def save_study(
     labels: voxels of the one class in the manual labels.
     native: whether scores on the scans' own grids were kept, 0.1 lower than on the study's.
     external: the target's competitors from elsewhere, with which its scores are on the scans' own grids.
+    others: means of further targets, by their names, with the same training sets and classes.
     """
     folder = results / name
-    scores = scores_of(means or {"scratch": MEANS}, tested, resamples, seed, target, metric)
+    by_target = {target: means or {"scratch": MEANS}, **(others or {})}
+    scores = pd.concat(
+        [scores_of(of_target, tested, resamples, seed, title, metric) for title, of_target in by_target.items()],
+        ignore_index=True,
+    )
     (folder / "tables").mkdir(parents=True)
     scores.to_parquet(folder / "tables/scan_scores.parquet")
-    targets = {target: {"dataset": "heads", **({"external": external} if external else {})}}
+    entry = {"dataset": "heads", "classes": {"brain": [1]}, **({"external": external} if external else {})}
+    targets = {title: entry for title in by_target}
     write_json(folder / "provenance.json", {"configuration": {"study": name, **settings, "targets": targets}})
     scans = [*TESTED, *POOL]
     records = [
@@ -86,11 +93,11 @@ def save_study(
          "labels": {"label_voxels": {"brain": labels}}} for scan in scans
     ]  # fmt: skip
     write_json(folder / "intake/heads/part-0000.json", records)
-    for size, resample in scores[["size", "resample"]].drop_duplicates().itertuples(index=False):
+    for title, size, resample in scores[["target", "size", "resample"]].drop_duplicates().itertuples(index=False):
         trained = {*training_set(size, resample, seed), *(scan for scan in TESTED if scan not in tested)}
         rows = [(scan, "train" if scan in trained else "test" if scan in tested else "unused") for scan in scans]
         text = "subject\trole\n" + "".join(f"{scan}\t{role}\n" for scan, role in rows)
-        write_text(folder / f"splits/{target}/size-{size}_resample-{resample}.tsv", text)
+        write_text(folder / f"splits/{title}/size-{size}_resample-{resample}.tsv", text)
     if native:
         last = scores[scores["size"] == scores["size"].max()]
         table = last[["source", "resample", "scan", "target", "size"]].assign(

@@ -69,9 +69,26 @@ def test_studies_without_a_common_target(two):
     save_study(two, "other", target="brain")
     with pytest.raises(UserError, match="no target of the same name .unet has anatomy; other has brain.; name the"):
         finished.read(["unet", "other"], str(two))
-    with pytest.raises(UserError, match=r"studies\.other is anatomy, but its targets are brain; name one of them"):
+    with pytest.raises(UserError, match=r"studies\.other names anatomy, but its targets are brain; name one of them"):
         finished.read({"unet": "anatomy", "other": "anatomy"}, str(two))
+
+
+def test_several_targets_of_a_study_are_compared_with_one_another(two):
+    save_study(two, "ms", target="t1", others={"t1-flair": {"scratch": {1: 0.5, 2: 0.6, 4: 0.7}}})
+    ((title, parts),) = finished.read({"ms": ["t1", "t1-flair"]}, str(two)).items()
+    assert title == "t1 / t1-flair"
+    assert [(part.study, part.target) for part in parts] == [("ms.t1", "t1"), ("ms.t1-flair", "t1-flair")]
+    ((_, parts),) = finished.read({"ms": ["t1-flair"], "unet": "anatomy"}, str(two)).items()
+    assert [part.study for part in parts] == ["ms.t1-flair", "unet"]
+    assert finished.digests({"ms": ["t1", "t1-flair"]}, str(two)).keys() == {
+        "ms/tables/scan_scores.parquet", "ms/provenance.json"
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"studies names ms\.t1 alone; name two"):
+        finished.digests({"ms": ["t1"]}, str(two))
+    with pytest.raises(UserError, match=r"studies\.ms names flair, but its targets are t1, t1-flair; name one of them"):
+        finished.read({"ms": ["t1", "flair"]}, str(two))
 
 
 def test_the_name_of_a_comparison():
     assert finished.name_of({"unet": "anatomy", "paper-net": "brain"}) == "unet_vs_paper-net"
+    assert finished.name_of({"ms": ["t1", "t1-flair"]}) == "ms.t1_vs_ms.t1-flair"

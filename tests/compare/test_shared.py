@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
-from finished_studies import RATER, SETTINGS, TESTED, save_study
+from finished_studies import MEANS, RATER, SETTINGS, SIZES, TESTED, save_study
 
 from headstart.compare import finished, shared
-from headstart.job import UserError
+from headstart.job import UserError, read_json, write_json
 
 OTHER_GRID = {**SETTINGS, "template": {"voxel_mm": 1.0}}
 
@@ -136,8 +136,35 @@ def test_other_scores_of_scans_without_a_class_are_said(tmp_path):
 def test_settings_that_differ(tmp_path):
     save_study(tmp_path, "one")
     save_study(tmp_path, "two", settings={**SETTINGS, "network": {"decoder": "paper", "latent_channels": 4}})
-    table = shared.differences(found(tmp_path, "one", "two").parts)
+    table = shared.differences(found(tmp_path, "one", "two").parts, whole=True)
     assert table.to_dict("split")["data"] == [
         ["network.decoder", "unet", "paper"],
         ["network.latent_channels", "not set", "4"],
     ]
+
+
+def test_targets_of_one_study_differ_in_their_own_settings_alone(tmp_path):
+    folder = save_study(tmp_path, "ms", target="t1", others={"both": {"scratch": MEANS}})
+    record = read_json(folder / "provenance.json")
+    record["configuration"]["targets"]["both"]["images"] = ["T1w", "FLAIR"]
+    write_json(folder / "provenance.json", record)
+    ((title, parts),) = finished.read({"ms": ["t1", "both"]}, str(tmp_path)).items()
+    seen = shared.shared(title, parts)
+    assert (seen.scans, seen.notes) == (len(TESTED), [])
+    # The training sets are the same scans.
+    numbers = shared.blocks(seen.parts)
+    assert [numbers["ms.t1", size] for size in SIZES] == [numbers["ms.both", size] for size in SIZES]
+    table = shared.differences(seen.parts, whole=False)
+    assert table.to_dict("split")["data"] == [["target.images", "not set", "['T1w', 'FLAIR']"]]
+
+
+def test_targets_of_one_study_with_other_classes_are_refused(tmp_path):
+    folder = save_study(tmp_path, "ms", target="small", others={"large": {"scratch": MEANS}})
+    record = read_json(folder / "provenance.json")
+    record["configuration"]["targets"]["large"]["classes"] = {"brain": [2]}
+    write_json(folder / "provenance.json", record)
+    ((title, parts),) = finished.read({"ms": ["small", "large"]}, str(tmp_path)).items()
+    with pytest.raises(
+        UserError, match=r"ms.small and ms.large have other `classes` \(\[\[1\]\] and \[\[2\]\]\), whose"
+    ):
+        shared.shared(title, parts)

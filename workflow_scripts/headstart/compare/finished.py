@@ -4,7 +4,7 @@ The study's configuration file and its data are not needed, and nothing of it is
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,8 @@ SCORES, PROVENANCE = "tables/scan_scores.parquet", "provenance.json"
 JOINT = "_vs_"
 _EXAMPLE = "snakemake compare --config 'studies=[one, another]'"
 _UNFINISHED = "run that study to its end first"
+# The key ``studies`` of the configuration: names of studies, or by its name the target, or targets, of each.
+Studies = Sequence[str] | Mapping[str, str | Sequence[str]]
 
 
 class Scan(NamedTuple):
@@ -40,7 +42,7 @@ class OfTarget:
     Attributes
     ----------
     study, target
-        Their names.
+        Their names; that of the study is followed by the target's, as in ``ms.t1``, where the study has several here.
     settings
         The study's whole configuration.
     scores
@@ -68,20 +70,20 @@ class OfTarget:
         return frozenset(name for name, entry in external.items() if not find.is_trained(entry))
 
 
-def name_of(studies: Iterable[str]) -> str:
+def name_of(studies: Studies) -> str:
     """The name of a comparison, which is also its folder in ``<results>/compare``."""
-    return JOINT.join(studies)
+    return JOINT.join(_named_targets(studies) if isinstance(studies, Mapping) else studies)
 
 
-def digests(studies: Sequence[str] | Mapping[str, str], results: str) -> dict[str, str]:
+def digests(studies: Studies, results: str) -> dict[str, str]:
     """SHA-256 of the scores and of the provenance of each study: they change with its results.
 
-    ``studies``: the key of this name of the configuration: names of studies, or the target of each by its name.
-    ``results``: the folder of all studies. Raises :class:`UserError` for fewer than two studies, and for one that does
-    not exist or is not finished.
+    ``results``: the folder of all studies. Raises :class:`UserError` for fewer than two studies, but for one with
+    several targets, and for one that does not exist or is not finished.
     """
-    if len(studies) < 2:
-        named = f"names {', '.join(studies)} alone" if studies else "is not set"
+    compared = _named_targets(studies) if isinstance(studies, Mapping) else studies
+    if len(compared) < 2:
+        named = f"names {', '.join(compared)} alone" if studies else "is not set"
         raise UserError(f"studies {named}; name two finished studies or more: {_EXAMPLE}.")
     for name in studies:
         _check_finished(name, results)
@@ -100,7 +102,18 @@ def _check_finished(name: str, results: str) -> None:
             raise UserError(f"{folder / file} does not exist; {_UNFINISHED}.")
 
 
-def read(studies: Sequence[str] | Mapping[str, str], results: str) -> dict[str, list[OfTarget]]:
+def _named_targets(studies: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, str]]:
+    """Study and target of each part of a comparison, by the part's name: a study's, or ``study.target`` of several."""
+    parts = {}
+    for study, targets in studies.items():
+        if isinstance(targets, str):
+            parts[study] = study, targets
+        else:
+            parts |= {f"{study}.{target}": (study, target) for target in targets}
+    return parts
+
+
+def read(studies: Studies, results: str) -> dict[str, list[OfTarget]]:
     """The scores to compare, by the name of the target; arguments as for :func:`digests`.
 
     Named as a list, studies are compared on each target whose name several of them have. Raises :class:`UserError` if
@@ -108,25 +121,25 @@ def read(studies: Sequence[str] | Mapping[str, str], results: str) -> dict[str, 
     """
     settings = {name: read_json(Path(results, name, PROVENANCE))["configuration"] for name in studies}
     return {
-        title: [_of_target(Path(results, study), settings[study], target) for study, target in named.items()]
+        title: [_of_target(name, Path(results, study), settings[study], target)
+                for name, (study, target) in named.items()]
         for title, named in _targets(studies, settings).items()
-    }
+    }  # fmt: skip
 
 
-def _targets(
-    studies: Sequence[str] | Mapping[str, str], settings: Mapping[str, Mapping]
-) -> dict[str, Mapping[str, str]]:
-    """The target of each study that is compared, by the name of the comparison; ``settings``: those of each study."""
+def _targets(studies: Studies, settings: Mapping[str, Mapping]) -> dict[str, Mapping[str, tuple[str, str]]]:
+    """What is compared on each target: study and target of each part, by its name; ``settings``: of each study."""
     known = {study: list(settings[study]["targets"]) for study in studies}
     if isinstance(studies, Mapping):
-        for study, target in studies.items():
+        parts = _named_targets(studies)
+        for study, target in parts.values():
             if target not in known[study]:
                 raise UserError(
-                    f"studies.{study} is {target}, but its targets are {', '.join(known[study])}; name one of them."
+                    f"studies.{study} names {target}, but its targets are {', '.join(known[study])}; name one of them."
                 )
-        return {" / ".join(dict.fromkeys(studies.values())): studies}
+        return {" / ".join(dict.fromkeys(target for _, target in parts.values())): parts}
     names = dict.fromkeys(target for listed in known.values() for target in listed)
-    having = {target: {study: target for study in studies if target in known[study]} for target in names}
+    having = {target: {study: (study, target) for study in studies if target in known[study]} for target in names}
     shared = {target: named for target, named in having.items() if len(named) > 1}
     if not shared:
         listed = "; ".join(f"{study} has {', '.join(targets)}" for study, targets in known.items())
@@ -137,14 +150,14 @@ def _targets(
     return shared
 
 
-def _of_target(folder: Path, configuration: Mapping, target: str) -> OfTarget:
+def _of_target(name: str, folder: Path, configuration: Mapping, target: str) -> OfTarget:
     scores = of_fine_tuned(pd.read_parquet(folder / SCORES))
     scores = scores[(scores["target"] == target) & (scores["level"] == LEVEL)]
     if scores.empty:
         raise UserError(f"{folder / SCORES} has no score of a fine-tuned model on {target}; {_UNFINISHED}.")
     draws = scores[["size", "resample"]].drop_duplicates().itertuples(index=False)
     return OfTarget(
-        folder.name,
+        name,
         target,
         configuration,
         scores,

@@ -135,7 +135,9 @@ def _svg(answer: Answer) -> bytes:
 
 def _settings(answers: Sequence[Answer]) -> pd.DataFrame:
     """The settings in which the studies differ, see :func:`headstart.compare.shared.differences`."""
-    return shared.differences({part.study: part for answer in answers for part in answer.found.parts}.values())
+    parts = {part.study: part for answer in answers for part in answer.found.parts}
+    # Studies that call a target differently are compared on that one alone.
+    return shared.differences(parts.values(), whole=len({part.target for part in answers[0].found.parts}) == 1)
 
 
 def _sources(answers: Sequence[Answer]) -> OfStudies:

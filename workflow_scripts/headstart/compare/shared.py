@@ -84,12 +84,20 @@ def blocks(parts: Sequence[OfTarget]) -> dict[tuple[str, int], int]:
     return found
 
 
-def differences(parts: Sequence[OfTarget]) -> pd.DataFrame:
-    """The settings in which studies differ: one row per key of the configuration, one column per study."""
-    flat = {part.study: _flat(part.settings) for part in parts}
+def differences(parts: Sequence[OfTarget], *, whole: bool) -> pd.DataFrame:
+    """The settings in which studies differ: one row per key of the configuration, one column per study.
+
+    ``whole``: whether all targets are among them. Otherwise only the one that is compared is, as ``target``.
+    """
+    flat = {part.study: _flat(part.settings if whole else _of_its_target(part)) for part in parts}
     keys = dict.fromkeys(key for values in flat.values() for key in values if key != "study")
     rows = [{"key": key} | {study: values.get(key, "not set") for study, values in flat.items()} for key in keys]
     return pd.DataFrame([row for row in rows if len({row[study] for study in flat}) > 1], columns=["key", *flat])
+
+
+def _of_its_target(part: OfTarget) -> dict:
+    """The settings of a study, of which ``target`` is the target that is compared, in place of all targets."""
+    return part.settings | {"target": part.settings["targets"][part.target], "targets": None}
 
 
 def _flat(settings: object, above: str = "") -> dict[str, str]:
@@ -136,6 +144,7 @@ def _renamed(one: OfTarget, other: OfTarget) -> int:
 
 def _check_labels(target: str, parts: Sequence[OfTarget], images: set[str]) -> None:
     """Raise UserError if the ground truth of a shared scan differs."""
+    _check_classes(parts)
     first, *others = parts
     known = {scan.image: (name, scan.labels) for name, scan in first.scans.items()}
     for other in others:
@@ -144,6 +153,18 @@ def _check_labels(target: str, parts: Sequence[OfTarget], images: set[str]) -> N
                 raise UserError(
                     f"the manual labels of scan {known[scan.image][0]} on {target} differ between {first.study} and "
                     f"{other.study}, in their classes or their files; compare studies with the same ground truth."
+                )
+
+
+def _check_classes(parts: Sequence[OfTarget]) -> None:
+    """Raise UserError if two targets of one study have other classes: they may have the same label files."""
+    for one, other in itertools.combinations(parts, 2):
+        if one.settings == other.settings:
+            classes = [list(part.settings["targets"][part.target]["classes"].values()) for part in (one, other)]
+            if classes[0] != classes[1]:
+                raise UserError(
+                    f"{one.study} and {other.study} have other `classes` ({classes[0]} and {classes[1]}), whose scores "
+                    "do not compare; name targets with the same label values."
                 )
 
 
