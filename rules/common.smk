@@ -16,7 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
-from headstart.datasets.scan import T1W, image_names
+from headstart.datasets.scan import T1W, image_names, image_word
 from headstart.external import find
 from headstart.label import fsl, labels
 from headstart.phantom import recipe

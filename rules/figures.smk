@@ -133,12 +133,20 @@ def shown_slices(pattern):
     return lambda wildcards: parts_holding(pattern, wildcards.target, shown_tests(wildcards))
 
 
+def example_titles(target):
+    """The titles of the images of a scan that the examples of a target show."""
+    images = IMAGES[target]
+    return list(map(image_word, images)) if len(images) > 1 else ["scan"]
+
+
 rule draw_examples:
     input:
         metrics=shown_run(METRICS),
         predictions=shown_run(PREDICTIONS),
         index=shown_slices(PART_INDEX),
-        images=lambda wildcards: shown_slices(image_slices(IMAGES[wildcards.target][0]))(wildcards),
+        images=lambda wildcards: [
+            path for image in IMAGES[wildcards.target] for path in shown_slices(image_slices(image))(wildcards)
+        ],
         labels=shown_slices(SLICES["target"]),
     output:
         figure=report_figure("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),
@@ -149,6 +157,7 @@ rule draw_examples:
         code=code_of("draw_examples"),
         scans=lambda wildcards: list(shown_tests(wildcards)),
         sources=lambda wildcards: [*SOURCES, *EXTERNAL[wildcards.target]],
+        images=lambda wildcards: example_titles(wildcards.target),
         classes=lambda wildcards: class_names(wildcards.target),
         metric=lambda wildcards: TARGETS[wildcards.target]["metric"],
         empty=config["evaluate"]["empty"],

@@ -37,6 +37,15 @@ def test_results_are_compared_without_their_configurations_and_again_when_they_c
     assert "unet is significantly better than default" in page.read_text()
 
 
+def test_two_targets_of_a_study_are_compared(bare_project):
+    results = bare_project.folder / "results"
+    save_study(results, "ms", target="t1", others={"t1-flair": {"scratch": {1: 0.6, 2: 0.7, 4: 0.8}}})
+    done = compare(bare_project, "{ms: [t1, t1-flair]}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = (results / "compare/ms.t1_vs_ms.t1-flair/index.html").read_text()
+    assert "ms.t1-flair is significantly better than ms.t1: +0.2" in page
+
+
 @pytest.mark.parametrize(
     ("studies", "message"),
     [

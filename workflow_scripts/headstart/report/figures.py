@@ -205,34 +205,38 @@ def shown_slice(truth: np.ndarray) -> int:
 
 def examples(
     chosen: Mapping[str, str],
-    images: Mapping[str, np.ndarray],
+    images: Mapping[str, Mapping[str, np.ndarray]],
     truths: Mapping[str, np.ndarray],
     predictions: Mapping[str, Mapping[str, np.ndarray]],
     classes: Sequence[str],
 ) -> plt.Figure:
-    """Scan, ground truth and one column per source (as Zoetmulder 2022, Fig. 5), on the slice with the most labels.
+    """Images, ground truth and one column per source (as Zoetmulder 2022, Fig. 5), on the slice with the most labels.
 
     Parameters
     ----------
     chosen
         Rank and identifier of the scans to show, one row each.
-    images, truths
-        Slices and ground truth of each scan, (N, H, W).
+    images
+        Slices of each scan in each image, by the title of the image, (N, H, W). Labels are drawn on the first image.
+    truths
+        Ground truth of each scan, (N, H, W).
     predictions
         Predictions of each source on each scan, (N, H, W).
     classes
         Names of the classes, the background (0) first.
     """
-    columns = ["scan", "ground truth", *predictions]
+    columns = [*images, "ground truth", *predictions]
+    first, *_ = images.values()
     shape = (len(chosen), len(columns))
     figure, axes = plt.subplots(*shape, figsize=(2.4 * shape[1], 2.6 * shape[0]), squeeze=False)
     for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
         shown = shown_slice(truths[scan])
-        maps = [None, truths[scan], *(predictions[source][scan] for source in predictions)]
-        for axis, labelled in zip(row, maps, strict=True):
-            axis.imshow(images[scan][shown], origin="lower", cmap="gray")
-            if labelled is not None:
-                overlay(axis, labelled[shown], range(1, len(classes)))
+        plain = [(image[scan], None) for image in images.values()]
+        labelled = [(first[scan], labels[scan]) for labels in (truths, *predictions.values())]
+        for axis, (image, labels) in zip(row, plain + labelled, strict=True):
+            axis.imshow(image[shown], origin="lower", cmap="gray")
+            if labels is not None:
+                overlay(axis, labels[shown], range(1, len(classes)))
             axis.set_xticks([])
             axis.set_yticks([])
         row[0].set_ylabel(f"{rank}: {scan}", fontsize=9)
