@@ -76,8 +76,11 @@ def figure(shown: pd.DataFrame, sentences: Mapping[str, str], sources: Shown) ->
     mark scans saved beyond the measured sizes.
     """
     titles = {target: textwrap.fill(said, 120, break_on_hyphens=False) for target, said in sentences.items()}
-    rows = [max((shown["target"] == target).sum(), 2) for target in titles]
-    heights = [0.3 * n + 0.18 * title.count("\n") + 1.6 for n, title in zip(rows, titles.values(), strict=True)]
+    rows = [(shown["target"] == target).sum() for target in titles]
+    heights = [
+        (0.3 * max(n, 2) if n else 0) + 0.18 * title.count("\n") + (1.6 if n else 0.4)
+        for n, title in zip(rows, titles.values(), strict=True)
+    ]
     key = [0.5] * (not shown.empty)
     drawn = plt.figure(figsize=(9.5, sum(heights + key)), layout="constrained")
     bands = np.atleast_1d(drawn.subfigures(len(heights + key), 1, height_ratios=heights + key))
