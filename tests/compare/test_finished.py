@@ -6,7 +6,7 @@ import pytest
 from finished_studies import save_study
 
 from headstart.compare import finished
-from headstart.job import UserError, write_text
+from headstart.job import UserError, read_json, write_json
 
 
 @pytest.fixture
@@ -19,8 +19,9 @@ def two(tmp_path):
 @pytest.mark.parametrize(
     ("studies", "message"),
     [
-        ([], "studies is not set; name two finished studies or more"),
+        ([], "studies is not set; name two finished studies or more, or several targets of one: snakemake compare"),
         (["unet"], "studies names unet alone; name two"),
+        ({"unet": ["anatomy", "brain"]}, "studies.unet names brain, but its targets are anatomy; name one of them"),
         (["unet", "paper-nut"], r"paper-nut does not exist; correct it \(did you mean paper-net\?\)"),
         (["unet", "ms"], r"ms does not exist; correct it \(finished studies there: paper-net, unet\)"),
     ],
@@ -52,7 +53,8 @@ def test_results_of_which_a_part_is_gone(two, lost, message):
 
 def test_results_that_changed_have_other_digests(two):
     before = finished.digests(["unet", "paper-net"], str(two))
-    write_text(two / "unet/provenance.json", "{}")
+    record = read_json(two / "unet/provenance.json")
+    write_json(two / "unet/provenance.json", record | {"made": "again"})
     after = finished.digests(["unet", "paper-net"], str(two))
     assert {name for name in before if before[name] != after[name]} == {"unet/provenance.json"}
 

@@ -51,6 +51,7 @@ def test_two_targets_of_a_study_are_compared(bare_project):
     [
         (None, "headstart: compare: studies is not set; name two finished studies or more"),
         ("[unet]", "headstart: compare: studies names unet alone"),
+        ("{unet: [anatomy, brain]}", "headstart: compare: studies.unet names brain, but its targets are anatomy; name"),
         ("[unet, unett]", "headstart: compare: studies names unett, but results/unett does not exist; correct it (did"),
     ],
 )

@@ -18,7 +18,7 @@ from headstart.job import UserError, read_json, read_table, sha256
 SCORES, PROVENANCE = "tables/scan_scores.parquet", "provenance.json"
 # What stands between the names of studies in the name of a comparison; names of studies have no underscore.
 JOINT = "_vs_"
-_EXAMPLE = "snakemake compare --config 'studies=[one, another]'"
+_EXAMPLE = "snakemake compare --config 'studies=[one, another]' or 'studies={one: [its-target, another-target]}'"
 _UNFINISHED = "run that study to its end first"
 # The key ``studies`` of the configuration: names of studies, or by its name the target, or targets, of each.
 Studies = Sequence[str] | Mapping[str, str | Sequence[str]]
@@ -79,14 +79,15 @@ def digests(studies: Studies, results: str) -> dict[str, str]:
     """SHA-256 of the scores and of the provenance of each study: they change with its results.
 
     ``results``: the folder of all studies. Raises :class:`UserError` for fewer than two studies, but for one with
-    several targets, and for one that does not exist or is not finished.
+    several targets, for one that does not exist or is not finished, and for targets that are not there or not shared.
     """
     compared = _named_targets(studies) if isinstance(studies, Mapping) else studies
     if len(compared) < 2:
         named = f"names {', '.join(compared)} alone" if studies else "is not set"
-        raise UserError(f"studies {named}; name two finished studies or more: {_EXAMPLE}.")
+        raise UserError(f"studies {named}; name two finished studies or more, or several targets of one: {_EXAMPLE}.")
     for name in studies:
         _check_finished(name, results)
+    _targets(studies, _settings(studies, results))
     return {f"{name}/{file}": sha256(Path(results, name, file)) for name in studies for file in (SCORES, PROVENANCE)}
 
 
@@ -119,12 +120,17 @@ def read(studies: Studies, results: str) -> dict[str, list[OfTarget]]:
     Named as a list, studies are compared on each target whose name several of them have. Raises :class:`UserError` if
     there is none, or a study lacks what is asked for.
     """
-    settings = {name: read_json(Path(results, name, PROVENANCE))["configuration"] for name in studies}
+    settings = _settings(studies, results)
     return {
         title: [_of_target(name, Path(results, study), settings[study], target)
                 for name, (study, target) in named.items()]
         for title, named in _targets(studies, settings).items()
     }  # fmt: skip
+
+
+def _settings(studies: Studies, results: str) -> dict[str, Mapping]:
+    """The configuration of each study, as it was run."""
+    return {name: read_json(Path(results, name, PROVENANCE))["configuration"] for name in studies}
 
 
 def _targets(studies: Studies, settings: Mapping[str, Mapping]) -> dict[str, Mapping[str, tuple[str, str]]]:
