@@ -42,7 +42,7 @@ for name, size in [(name, 1) for name in TARGETS] + [(name, 0) for name in AS_PR
             metadata=source_paths(MODEL_METADATA, name, size),
             splits=resample_paths(SPLIT, name, size),
             index=drawn_slices(PART_INDEX, "test"),
-            images=drawn_images("test"),
+            images=every_image(drawn_slices, "test"),
         output:
             predictions=source_paths(PREDICTIONS, name, size),
         log:

@@ -144,9 +144,7 @@ rule draw_examples:
         metrics=shown_run(METRICS),
         predictions=shown_run(PREDICTIONS),
         index=shown_slices(PART_INDEX),
-        images=lambda wildcards: [
-            path for image in IMAGES[wildcards.target] for path in shown_slices(image_slices(image))(wildcards)
-        ],
+        images=every_image(shown_slices),
         labels=shown_slices(SLICES["target"]),
     output:
         figure=report_figure("examples_{target}", "examples", "1 Answer", FIGURES, figure="examples: {target}"),
@@ -155,7 +153,6 @@ rule draw_examples:
         f"{RESULTS}/logs/draw_examples/{{target}}.log",
     params:
         code=code_of("draw_examples"),
-        scans=lambda wildcards: list(shown_tests(wildcards)),
         sources=lambda wildcards: [*SOURCES, *EXTERNAL[wildcards.target]],
         images=lambda wildcards: example_titles(wildcards.target),
         classes=lambda wildcards: class_names(wildcards.target),

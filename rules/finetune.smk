@@ -202,7 +202,7 @@ for name in TARGETS:
             tuning=[TRIES] if name in TUNING else [],
             splits=resample_paths(SPLIT, name, 1),
             index=drawn_slices(PART_INDEX, "train"),
-            images=drawn_images("train"),
+            images=every_image(drawn_slices, "train"),
             labels=drawn_slices(SLICES["target"], "train"),
         output:
             models=resample_paths(MODEL, name, 1),

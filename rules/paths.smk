@@ -174,10 +174,10 @@ def image_slices(image):
     return f"{PART}_{image}.npy"
 
 
-def drawn_images(role):
-    """Input function: as drawn_slices, of each image that the target's models see."""
+def every_image(slices_of, *about):
+    """Input function: the files that slices_of, with a pattern and these, has of each image that the models see."""
     return lambda wildcards: [
-        path for image in IMAGES[wildcards.target] for path in drawn_slices(image_slices(image), role)(wildcards)
+        path for image in IMAGES[wildcards.target] for path in slices_of(image_slices(image), *about)(wildcards)
     ]
 
 

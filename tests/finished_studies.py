@@ -84,7 +84,7 @@ def save_study(
     )
     (folder / "tables").mkdir(parents=True)
     scores.to_parquet(folder / "tables/scan_scores.parquet")
-    entry = {"dataset": "heads", "classes": {"brain": [1]}, **({"external": external} if external else {})}
+    entry = {"dataset": "heads", **({"external": external} if external else {})}
     targets = {title: entry for title in by_target}
     write_json(folder / "provenance.json", {"configuration": {"study": name, **settings, "targets": targets}})
     scans = [*TESTED, *POOL]

@@ -158,13 +158,16 @@ def test_targets_of_one_study_differ_in_their_own_settings_alone(tmp_path):
     assert table.to_dict("split")["data"] == [["target.images", "not set", "['T1w', 'FLAIR']"]]
 
 
-def test_targets_of_one_study_with_other_classes_are_refused(tmp_path):
+def test_targets_of_one_study_with_other_ground_truth_are_refused(tmp_path):
+    """Targets of one dataset have the same classes; those of another may have others of the same scans."""
     folder = save_study(tmp_path, "ms", target="small", others={"large": {"scratch": MEANS}})
     record = read_json(folder / "provenance.json")
-    record["configuration"]["targets"]["large"]["classes"] = {"brain": [2]}
+    record["configuration"]["targets"]["large"]["dataset"] = "again"
     write_json(folder / "provenance.json", record)
+    checked = read_json(folder / "intake/heads/part-0000.json")
+    for scan in checked:
+        scan["labels"]["label_voxels"] = {"brain": 200}
+    write_json(folder / "intake/again/part-0000.json", checked)
     ((title, parts),) = finished.read({"ms": ["small", "large"]}, str(tmp_path)).items()
-    with pytest.raises(
-        UserError, match=r"ms.small and ms.large have other `classes` \(\[\[1\]\] and \[\[2\]\]\), whose"
-    ):
+    with pytest.raises(UserError, match=r"labels of scan t\d on small / large differ between ms\.small and ms\.large"):
         shared.shared(title, parts)

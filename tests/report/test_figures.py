@@ -175,7 +175,7 @@ def test_examples_show_scan_ground_truth_and_every_source_on_the_slice_with_most
     truth[1, 2:4, 2:4], truth[2, 0, 0] = 1, 1
     image = np.arange(3 * 64, dtype=np.uint16).reshape(3, 8, 8)
     predictions = {"scratch": {"01": truth * 0}, "t1-segmentation": {"01": truth}}
-    figure = figures.examples({"best": "01"}, {"scan": {"01": image}}, {"01": truth}, predictions, NAMES)
+    figure = figures.examples({"best": "01"}, ["scan"], {"01": [image]}, {"01": truth}, predictions, NAMES)
     axes = figure.axes
     assert [axis.get_title() for axis in axes] == ["scan", "ground truth", "scratch", "t1-segmentation"]
     assert axes[0].get_ylabel() == "best: 01"
@@ -189,8 +189,8 @@ def test_examples_show_every_image_and_labels_on_the_first():
     truth = np.zeros((2, 8, 8), np.uint8)
     truth[1, 2:4, 2:4] = 1
     t1, flair = (np.random.default_rng(seed).integers(0, 65536, (2, 8, 8)).astype(np.uint16) for seed in (1, 2))
-    images = {"T1": {"01": t1}, "FLAIR": {"01": flair}}
-    figure = figures.examples({"best": "01"}, images, {"01": truth}, {"scratch": {"01": truth}}, NAMES)
+    shown, predictions = {"01": [t1, flair]}, {"scratch": {"01": truth}}
+    figure = figures.examples({"best": "01"}, ["T1", "FLAIR"], shown, {"01": truth}, predictions, NAMES)
     assert [axis.get_title() for axis in figure.axes] == ["T1", "FLAIR", "ground truth", "scratch"]
     for axis, expected in zip(figure.axes, (t1, flair, t1, t1), strict=True):
         np.testing.assert_array_equal(axis.images[0].get_array(), expected[1])

@@ -72,7 +72,7 @@ class OfTarget:
 
 def name_of(studies: Studies) -> str:
     """The name of a comparison, which is also its folder in ``<results>/compare``."""
-    return JOINT.join(_named_targets(studies) if isinstance(studies, Mapping) else studies)
+    return JOINT.join(_names(studies))
 
 
 def digests(studies: Studies, results: str) -> dict[str, str]:
@@ -81,9 +81,9 @@ def digests(studies: Studies, results: str) -> dict[str, str]:
     ``results``: the folder of all studies. Raises :class:`UserError` for fewer than two studies, but for one with
     several targets, for one that does not exist or is not finished, and for targets that are not there or not shared.
     """
-    compared = _named_targets(studies) if isinstance(studies, Mapping) else studies
-    if len(compared) < 2:
-        named = f"names {', '.join(compared)} alone" if studies else "is not set"
+    names = _names(studies)
+    if len(names) < 2:
+        named = f"names {', '.join(names)} alone" if studies else "is not set"
         raise UserError(f"studies {named}; name two finished studies or more, or several targets of one: {_EXAMPLE}.")
     for name in studies:
         _check_finished(name, results)
@@ -101,6 +101,11 @@ def _check_finished(name: str, results: str) -> None:
     for file in (SCORES, PROVENANCE):
         if not (folder / file).is_file():
             raise UserError(f"{folder / file} does not exist; {_UNFINISHED}.")
+
+
+def _names(studies: Studies) -> list[str]:
+    """The names of the parts of a comparison."""
+    return list(_named_targets(studies) if isinstance(studies, Mapping) else studies)
 
 
 def _named_targets(studies: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, str]]:

@@ -144,7 +144,6 @@ def _renamed(one: OfTarget, other: OfTarget) -> int:
 
 def _check_labels(target: str, parts: Sequence[OfTarget], images: set[str]) -> None:
     """Raise UserError if the ground truth of a shared scan differs."""
-    _check_classes(parts)
     first, *others = parts
     known = {scan.image: (name, scan.labels) for name, scan in first.scans.items()}
     for other in others:
@@ -153,18 +152,6 @@ def _check_labels(target: str, parts: Sequence[OfTarget], images: set[str]) -> N
                 raise UserError(
                     f"the manual labels of scan {known[scan.image][0]} on {target} differ between {first.study} and "
                     f"{other.study}, in their classes or their files; compare studies with the same ground truth."
-                )
-
-
-def _check_classes(parts: Sequence[OfTarget]) -> None:
-    """Raise UserError if two targets of one study have other classes: they may have the same label files."""
-    for one, other in itertools.combinations(parts, 2):
-        if one.settings == other.settings:
-            classes = [list(part.settings["targets"][part.target]["classes"].values()) for part in (one, other)]
-            if classes[0] != classes[1]:
-                raise UserError(
-                    f"{one.study} and {other.study} have other `classes` ({classes[0]} and {classes[1]}), whose scores "
-                    "do not compare; name targets with the same label values."
                 )
 
 

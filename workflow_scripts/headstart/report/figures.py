@@ -205,7 +205,8 @@ def shown_slice(truth: np.ndarray) -> int:
 
 def examples(
     chosen: Mapping[str, str],
-    images: Mapping[str, Mapping[str, np.ndarray]],
+    titles: Sequence[str],
+    images: Mapping[str, Sequence[np.ndarray]],
     truths: Mapping[str, np.ndarray],
     predictions: Mapping[str, Mapping[str, np.ndarray]],
     classes: Sequence[str],
@@ -216,8 +217,10 @@ def examples(
     ----------
     chosen
         Rank and identifier of the scans to show, one row each.
+    titles
+        Of the images.
     images
-        Slices of each scan in each image, by the title of the image, (N, H, W). Labels are drawn on the first image.
+        Slices of each scan in each image, (N, H, W). Labels are drawn on the first image.
     truths
         Ground truth of each scan, (N, H, W).
     predictions
@@ -225,14 +228,13 @@ def examples(
     classes
         Names of the classes, the background (0) first.
     """
-    columns = [*images, "ground truth", *predictions]
-    first, *_ = images.values()
+    columns = [*titles, "ground truth", *predictions]
     shape = (len(chosen), len(columns))
     figure, axes = plt.subplots(*shape, figsize=(2.4 * shape[1], 2.6 * shape[0]), squeeze=False)
     for row, (rank, scan) in zip(axes, chosen.items(), strict=True):
         shown = shown_slice(truths[scan])
-        plain = [(image[scan], None) for image in images.values()]
-        labelled = [(first[scan], labels[scan]) for labels in (truths, *predictions.values())]
+        plain = [(image, None) for image in images[scan]]
+        labelled = [(images[scan][0], labels[scan]) for labels in (truths, *predictions.values())]
         for axis, (image, labels) in zip(row, plain + labelled, strict=True):
             axis.imshow(image[shown], origin="lower", cmap="gray")
             if labels is not None:

@@ -78,7 +78,7 @@ def figure(shown: pd.DataFrame, sentences: Mapping[str, str], sources: Shown) ->
     titles = {target: textwrap.fill(said, 120, break_on_hyphens=False) for target, said in sentences.items()}
     rows = [(shown["target"] == target).sum() for target in titles]
     heights = [
-        (0.3 * max(n, 2) if n else 0) + 0.18 * title.count("\n") + (1.6 if n else 0.4)
+        0.18 * title.count("\n") + (0.3 * max(n, 2) + 1.6 if n else 0.4)
         for n, title in zip(rows, titles.values(), strict=True)
     ]
     key = [0.5] * (not shown.empty)
