@@ -95,3 +95,11 @@ def pooled_scores(
     table = pd.DataFrame({"total": scores.ravel(), "count": 1}, index=index).reset_index()
     whole = {"size": size, "target": "simulated", "metric": "dice", "level": "volume"}
     return table.assign(**whole), pd.Series(0.5 + of_pool.mean(axis=1), sources)
+
+
+def lesion_free(seed: int, resamples: int = 10, scans: int = 20, free: int = 5) -> pd.DataFrame:
+    """Scores of two equal sources; the first ``free`` scans have no lesion: no score, or 0 where one is found."""
+    scores = simulated_scores({"scratch": 0, "a": 0}, (5,), resamples, scans, seed)
+    without = scores["scan"] < f"{free:03d}"
+    scores.loc[without, "total"] = 0.0
+    return scores[~without | (np.random.default_rng(seed).random(len(scores)) < 0.5)]

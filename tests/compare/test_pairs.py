@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_studies import MEANS, RATER, save_study
+from simulated_scores import lesion_free
 
 from headstart.compare import page, pairs
 from headstart.evaluate import anova, comparisons, tables
@@ -177,3 +178,18 @@ def test_equal_studies_are_rarely_significantly_different():
 def arm(study, source, scores):
     influence = anova.influence(scores[None], np.ones_like(scores)[None])[0]
     return pairs.Arm(str(study), source, 2, scores.mean(), scores.mean(axis=0), {study: influence}, len(scores))
+
+
+def test_a_scan_with_a_score_in_one_study_alone_counts_as_within_a_study():
+    """The same scores as two studies with the same training sets, and as two sources of one study."""
+    scores = lesion_free(0)
+    (cell,) = tables.cells(scores, 1, 0)
+    (within,) = comparisons.family(cell, "scratch", [("a", "scratch")])
+    arms = []
+    for study, source in (("one", "a"), ("two", "scratch")):
+        (own,) = tables.cells(scores[scores["source"] == source], 1, 0)
+        arms.append(pairs.Arm(study, source, 5, own.means[0], own.by_scan[0], {0: own.contributions[0][0]}, 10))
+    (between,) = pairs.family("same source", [tuple(arms)], 0.02)
+    assert [between[name] for name in ("low", "high", "p")] == pytest.approx(
+        [within[name] for name in ("low", "high", "p")]
+    )

@@ -163,3 +163,8 @@ def test_coverage_of_gains_for_the_scans_of_a_pool_and_for_others():
     assert these > 0.89
     assert uncorrected < 0.75
     assert population > 0.89
+
+
+def test_a_scan_with_a_score_on_one_side_alone_contributes_to_a_difference():
+    one, other = np.array([[0.2, np.nan, np.nan]]), np.array([[0.1, 0.3, np.nan]])
+    np.testing.assert_array_equal(anova.difference(one, other), [[0.1, -0.3, np.nan]])

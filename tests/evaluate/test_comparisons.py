@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from simulated_scores import simulated_scores
+from simulated_scores import lesion_free, simulated_scores
 
 from headstart.evaluate import comparisons, tables
 from headstart.evaluate.significance import ALPHA
@@ -126,3 +126,16 @@ def test_there_are_no_gains_without_the_baseline():
     gains = comparisons.gains(compare(simulated_scores({"a": 0, "b": 1}, (5, 10), 2, 4, 0)))
     assert gains.empty
     assert "gain" in gains.columns
+
+
+def test_intervals_hold_where_only_one_source_finds_lesions_in_a_scan_without_any():
+    """The 0 of a single source is in its mean, and so in the variance of the difference."""
+    held = [compare(lesion_free(trial), draws=1).iloc[0] for trial in range(150)]
+    assert np.mean([row["low"] <= 0 <= row["high"] for row in held]) > 0.93
+
+
+def test_sources_that_are_equal_in_every_draw_are_equally_often_the_highest():
+    scores = simulated_scores({"scratch": 0, "better": 20}, (5, 10), 3, 6, 0)
+    copied = pd.concat([scores, scores[scores["source"] == "better"].assign(source="a copy")])
+    found = comparisons.highest(tables.cells(copied, 400, 1)).set_index("source")["highest"]
+    assert found["a copy"] == found["better"] == pytest.approx((1 - found["scratch"]) / 2)

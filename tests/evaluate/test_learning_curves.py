@@ -126,3 +126,11 @@ def test_targets_with_a_single_size_are_left_out_of_the_table():
 
 def test_without_the_baseline_no_scans_are_saved():
     assert learning_curves.saved(tables.cells(simulated_scores({"a": 0, "b": 1}, (10, 20), 2, 3, 0), 50, 0)).empty
+
+
+def test_a_source_that_equals_the_baseline_saves_no_scan_where_the_curve_is_flat():
+    scores = simulated_scores({"scratch": 0}, SIZES, 3, 6, 0)
+    scores.loc[scores["size"] == SIZES[1], "total"] = 0.9
+    copied = pd.concat([scores, scores.assign(source="a copy")])
+    found = learning_curves.saved(tables.cells(copied, 200, 1))
+    assert found[["saved", "low", "high"]].to_numpy() == pytest.approx(np.zeros((3, 3)))

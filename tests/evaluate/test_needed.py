@@ -190,3 +190,19 @@ def test_the_script_writes_its_tables_and_the_same_bytes_again(run_script, tmp_p
     assert [list(table.columns) for table in tables_read] == [needed.COLUMNS, needed.BACKTEST]
     assert [len(table) for table in tables_read] == [8, 2]
     assert set(tables_read[0]["level"]) == {"volume"}
+
+
+def test_who_has_more_than_the_bound_of_a_number_may_or_may_not_have_enough():
+    """More than 40 are needed, and 100 at hand: how many more is not known, and not 0."""
+    cells = hand_made({10: 0.4, 20: 0.5, 40: 0.6}, resamples=1)
+    found = needed_of(cells, wanted=0.7, have=100).loc[0, "a"]
+    assert (found["needed"], found["needed_is"]) == (40, ">")
+    for end in ("", "_low", "_high"):
+        assert np.isnan(found[f"more{end}"])
+        assert found[f"more{end}_is"] == "n/a"
+
+
+def test_of_a_score_that_is_never_reached_no_number_of_further_scans_is_given():
+    found = needed_of(hand_made({10: 0.5, 20: 0.5, 40: 0.5}), wanted=0.6, have=5).loc[0, "a"]
+    assert np.isnan(found["more"])
+    assert found["more_is"] == "not reached"

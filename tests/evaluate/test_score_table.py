@@ -111,12 +111,15 @@ def test_missing_sizes_may_be_written_in_several_ways(missing):
 
 
 def test_resamples_are_in_the_order_of_numbers_or_have_any_name():
-    numbers, names, same = (
-        collect(table_of(resamples=resamples))[0]["resample"] for resamples in (("10", "9"), ("a", "b"), ("1", "01"))
+    long = (f"1{'0' * 19}", f"2{'0' * 19}")
+    numbers, names, same, long_names = (
+        collect(table_of(resamples=resamples))[0]["resample"]
+        for resamples in (("10", "9"), ("a", "b"), ("1", "01"), long)
     )
     assert sorted(numbers.unique()) == [9, 10]
     assert set(names) == {"a", "b"}
     assert set(same) == {"1", "01"}
+    assert set(long_names) == set(long)
 
 
 def test_files_are_read_with_the_names_of_their_columns(tmp_path):

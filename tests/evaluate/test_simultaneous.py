@@ -65,3 +65,10 @@ def test_the_detectable_difference_is_found_in_four_of_five_trials():
     (known, *_) = simultaneous.test([0, 0, 0], np.ones(3), [MANY] * 3, correlation)
     draws = rng.multivariate_normal([known.detectable, 0, 0], correlation, 2000)
     assert np.mean(np.abs(draws[:, 0]) > known.high) == pytest.approx(0.8, abs=0.03)
+
+
+def test_differences_of_equal_models_lend_nothing_to_the_others():
+    apart = simultaneous.test([0.3, 0.2], [0.02, 0.01], [4, 4], np.eye(2))
+    beside = simultaneous.test([0.3, 0.0, 0.2, 0.0], [0.02, 0, 0.01, 0], [4, 4, 4, 4], np.eye(4))
+    assert [(one.error, one.degrees) for one in (beside[0], beside[2])] == [(one.error, one.degrees) for one in apart]
+    assert (beside[1].low, beside[1].high, beside[1].p) == (0, 0, 1)

@@ -171,7 +171,7 @@ def test_every_target_has_its_sentence_its_figure_and_its_design():
         assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     design = "Dataset patients (1 subject): fine-tuned on 2 and 10 labelled scans, 3 resamples each; tested on 4."
     assert page.text.count(design) == 3
-    assert page.text.count("For Dice 0.60, you need 38 [95 % CI 29, 61] scans from t1-segmentation, 38") == 3
+    assert page.text.count("For Dice 0.60, you need 38 [95 % CI 29, 61] labelled scans with t1-segmentation, 38") == 3
     assert "2 sources, pre-trained on cohort (8 subjects, 9 scans) and photos (20,000 natural images)." in page.text
     assert page.text.count("Research use only, not a medical device.") == 2
 

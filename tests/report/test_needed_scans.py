@@ -26,29 +26,36 @@ SCRATCH = row_of("scratch", (">", 100), (">", 100), (">", 100), have=10)
 def test_the_sentence_names_the_best_source_and_the_baseline():
     further = [("=", 27.2), ("=", 19), ("=", 51)]
     assert said(row_of("other", ("=", 20)), row_of("t1", ("=", 37.2), have=10, further=further), SCRATCH) == (
-        "For Dice 0.60, you need 38 [95 % CI 29, 61] scans from t1, more than 100 scans from scratch; "
-        "you have 10, so 28 [95 % CI 19, 51] more."
+        "For Dice 0.60, you need 38 [95 % CI 29, 61] labelled scans with t1, more than 100 labelled scans with "
+        "scratch; you have 10, so 28 [95 % CI 19, 51] more."
     )
 
 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (row_of("t1", ("forecast", 70.1)), "you need 71 [95 % CI 29, 61] scans from t1 (forecast)."),
-        (row_of("t1", ("=", 1.0), ("<", 1), ("=", 2)), "you need 1 [95 % CI ≤ 1, 2] scan from t1."),
-        (row_of("t1", ("<", 2), ("<", 2), ("<", 2)), "you need at most 2 scans from t1."),
-        (row_of("t1", (">", 12), ("=", 3), (">", 12)), "you need more than 12 [95 % CI 3, > 12] scans from t1."),
+        (row_of("t1", ("forecast", 70.1)), "you need 71 [95 % CI 29, 61] labelled scans with t1 (forecast)."),
+        (row_of("t1", ("=", 1.0), ("<", 1), ("=", 2)), "you need 1 [95 % CI ≤ 1, 2] labelled scan with t1."),
+        (row_of("t1", ("<", 2), ("<", 2), ("<", 2)), "you need at most 2 labelled scans with t1."),
+        (
+            row_of("t1", (">", 12), ("=", 3), (">", 12)),
+            "you need more than 12 [95 % CI 3, > 12] labelled scans with t1.",
+        ),
         (
             row_of("t1", ("=", 3), ("<", 1), (">", 12), have=2, further=[("=", 1), ("<", 0), (">", 10)]),
-            "how many scans you need from t1 is not known [95 % CI ≤ 1, > 12]; you have 2.",
+            "how many labelled scans you need with t1 is not known [95 % CI ≤ 1, > 12]; you have 2.",
         ),
         (
             row_of("t1", ("=", 3), ("=", 2), ("=", 4), have=5, further=[("=", 0)] * 3),
-            "you need 3 [95 % CI 2, 4] scans from t1; you have 5, which is enough.",
+            "you need 3 [95 % CI 2, 4] labelled scans with t1; you have 5, which is enough.",
+        ),
+        (
+            row_of("t1", ("=", 3), ("=", 2), (">", 4), have=5, further=[("=", 0), ("=", 0), ("n/a", np.nan)]),
+            "you need 3 [95 % CI 2, > 4] labelled scans with t1; you have 5, which may be enough.",
         ),
         (
             row_of("t1", ("=", 3), (np.nan, np.nan), (np.nan, np.nan)),
-            "you need 3 [95 % CI not available] scans from t1.",
+            "you need 3 [95 % CI not available] labelled scans with t1.",
         ),
         (row_of("t1", ("not reached", np.nan), (">", 12), (">", 12)), "the curve of t1 will not reach it."),
     ],
@@ -59,19 +66,24 @@ def test_each_kind_of_number_is_put_in_words(row, words):
 
 def test_sources_of_which_nothing_is_known_share_a_clause():
     rows = [row_of(source, ("=", 3), ("<", 2), (">", 4)) for source in ("t1", "scratch")]
-    assert said(*rows) == "For Dice 0.60, how many scans you need from t1 and scratch is not known [95 % CI ≤ 2, > 4]."
+    assert (
+        said(*rows)
+        == "For Dice 0.60, how many labelled scans you need with t1 and scratch is not known [95 % CI ≤ 2, > 4]."
+    )
 
 
 def test_sources_that_never_reach_the_score_are_named_apart():
     never = row_of("scratch", ("not reached", np.nan), (">", 12), (">", 12))
     assert said(row_of("t1", ("=", 40)), never).endswith(
-        "you need 40 [95 % CI 29, 61] scans from t1; the curve of scratch will not reach it."
+        "you need 40 [95 % CI 29, 61] labelled scans with t1; the curve of scratch will not reach it."
     )
 
 
 def test_without_a_wanted_score_it_is_ninety_percent_of_the_best():
     rows = [row_of("t1", ("=", 4 * part), wanted=part, of_best=part) for part in (0.8, 0.9, 0.95)]
-    assert said(*rows) == ("For 90 % of the highest mean score (Dice 0.90), you need 4 [95 % CI 29, 61] scans from t1.")
+    assert said(*rows) == (
+        "For 90 % of the highest mean score (Dice 0.90), you need 4 [95 % CI 29, 61] labelled scans with t1."
+    )
 
 
 def test_without_curves_the_sentence_says_that_nothing_is_known():

@@ -143,9 +143,8 @@ def _training_sets(one: Arm, other: Arm) -> str:
 
 def _difference(one: Arm, other: Arm, number: int, shape: tuple[int, int]) -> np.ndarray:
     """What one kind of training sets contributes to a difference, (R, S); NaN if it has no part in it."""
-    if number not in one.contributions:
-        return -other.contributions[number] if number in other.contributions else np.full(shape, np.nan)
-    return one.contributions[number] - other.contributions.get(number, 0.0)
+    mine, theirs = (arm.contributions.get(number, np.full(shape, np.nan)) for arm in (one, other))
+    return anova.difference(mine, theirs)
 
 
 def _scans_cancelled(
@@ -273,8 +272,12 @@ def _saved(study: str, one: _Curves, against: str, other: _Curves) -> Iterator[d
     drawn = {source: learning_curves.monotone(means) for source, means in other.drawn.items()}
     for source, base in itertools.product(one.means, other.means):
         for i, size in enumerate(one.sizes):
-            needed = learning_curves.reaching(rising[base][None], other.sizes, one.means[source][None, i])[0]
-            ends = learning_curves.interval(learning_curves.reaching(drawn[base], other.sizes, one.drawn[source][:, i]))
+            needed, ends = learning_curves.equal_sizes(
+                (rising[base][None], drawn[base]),
+                (one.means[source][None, i], one.drawn[source][:, i]),
+                other.sizes,
+                size,
+            )
             yield {
                 **dict(zip(_ONE, (study, source, int(size)), strict=True)),
                 "against_study": against, "against_source": base,

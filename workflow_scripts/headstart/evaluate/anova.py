@@ -44,6 +44,15 @@ def influence(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, deviation, np.nan)
 
 
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What scans and resamples contribute to a difference of two means, from :func:`influence` of each, (R, S).
+
+    A scan may have a score in one of the two alone, such as one without a lesion, in which a single method finds some.
+    It contributes to that mean, and nothing to the other. NaN where neither has a score.
+    """
+    return np.where(np.isnan(one) & np.isnan(other), np.nan, np.nan_to_num(one) - np.nan_to_num(other))
+
+
 def spread(
     contributions: Sequence[np.ndarray],
     beyond: Sequence[float],
@@ -57,16 +66,16 @@ def spread(
     would otherwise be an underestimate by chance. With cross-validation, where all scans have scores in equally many
     resamples, but not in each, B contains the variance between the scans too, and A that between resamples: C is then
     the variance of the mean of all scores, taken as independent. Where scans have scores in different numbers of
-    resamples, C is not subtracted. The degrees of freedom are those of A + B, pooled over the set sizes. They leave C
-    out, which is smaller and has more of them. A factor with a single scan or resample has a variance of 0: the
-    estimate then concerns that one alone. With a single resample at any of several sizes, the variance over resamples
-    is unknown.
+    resamples, C is not subtracted. The degrees of freedom are the squared variance over A^2/a + B^2/b, with a and b
+    those of A and B, pooled over the set sizes; C, which is smaller and has more of them, is left out there. A factor
+    with a single scan or resample has a variance of 0: the estimate then concerns that one alone. With a single
+    resample at any of several sizes, the variance over resamples is unknown.
 
     Parameters
     ----------
     contributions
         For each set size :func:`influence` of one estimate, (R, S), with the same scans in the same order. That of a
-        difference is the difference of two, and that of a mean over T sizes consists of T, divided by T.
+        difference is :func:`difference` of two, and that of a mean over T sizes consists of T, divided by T.
     beyond
         For each set size, the variance of what the scans from which resamples are drawn have in common, as a multiple
         of that between resamples; 0 if the estimate concerns these scans. For resamples of n of N scans it is n / (N -

@@ -15,6 +15,8 @@ from headstart.evaluate.tables import ALL_SIZES, BASELINE, CELL, Cell, by_target
 HIGHEST, OTHER = "highest", "other"
 # Test scans from which an effect size is given.
 LEAST_SCANS = 5
+# Largest difference of equal means, by rounding.
+_EQUAL = 1e-12
 COLUMNS = [*CELL, "source", "against", "family", "difference", "low", "high", "error", "degrees", "p",
            "p_adjusted", "significant", "detectable", "error_scans", "error_resamples", "effect", "resamples",
            "scans"]  # fmt: skip
@@ -54,12 +56,14 @@ def highest(cells: Iterable[Cell]) -> pd.DataFrame:
     """The probability that each source has the highest mean score of a target, over its set sizes: share of the draws.
 
     One row per target, level and source, the baseline too; n/a with one resample, whose draws are of single models.
+    Equal sources share a draw.
     """
     rows = []
     for key, group in by_target(cells):
         cell = over_sizes(group)
         known = cell.resamples > 1 and not np.isnan(cell.drawn).any()
-        shares = np.bincount(cell.drawn.argmax(axis=1), minlength=len(cell.sources)) / len(cell.drawn)
+        first = np.isclose(cell.drawn, cell.drawn.max(axis=1, keepdims=True), rtol=0, atol=_EQUAL)
+        shares = (first / np.maximum(1, first.sum(axis=1, keepdims=True))).mean(axis=0)
         rows += [
             {**key, "source": source, "highest": share if known else np.nan}
             for source, share in zip(cell.sources, shares, strict=True)
@@ -92,7 +96,7 @@ def family(cell: Cell, name: str, pairs: Sequence[tuple[str, str]]) -> list[dict
     """The rows of :func:`compare` of one family of comparisons; ``pairs``: the names of ``source`` and ``against``."""
     places = [[cell.sources.index(source) for source in pair] for pair in pairs]
     differences = [cell.means[one] - cell.means[other] for one, other in places]
-    contributions = [[part[one] - part[other] for part in cell.contributions] for one, other in places]
+    contributions = [[anova.difference(part[one], part[other]) for part in cell.contributions] for one, other in places]
     spreads = [anova.spread(each, cell.beyond) for each in contributions]
     tested = test(differences, contributions, spreads, cell.beyond)
     return [

@@ -51,8 +51,8 @@ def detectable_gain(
     within, twice = (noise, noise) if folds == 1 else (noise + of_scan, noise + of_scan + of_resample)
     by_scans, between = of_scan / scans + noise / scores, of_resample + within * folds / scans
     by_resamples = between / (resamples * sizes) + between * (np.sqrt(shares).sum() / sizes) ** 2
-    degrees = (by_scans + by_resamples) ** 2 / (by_scans**2 / (scans - 1) + by_resamples**2 / (sizes * (resamples - 1)))
     variance = max(by_scans + by_resamples - twice / scores, by_scans, by_resamples)
+    degrees = variance**2 / (by_scans**2 / (scans - 1) + by_resamples**2 / (sizes * (resamples - 1)))
     degrees += min(simultaneous.LENT, (gains - 1) * degrees / 2)
     correlation = np.full((gains, gains), 0.5) + np.eye(gains) / 2
     level = simultaneous.critical_level(gains, simultaneous.smallest_p(correlation))

@@ -38,11 +38,12 @@ def monotone(scores: np.ndarray) -> np.ndarray:
     return risen
 
 
-def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray, near: float | None = None) -> np.ndarray:
     """The set sizes at which non-decreasing curves, (D, T) at ``sizes`` (T,), reach scores (D,): (D,) float64.
 
-    Between two sizes a curve is linear in size^-1/2 (RATE). Where it is flat at the score, the middle of the flat
-    segment is returned, on the same scale. -inf where the score lies below the whole curve, inf where it lies above.
+    Between two sizes a curve is linear in size^-1/2 (RATE). Where it is flat at the score, the size of the flat segment
+    that is closest to ``near`` is returned; without it the segment's middle, on the same scale. -inf where the score
+    lies below the whole curve, inf where it lies above.
     """
     places, last, rows = sizes**RATE, len(sizes) - 1, np.arange(len(curves))
 
@@ -54,7 +55,11 @@ def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray) -> np.nd
         return places[before] + share * (places[after] - places[before])
 
     below, not_above = ((curves < scores[:, None]).sum(axis=1), (curves <= scores[:, None]).sum(axis=1))
-    size = ((crossed(below) + crossed(not_above)) / 2) ** (1 / RATE)
+    first, last_one = crossed(below), crossed(not_above)
+    if near is None:
+        size = ((first + last_one) / 2) ** (1 / RATE)
+    else:
+        size = np.clip(near, first ** (1 / RATE), last_one ** (1 / RATE))
     return np.select([scores < curves[:, 0], scores > curves[:, -1], np.isnan(scores)], [-np.inf, np.inf, np.nan], size)
 
 
@@ -86,12 +91,26 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
         fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
         for k, source in enumerate(sources):
             for i, size in enumerate(sizes) if k != base else ():
-                found = reaching(rising[base : base + 1], sizes, rising[k : k + 1, i])[0]
-                ends = interval(reaching(rising_drawn[:, base], sizes, rising_drawn[:, k, i]))
+                found, ends = equal_sizes(
+                    (rising[base : base + 1], rising_drawn[:, base]), (rising[k : k + 1, i], rising_drawn[:, k, i]),
+                    sizes, size,
+                )  # fmt: skip
                 row = {**group[i].key, "source": source, "baseline": baseline}
                 row |= saved_columns(found, ends, sizes, size)
                 rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
     return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
+
+
+def equal_sizes(
+    curves: tuple[np.ndarray, np.ndarray], scores: tuple[np.ndarray, np.ndarray], sizes: np.ndarray, size: float
+) -> tuple[float, tuple[float, float]]:
+    """The set size at which a curve reaches the score that ``size`` scans have elsewhere, and its interval.
+
+    ``curves``: non-decreasing, of the means (1, T) and of the draws (D, T), at ``sizes`` (T,); ``scores``: the same of
+    the other, (1,) and (D,). On a flat stretch, as many scans as the other has are as good as any.
+    """
+    found, drawn = (reaching(curve, sizes, score, size) for curve, score in zip(curves, scores, strict=True))
+    return found[0], interval(drawn)
 
 
 def saved_columns(needed: float, ends: tuple[float, float], sizes: np.ndarray, size: float) -> dict[str, object]:

@@ -211,12 +211,12 @@ def _entries(names: Sequence[str], numbers: Iterable[Number]) -> dict[str, float
 
 
 def _further(number: Number, have: float) -> Number:
-    """A number of scans beyond those that the user has; unknown if these are."""
+    """A number of scans beyond those that the user has; unknown if these are, or if more than fewer are needed."""
     if np.isnan(have):
         return Number(np.nan, UNKNOWN)
-    if number.value <= have and number.sign != MORE:
-        return Number(0, READ_OFF)
-    return Number(max(0, number.value - have), number.sign)
+    if number.value <= have:
+        return Number(np.nan, UNKNOWN) if number.sign == MORE else Number(0, READ_OFF)
+    return Number(number.value - have, number.sign)
 
 
 def _factor(base: Reached, own: Reached) -> tuple[Number, Number, Number]:

@@ -21,6 +21,8 @@ ONLY_TARGET = "segmentation"
 # What separates names in the tables' lists of sources.
 _SEPARATORS = (", ", "; ", ": ")
 _DRAW = ["size", "resample"]
+# Whole numbers below it are exact as floats.
+_LARGEST = 2**53
 
 
 def read(path: Path, named: Mapping[str, str]) -> pd.DataFrame:
@@ -236,7 +238,7 @@ def _check_scans(own: set[str], source: str, other: set[str], first: str, where:
 def _whole_numbers(names: pd.Series) -> pd.Series:
     """Names as whole numbers, in whose order the workflow has them, if all are."""
     numbers = names.map(_number)
-    whole = np.isfinite(numbers).all() and (numbers % 1 == 0).all()
+    whole = np.isfinite(numbers).all() and (numbers % 1 == 0).all() and (numbers.abs() < _LARGEST).all()
     # 1 and 01 are two names.
     return numbers.astype(int) if whole and numbers.nunique() == names.nunique() else names
 

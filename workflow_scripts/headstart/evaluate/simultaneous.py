@@ -43,15 +43,18 @@ def test(
     """Test a family of J differences against 0.
 
     Each variance is moderated: a weighted mean of itself and of the mean variance of the family, which counts as much
-    as two degrees of freedom, or as the other differences have, if that is less (Smyth 2004, with a fixed prior). The
+    as two degrees of freedom, or as the other differences have, if that is less (Smyth 2004, with a fixed prior).
+    Differences without variance, of models that are equal in all scores, are no part of this. The
     adjusted p-value is the probability that the smallest p-value of J equal differences with this ``correlation`` (J,
     J) is as small (single-step max-t; Hothorn, Bretz and Westfall 2008), or J times p, if that is less.
     """
     differences, variances, degrees = (np.array(values, float) for values in (differences, variances, degrees))
-    count = len(differences)
-    lent = min(LENT, (count - 1) * degrees.mean() / 2)
-    errors = np.sqrt((degrees * variances + lent * variances.mean()) / (degrees + lent))
-    degrees = degrees + lent
+    count, vary = len(differences), variances > 0
+    if vary.any():
+        mean, free = variances[vary].mean(), degrees[vary].mean()
+        lent = np.where(vary, min(LENT, (vary.sum() - 1) * free / 2), 0)
+        variances, degrees = (degrees * variances + lent * mean) / (degrees + lent), degrees + lent
+    errors = np.sqrt(variances)
     # 0 / 0, of models that are equal, is no difference.
     ratio = np.divide(np.abs(differences), errors, out=np.where(differences == 0, 0.0, np.inf), where=errors > 0)
     p = 2 * stats.t.sf(ratio, degrees)

@@ -15,7 +15,7 @@ _USUAL = 0.9
 
 
 def sentence(needed: pd.DataFrame, backtest: pd.DataFrame, baseline: str | None = BASELINE) -> str:
-    """The scans needed for the wanted score: from the source with the highest mean score, and from the baseline.
+    """The scans needed for the wanted score: with the source of the highest mean score, and with the baseline.
 
     ``needed`` and ``backtest``: the rows of one target of the tables of these names; ``baseline``: None without one.
     """
@@ -40,7 +40,9 @@ def _amounts(rows: Sequence[Mapping]) -> str:
     clauses = [f"you need {', '.join(needs)}"] if needs else []
     if unknown:
         names = listed([row["source"] for row in unknown])
-        clauses.append(f"how many scans you need from {names} is not known [{_interval(unknown[0], 'needed')}]")
+        clauses.append(
+            f"how many labelled scans you need with {names} is not known [{_interval(unknown[0], 'needed')}]"
+        )
     if short:
         names = listed([row["source"] for row in short])
         clauses.append(f"the curve{'s' * (len(short) > 1)} of {names} will not reach it")
@@ -60,7 +62,7 @@ def _amount(row: Mapping) -> str:
     bound = {MORE: "more than ", FEWER: "at most "}.get(signs[0], "")
     scans = "scan" if amount == 1 and signs[0] != MORE else "scans"
     mark = " (forecast)" if signs[0] == FORECAST else ""
-    return f"{bound}{amount}{interval} {scans} from {row['source']}{mark}"
+    return f"{bound}{amount}{interval} labelled {scans} with {row['source']}{mark}"
 
 
 def _further(row: Mapping) -> str:
@@ -69,6 +71,8 @@ def _further(row: Mapping) -> str:
         return ""
     if row["more_high"] == 0:
         return ", which is enough"
+    if row["more"] == 0 and pd.isna(row["more_high"]):
+        return ", which may be enough"
     return f", so {_whole(row['more'])} [{_interval(row, 'more')}] more"
 
 
