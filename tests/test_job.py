@@ -1,6 +1,7 @@
 import errno
 import os
 import platform
+import re
 import stat
 import subprocess
 import sys
@@ -104,6 +105,19 @@ def test_files_are_written_where_permissions_cannot_be_set(tmp_path, monkeypatch
     monkeypatch.setattr(os, "chmod", refuse)
     job.write_text(tmp_path / "a", "whole")
     assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_a_folder_for_results_is_checked_and_not_created(tmp_path):
+    job.check_writable(tmp_path / "deep/er")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", ["a file", "a broken link"])
+def test_what_is_in_the_way_of_a_folder_is_an_error(tmp_path, there):
+    place = tmp_path / "results"
+    place.write_text("") if there == "a file" else place.symlink_to(tmp_path / "not mounted")
+    with pytest.raises(job.UserError, match=rf"^{re.escape(str(place / 'study'))} cannot be written"):
+        job.check_writable(place / "study")
 
 
 def test_the_longest_name_is_known_of_folders_that_do_not_exist_yet(tmp_path):

@@ -164,10 +164,11 @@ def longest_name(folder: str | os.PathLike) -> int:
 
 
 def check_writable(folder: str | os.PathLike) -> None:
-    """Create a folder if need be; raises :class:`UserError` if it cannot be written to."""
+    """Raise :class:`UserError` if a folder, which need not exist yet, cannot be written to or created."""
+    whole = Path(folder).absolute()
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        # A broken link, as to a disk that is not mounted, is in the way of a folder.
+        with tempfile.TemporaryFile(dir=next(place for place in (whole, *whole.parents) if os.path.lexists(place))):
             pass
     except OSError as error:
         raise UserError(
