@@ -1,6 +1,7 @@
 """Which device and layout a training takes."""
 
 import contextlib
+import os
 import subprocess
 import sys
 
@@ -153,3 +154,19 @@ def test_a_gpu_that_is_to_be_deterministic_refuses_what_is_not(monkeypatch):
     with devices.deterministic_mode(torch.device("cuda"), "float32", True):
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+def test_a_job_keeps_the_gpu_that_it_shares(gpus, caplog):
+    caplog.set_level("INFO", logger="headstart")
+    with another_job(gpus, [0, 1]):
+        with another_job(gpus, [2]):
+            shared = devices.choose_device()
+        assert devices.choose_device() == shared
+    assert len(caplog.records) == 1
+
+
+def test_another_user_can_lock_a_gpu_whatever_the_umask(gpus):
+    before = os.umask(0o077)
+    leases.lease(1)
+    os.umask(before)
+    assert next(gpus.glob("*.lock")).stat().st_mode & 0o444 == 0o444

@@ -1,6 +1,8 @@
 import functools
+import gc
 import logging
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -371,3 +373,30 @@ def test_the_prediction_is_the_most_likely_class():
     model.weight.data = torch.tensor([0.0, 1.0, -1.0]).reshape(3, 1, 1, 1)
     model.bias.data = torch.tensor([0.5, 0.0, 0.0])
     assert predict(model, np.array([[[0, 65535]]], np.uint16)).tolist() == [[[0, 1]]]
+
+
+def test_a_training_that_has_ended_is_freed_at_once():
+    """Without Python's collector, which runs at any moment: a GPU that records a step cannot free another recording."""
+    rng, settings, made = np.random.default_rng(0), small.training(1, batch_size=4, precision="float32"), []
+    images, labels = rng.integers(0, 65536, (4, 32, 32), np.uint16), rng.integers(0, 2, (4, 32, 32), np.uint8)
+
+    def start():
+        segmenter, task = small.architecture().make_segmenter(2, 0), Segmentation(np.ones(2))
+        training = trainer.Trainer(segmenter, small.resident(images, labels), task, settings, 1)
+        made.append(weakref.ref(training))
+        return training
+
+    gc.disable()
+    try:
+        for ended in loop.train_together([start] * 2, torch.device("cpu"), settings, 1):
+            del ended
+        assert [reference() for reference in made] == [None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("free", "fits"), [(35, True), (8, False)])
+def test_another_training_fits_beside_the_shared_slices_and_a_second_recording(free, fits, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 44e9)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free * 1e9, 80e9))
+    assert loop.another_fits(torch.device("cuda"), 1, 40e9) == fits

@@ -1,9 +1,11 @@
+import contextlib
 import itertools
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import small
+import torch
 
 from headstart.networks.decoders import Decoder, UNetDecoder
 from headstart.training import speed
@@ -59,3 +61,18 @@ def test_hours_worked_by_hand():
     assert (last["stage"], last["jobs"], last["images"]) == ("all", 3, 108000)
     assert pd.isna(last["source"])
     assert "speed" not in table
+
+
+def test_as_many_trainings_are_measured_as_fit(monkeypatch):
+    monkeypatch.setattr(speed, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(speed, "choose_precision", lambda *_: "float32")
+    monkeypatch.setattr(speed, "deterministic_mode", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(speed.feed, "Resident", lambda *_: None)
+    monkeypatch.setattr(speed, "_after_first_step", lambda *_: itertools.repeat(None))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "imitated")
+    for name in ("memory_reserved", "max_memory_reserved"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: 0)
+    monkeypatch.setattr(speed.loop, "another_fits", lambda device, running, held: running < 3)
+    settings = small.training(1, batch_size=2, precision="float32")
+    assert speed.measure(small.architecture(), 32, 2, settings, runs_per_gpu=10, seconds=0)["runs_per_gpu"] == 3

@@ -56,3 +56,13 @@ def test_the_kubernetes_job_asks_for_what_its_snakemake_is_told():
     assert f"--cores {asked['requests']['cpu']} --resources gpu={asked['limits']['nvidia.com/gpu']} " in told
     assert int(re.search(r"mem_mb=(\d+)", told)[1]) < 1024 * int(asked["limits"]["memory"].removesuffix("Gi"))
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+@pytest.mark.parametrize("name", ["slurm", "generic"])
+def test_no_group_asks_for_a_gpu_for_each_of_its_jobs(name):
+    """Snakemake adds up the GPUs of the jobs of a group that run at once: eight."""
+    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+    asking = {rule for rule in profile["groups"] if re.search(r"\bgpu=[1-9]", RULES[rule])}
+    assert asking
+    told = profile["set-resources"]
+    assert {rule: told[rule]["gpu"] for rule in asking} == dict.fromkeys(asking, 0)

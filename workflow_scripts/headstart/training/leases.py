@@ -14,8 +14,8 @@ import torch
 
 from headstart.job import UserError, logger
 
-# File descriptor of the lock on each GPU, by its number, that this process holds until it ends.
-_held: dict[int, int] = {}
+# This process's GPUs until it ends, by their numbers: the file descriptor of its lock, None for one that it shares.
+_held: dict[int, int | None] = {}
 
 
 def lease(count: int) -> list[int]:
@@ -32,11 +32,11 @@ def lease(count: int) -> list[int]:
             break
         if number not in _held and (lock := _lock(number)) is not None:
             _held[number] = lock
-    chosen = list(_held)[:count]
-    if len(chosen) < count:
+    if len(_held) < count:
         logger.info("other jobs use this machine's GPUs too; snakemake --resources gpu=%d limits them", len(numbers))
-        chosen += [number for number in numbers if number not in chosen][: count - len(chosen)]
-    return chosen
+        shared = [number for number in numbers if number not in _held]
+        _held.update(dict.fromkeys(shared[: count - len(_held)]))
+    return list(_held)[:count]
 
 
 def identifiers(numbers: list[int]) -> str:
@@ -50,7 +50,9 @@ def _lock(number: int) -> int | None:
     """A lock on a GPU, which the whole machine knows by its UUID; None if another process holds it."""
     path = Path(tempfile.gettempdir()) / f"headstart-gpu-{torch.cuda.get_device_properties(number).uuid}.lock"
     with suppress(FileExistsError):  # another user's file can be locked, but not opened for writing
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o644))
+        made = os.open(path, os.O_CREAT | os.O_EXCL, 0o644)
+        os.fchmod(made, 0o644)  # whatever the user's umask: others must open it
+        os.close(made)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,11 +44,12 @@ def train_together(
     waiting, running, ended, diverged = deque(enumerate(trainings)), {}, {}, []
     at_once = runs_per_gpu if device.type == "cuda" else 1
     precision = choose_precision(settings.precision, device)
+    held = gpu_memory(device)
     for number in range(len(trainings)):
         # Not around the yield: what is never asked for again would restore torch's random state at any later moment.
         with deterministic_mode(device, precision, settings.deterministic):
             while number not in ended:
-                if waiting and len(running) < at_once and _another_fits(device, len(running)):
+                if waiting and len(running) < at_once and another_fits(device, len(running), held):
                     key, start = waiting.popleft()
                     trainer = start()
                     running[key] = trainer, trainer.run()
@@ -58,7 +59,7 @@ def train_together(
                             continue
                     except DivergedError as error:
                         logger.warning("%s", error)
-                        diverged.append(error)
+                        diverged.append(error.with_traceback(None))  # its frames hold the recordings
                     ended[key] = trainer
                     del running[key]
         trainer = ended.pop(number)
@@ -120,12 +121,21 @@ def predict(
     return np.concatenate(parts)
 
 
-def _another_fits(device: torch.device, running: int) -> bool:
-    """Whether one more training like those running fits in the GPU's memory."""
+def gpu_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory that this process has taken."""
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
+
+
+def another_fits(device: torch.device, running: int, held: int) -> bool:
+    """Whether one more training like those running fits in the GPU's memory.
+
+    ``held``: what was taken before the first, as by the slices that they share. Each needs its memory once more, for a
+    moment, to record the last batch of an epoch: steps before a recording cannot use the memory of another.
+    """
     if not running:
         return True
-    each = torch.cuda.memory_reserved(device) / running
-    return torch.cuda.mem_get_info(device)[0] > 1.2 * each
+    each = (gpu_memory(device) - held) / running
+    return torch.cuda.mem_get_info(device)[0] > 2.2 * each
 
 
 def _most_likely(scores: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from headstart.networks.architectures import Architecture
-from headstart.training import feed
+from headstart.training import feed, loop
 from headstart.training.devices import choose_device, choose_precision, deterministic_mode
 from headstart.training.settings import TrainingSettings
 from headstart.training.tasks import AutoEncoding, Segmentation, SourceTask
@@ -70,10 +70,11 @@ def measure(
     endless = dataclasses.replace(settings, epochs=1_000_000, steps=None)
     with deterministic_mode(chosen, precision, settings.deterministic):
         slices = feed.Resident(*noise, chosen)
-        tasks = [_TASKS[kind](architecture, classes, seed) for seed in range(runs)]
-        running = [
-            _after_first_step(task, architecture, size, slices, endless, seed) for seed, task in enumerate(tasks)
-        ]
+        running, held = [], loop.gpu_memory(chosen)
+        while len(running) < runs and loop.another_fits(chosen, len(running), held):
+            task = _TASKS[kind](architecture, classes, len(running))
+            running.append(_after_first_step(task, architecture, size, slices, endless, len(running)))
+        runs = len(running)
         first = time.time() - psutil.Process().create_time()
         steps, started = 0, time.perf_counter()
         while steps < 2 or time.perf_counter() - started < seconds:

@@ -15,7 +15,7 @@ from headstart.seeds import seed_for
 from headstart.training import distributed, optimisers, plateau
 from headstart.training.augment import Augmentation
 from headstart.training.checkpoint import Checkpoint
-from headstart.training.cuda_graphs import Graphs, between
+from headstart.training.cuda_graphs import Graphs, Step, between
 from headstart.training.devices import autocast, choose_precision, memory_format
 from headstart.training.feed import Batch, Feed
 from headstart.training.settings import TrainingSettings
@@ -103,9 +103,8 @@ class Trainer:
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._batches_done = 0  # of the current epoch
         self._last_good: dict[str, torch.Tensor] = {}
-        graphed = on_gpu and distributed.world_size() == 1
-        self._stream = torch.cuda.Stream(self._device) if graphed else None
-        self._run_step = Graphs(self._step, self._state_tensors) if graphed else self._step
+        self._graphed = on_gpu and distributed.world_size() == 1
+        self._stream = torch.cuda.Stream(self._device) if self._graphed else None
         self._writes_state = checkpoint is not None and distributed.rank() == 0
         if checkpoint and (kept := checkpoint.read(self._device)):
             self._restore(kept)
@@ -120,14 +119,19 @@ class Trainer:
         logger.info("training %d parameters on %d slices, %s, %s", parameters, slices, self._device, self._precision)
         self._started, self._epochs_before = time.monotonic(), len(self.history)
         states = contextlib.closing(self._checkpoint) if self._writes_state else contextlib.nullcontext()
+        # No attribute: a recording refers to its training, and Python frees such a cycle late, or while another step is
+        # recorded, which a GPU does not allow.
+        run_step = Graphs(self._step, self._state_tensors) if self._graphed else self._step
         with between(self._stream, self._device), states:
             while len(self.history) < self._epochs:
-                yield from self._epoch(len(self.history))
+                yield from self._epoch(len(self.history), run_step)
+            for optimiser in self._optimisers if self._graphed else ():
+                optimiser.zero_grad()  # gradients lie in the recordings' memory
             if self._writes_state and self._epochs_before < self._epochs:
                 with torch.cuda.stream(self._stream):
                     self._checkpoint.write({"history": self.history, "model": self.model.state_dict()})
 
-    def _epoch(self, epoch: int) -> Iterator[None]:
+    def _epoch(self, epoch: int, run_step: Step) -> Iterator[None]:
         with torch.cuda.stream(self._stream):
             self._begin_epoch()
         first = epoch * self._steps_per_epoch
@@ -142,7 +146,7 @@ class Trainer:
                 rate = self._settings.rate(first + number, self._steps_per_epoch)
                 for optimiser in self._optimisers:
                     optimiser.set_rate(rate)
-                self._run_step(images, targets, len(batches[number]))
+                run_step(images, targets, len(batches[number]))
                 self._batches_done = number + 1
                 if self._writes_state and self._checkpoint.due():
                     self._checkpoint.write(self._state())  # on the stream: after this step and before the next
