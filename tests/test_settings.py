@@ -312,6 +312,15 @@ def test_two_classes_may_not_share_a_label():
     targets = resolve()["targets"]
     targets["anatomy"]["classes"]["other"] = ["2-3"]
     assert "gives label 2 to two classes" in message({"targets": targets})
+    masks = {"folder": "f", "pattern": r"(?P<subject>\w+)\.nii", "classes": {"a": [1], "b": [1]}}
+    targets["anatomy"] = {**resolve()["targets"]["anatomy"], "external": {"rater": masks}}
+    assert "targets.anatomy.external.rater.classes gives label 1 to two classes" in message({"targets": targets})
+
+
+def test_a_list_of_test_subjects_is_not_empty():
+    targets = resolve()["targets"]
+    targets["anatomy"]["test"] = []
+    assert message({"targets": targets}).startswith("targets.anatomy.test is empty; list the subjects")
 
 
 def test_label_values_are_numbers_and_ranges():

@@ -32,6 +32,11 @@ def test_a_value_may_hold_separators_line_ends_and_quotation_marks(tmp_path):
     assert delimited.read(path) == (["a (1=m, 2=f)", "b"], [{"a (1=m, 2=f)": "x\ny", "b": 'say "hi"'}])
 
 
+def test_the_line_that_names_the_separator_for_excel_is_left_out(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\nscan;score\nx;0,5\n")
+    assert delimited.read(tmp_path / "a.csv") == (["scan", "score"], [{"scan": "x", "score": "0,5"}])
+
+
 def test_values_beyond_the_last_column_are_kept_apart(tmp_path):
     path = tmp_path / "table.tsv"
     path.write_text("a\tb\n1\t2\t3\t\n4\t5\t\n6\n")

@@ -78,6 +78,10 @@ def test_labels_follow_their_session(folder):
         ),
         ({"pattern": r"(?P<subject>x)\.nii", "participants": {"file": "twice.csv"}}, r"lists x \(age 3; age 4\) twice"),
         ({"pattern": r"(?P<subject>.)\.nii", "participants": {"file": "latin.csv"}}, "is not UTF-8 text"),
+        (
+            {"pattern": r"(?P<subject>y)?x\.nii"},
+            r"\(\?P<subject>y\)\?x\\.nii matches x.nii without its group 'subject'",
+        ),
         ({"pattern": r"(?P<subject>.*)é\.nii"}, "has no letter or digit in its subject; rename it"),
     ],
 )

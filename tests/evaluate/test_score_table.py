@@ -110,6 +110,29 @@ def test_missing_sizes_may_be_written_in_several_ways(missing):
     assert collect(pd.concat([table_of().astype(object), rater]))[1].untrained == {"rater"}
 
 
+HEADER = "source,size,resample,scan,score"
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (f"{HEADER},note", ["a,5,1,x,0,6324", "a,5,1,y,0,6001"]),
+        (f"{HEADER},", ["a,5,1,x,0,6324", "a,5,1,y,1,0"]),
+        (f"{HEADER},note", ["a,5,1,y,0.61,", "a,5,1,x,0,6324,"]),
+    ],
+)
+def test_scores_that_are_split_at_a_decimal_comma_are_refused(tmp_path, header, rows):
+    (tmp_path / "scores.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(UserError, match=r"row \d of \S+ has the score 0 and then 6324, as if a decimal comma"):
+        score_table.read(tmp_path / "scores.csv", {})
+
+
+@pytest.mark.parametrize("beside", [("3", "12"), ("", "12"), ("good", "")])
+def test_a_column_of_numbers_may_follow_the_score(tmp_path, beside):
+    (tmp_path / "scores.csv").write_text(f"{HEADER},lesions\na,5,1,x,0,{beside[0]}\na,5,1,y,0.61,{beside[1]}\n")
+    assert list(score_table.read(tmp_path / "scores.csv", {})["score"]) == ["0", "0.61"]
+
+
 def test_resamples_are_in_the_order_of_numbers_or_have_any_name():
     long = (f"1{'0' * 19}", f"2{'0' * 19}")
     numbers, names, same, long_names = (

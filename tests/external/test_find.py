@@ -73,6 +73,7 @@ def test_a_folder_without_any_match_shows_what_it_holds(masks):
         (r"\w+\.nii", "has no group (?P<subject>...)"),
         (r"(?P<size>\d+)/(?P<subject>\w+)\.nii", "has the group 'size' alone; name both size and resample, or neither"),
         (r"(?P<size>\w+)/(?P<resample>\d+)/(?P<subject>\w+)\.nii", r"write the group 'size' as (?P<size>\d+)"),
+        (r"(?P<subject>\d+)(_s(?P<size>\d+)_(?P<resample>\d+))?\.nii", "matches 01.nii without its group"),
         (r"(?P<fold>\d)/(?P<subject>\w+)\.nii", "has the group 'fold'; use subject, session, size and resample"),
     ],
 )

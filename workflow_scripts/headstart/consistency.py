@@ -74,6 +74,8 @@ def check(config: Mapping) -> None:
                 f"targets.{name}.images names {unknown[0]}, but datasets.{target['dataset']}.images are "
                 f"{', '.join(images)}; add it there, or remove it."
             )
+        if target.get("test") == []:
+            raise UserError(f"targets.{name}.test is empty; list the subjects of the test set, or give their number.")
         if (target["epochs"] is None) == (target["steps"] is None):
             raise UserError(f"targets.{name} needs either steps or epochs, the length of its fine-tuning; give one.")
         mirrored = target["augment"] and (config["finetune"]["augment"] or {}).get("mirror")
@@ -83,6 +85,8 @@ def check(config: Mapping) -> None:
                 f"finetune.augment.mirror or targets.{name}.augment to false."
             )
         check_classes(f"targets.{name}.classes", target["classes"])
+        for competitor, entry in target.get("external", {}).items():
+            check_classes(f"targets.{name}.external.{competitor}.classes", entry.get("classes", {}))
     folds.check(config)
     check_augmentation("finetune.augment", config["finetune"]["augment"] or {})
     network = config["network"]

@@ -9,14 +9,17 @@ from pathlib import Path
 from headstart import stand_ins
 from headstart.job import UserError
 
+# Names the separator for Excel, above a table.
+_EXCEL = re.compile(r"sep=.?", re.IGNORECASE)
+
 
 def read(path: Path) -> tuple[list[str], list[dict[str | None, str]]]:
     """The columns of a table, and its rows by column; values beyond the last column have the key None.
 
     Read are tabs, commas, semicolons, or spaces (aligned columns) as separators; UTF-8 with or without a byte order
-    mark, and UTF-16; any line ends. Empty lines are left out, and comments (``#``) above the columns' names. In a
-    table with tabs, a quotation mark is a character like any other unless it encloses a value, as BIDS says. Raises
-    :class:`UserError` naming the file if it cannot be read.
+    mark, and UTF-16; any line ends. Empty lines are left out, and comments (``#``) and Excel's ``sep=;`` above the
+    columns' names. In a table with tabs, a quotation mark is a character like any other unless it encloses a value, as
+    BIDS says. Raises :class:`UserError` naming the file if it cannot be read.
     """
     if path.suffix.lower() not in (".tsv", ".csv"):
         raise UserError(f"{path} is neither .tsv nor .csv; save the table in one of these formats.")
@@ -24,7 +27,7 @@ def read(path: Path) -> tuple[list[str], list[dict[str | None, str]]]:
     if tool := stand_ins.pointer_of(text.partition("\n")[0].encode()):
         raise UserError(f"{path} is a pointer of {tool}, not the table; fetch it (datalad get, git lfs pull).")
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
-    while lines and lines[0].lstrip().startswith("#"):
+    while lines and (lines[0].lstrip().startswith("#") or _EXCEL.fullmatch(lines[0].strip())):
         del lines[0]
     if not lines:
         return [], []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from headstart.datasets.scan import (
     Scan,
+    check_groups,
     image_names,
     is_image,
     labels_folder,
@@ -123,6 +124,7 @@ def _by_scan(pattern: re.Pattern, folder: Path, paths: Iterable[Path]) -> tuple[
 def _match(pattern: re.Pattern, path: Path, folder: Path) -> re.Match | None:
     """The match of a path within a folder, as it is or with its ending in small letters (``.NII.GZ``)."""
     within = path.relative_to(folder).as_posix()
-    if (match := pattern.fullmatch(within)) or within.endswith((".nii", ".nii.gz")):
-        return match
-    return pattern.fullmatch(_ENDING.sub(lambda end: end[0].lower(), within))
+    match = pattern.fullmatch(within)
+    if not match and not within.endswith((".nii", ".nii.gz")):
+        match = pattern.fullmatch(_ENDING.sub(lambda end: end[0].lower(), within))
+    return match and check_groups(match, ["subject"])

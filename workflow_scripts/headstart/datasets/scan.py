@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -212,6 +212,17 @@ def name_pattern(key: str, written: str) -> re.Pattern:
     if "subject" not in pattern.groupindex:
         raise UserError(f"{key} has no group (?P<subject>...); put it around the part that names the subject.")
     return pattern
+
+
+def check_groups(match: re.Match, groups: Iterable[str]) -> re.Match:
+    """The match; raises :class:`UserError` if one of these groups is no part of it, as one that may be left out."""
+    for group in groups:
+        if match[group] is None:
+            raise UserError(
+                f"the pattern {match.re.pattern} matches {match.string} without its group {group!r}; write the pattern "
+                "so that it always has the group."
+            )
+    return match
 
 
 def labels_folder(name: str, folder: Path, entry: Mapping, naming_key: str) -> Path | None:

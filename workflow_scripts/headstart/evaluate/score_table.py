@@ -18,8 +18,8 @@ COLUMNS = ("source", "size", "resample", "scan", "score")
 TARGET = "target"
 # The target of a table without that column. It is part of the seeds.
 ONLY_TARGET = "segmentation"
-# What separates names in the tables' lists of sources.
-_SEPARATORS = (", ", "; ", ": ")
+# What separates names in the tables' lists of sources, and what a figure takes for the beginning of a formula.
+_RESERVED = (", ", "; ", ": ", "$")
 _DRAW = ["size", "resample"]
 # Whole numbers below it are exact as floats.
 _LARGEST = 2**53
@@ -47,10 +47,29 @@ def read(path: Path, named: Mapping[str, str]) -> pd.DataFrame:
     for number, row in enumerate(rows, 1):
         if None in row:
             raise UserError(f"row {number} of {path} has more values than there are columns; correct or quote them.")
+    _check_commas(header, rows, named, path)
     # A column that is not asked for must not stand in for one that is.
     kept = {other: own for own, other in named.items()}
     columns = {column: kept.get(column, column) for column in header if column in kept or column not in named}
     return pd.DataFrame(rows, columns=list(columns)).fillna("").rename(columns=columns)
+
+
+def _check_commas(header: list[str], rows: list[dict], named: Mapping[str, str], path: Path) -> None:
+    """Raise UserError where decimal commas seem to have split scores: 0,63 as a score of 0 and 63 beside it."""
+    score, known = named.get("score", "score"), {named.get(own, own) for own in (*COLUMNS, TARGET)}
+    beside = header[header.index(score) + 1 :][:1] if score in header else []
+    if not beside or beside[0] in known:
+        return
+    pairs = [(row.get(score, ""), row.get(beside[0], "")) for row in rows]
+    split = [pair for pair in pairs if pair[0] in ("0", "1") and pair[1].isdecimal()]
+    intact = [pair for pair in pairs if pair[0] not in ("0", "1") and not pair[1]]
+    if split and len(split) + len(intact) == len(pairs):
+        row = pairs.index(split[0])
+        raise UserError(
+            f"row {row + 1} of {path} has the score {pairs[row][0]} and then {pairs[row][1]}, as if a decimal comma "
+            "had been split; write decimal points, or semicolons between columns, or remove the column after the score "
+            "if it is no part of it."
+        )
 
 
 def collect(scores: pd.DataFrame, baseline: str, metric: str, name: str) -> tuple[pd.DataFrame, Roles]:
@@ -118,7 +137,7 @@ def _typed(scores: pd.DataFrame, name: str) -> pd.DataFrame:
             "from all sources."
         )
     sizes = text["size"].map(_number)
-    if bad := _first((text["size"] != "") & ~((sizes >= 1) & (sizes % 1 == 0))):
+    if bad := _first((text["size"] != "") & ~((sizes >= 1) & (sizes % 1 == 0) & (sizes < _LARGEST))):
         raise UserError(
             f"row {bad} of {name} has the size {text['size'][bad - 1]!r}, which is not a number of labelled scans, 1 "
             "or more; correct it, or leave size and resample empty for a source that is not trained."
@@ -150,10 +169,10 @@ def _check_names(text: pd.DataFrame, name: str) -> None:
         if bad := _first(text[column] == ""):
             raise UserError(f"row {bad} of {name} has no {column}; add it.")
     for source in text["source"].unique():
-        if source == "n/a" or any(separator in source for separator in _SEPARATORS):
+        if source == "n/a" or any(mark in source for mark in _RESERVED):
             raise UserError(
                 f"{name} has the source {source!r}; rename it without ', ', '; ' or ': ', which separate names in the "
-                "tables, and not n/a, which is a missing value."
+                "tables, and without '$', and not n/a, which is a missing value."
             )
 
 

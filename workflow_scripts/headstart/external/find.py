@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.datasets.scan import check_file, in_data, name_pattern, subject_label, walk_files
+from headstart.datasets.scan import check_file, check_groups, in_data, name_pattern, subject_label, walk_files
 from headstart.job import UserError
 
 # Set size and resample.
@@ -124,6 +124,7 @@ def _by_name(pattern: re.Pattern, folder: Path, trained: bool) -> dict[tuple, Pa
     found: dict[tuple, Path] = {}
     for path in walk_files(folder):
         if match := pattern.fullmatch(path.relative_to(folder).as_posix()):
+            check_groups(match, set(pattern.groupindex) - {"session"})
             groups = {"session": None, **match.groupdict()}
             draw = (int(groups["size"]), int(groups["resample"])) if trained else ()
             place = (*draw, subject_label(groups["subject"], groups["session"]))
