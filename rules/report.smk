@@ -87,6 +87,7 @@ rule describe_study:
         config={key: value for key, value in config.items() if key not in ("predict", "studies")},
         backends={name: BACKENDS[name] for name in LABELS_MADE},
         left_out=LEFT_OUT,
+        overlaps=leaks.sentences(OVERLAPS),
         benchmarks=f"{RESULTS}/benchmarks",
     script:
         "../workflow_scripts/describe_study.py"

@@ -41,7 +41,7 @@ def people_of(config, study="studies/tour.yaml", **known):
     return pd.DataFrame(rows)
 
 
-def written(config, backend="ants", study="studies/tour.yaml", versions=VERSIONS, left_out=None, **known):
+def written(config, backend="ants", study="studies/tour.yaml", versions=VERSIONS, left_out=None, overlaps=(), **known):
     """The methods as they are written, with one back end for all datasets."""
     backends = {
         entry["dataset"]: backend
@@ -51,7 +51,7 @@ def written(config, backend="ants", study="studies/tour.yaml", versions=VERSIONS
         and config["datasets"][entry["dataset"]]["layout"] != "synthetic"
         and entry.get("labels") != "target"
     }
-    return methods.text(config, backends, people_of(config, study, **known), versions, left_out or {})
+    return methods.text(config, backends, people_of(config, study, **known), versions, left_out or {}, overlaps)
 
 
 def text_of(*arguments, **options):

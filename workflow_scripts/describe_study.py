@@ -14,7 +14,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
     versions = {**dict(installed.itertuples(index=False)), "headstart": __version__}
     for sidecar in snakemake.input.labelled:
         versions["fsl"] = json.loads(Path(sidecar).read_text(encoding="utf-8"))["BackendVersion"]
-    described = methods.text(params.config, params.backends, participants, versions, params.left_out)
+    described = methods.text(params.config, params.backends, participants, versions, params.left_out, params.overlaps)
     job.write_text(written.text, described)
     job.write_text(written.methods, html.html("Methods", described))
     settings = yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True)

@@ -146,3 +146,14 @@ def test_several_images_are_described():
     )
     assert "one foreground class (lesion). Networks received T1-weighted and FLAIR images as channels;" in text
     assert "FLAIR" not in text_of(configured("studies/phantoms.yaml"), study="studies/phantoms.yaml")
+
+
+def test_overlaps_of_pre_training_and_test_are_not_denied():
+    config, leak = configured(), "source t1-segmentation, target stroke: datasets.cohort.layout names oasis1."
+    told = "none of a test set was in the data for pre-training."
+    assert f"{told} Known or possible overlaps of pre-training and test data: {leak}" in text_of(
+        config, overlaps=[leak]
+    )
+    assert told in text_of(config)
+    assert "overlaps of pre-training" not in text_of(config)
+    assert told not in text_of(of_sources(config, "scratch"))

@@ -17,7 +17,7 @@ def test_methods_describe_sources_of_any_name_on_any_dataset():
         "and white matter. The loss was",
         "- *dense*: segmentation of the slices of *anatomy* into 6 foreground classes (white matter, cortical grey "
         "matter, basal ganglia and thalami, ventricles, cerebellum and brain stem) and background, the ground truth "
-        "labels, with the loss of *cohort-tissues*.",
+        "labels. The loss was that of *cohort-tissues*.",
         "- *own*: reconstruction of the slices of *anatomy*. The loss was",
         "trained elsewhere (file RadImageNet.pt).",
         "5 scans of *cohort* and 66 slices of 2 scans of *anatomy*, for 16 epochs (*cohort-tissues* and *dense*) and "
@@ -42,11 +42,12 @@ def test_methods_describe_images_made_of_label_maps():
     for said in (
         "segmentation of images made of the slices of *heads* into",
         "2 foreground classes (deep and white) and background",
-        "with the brightness of structures in T1-weighted images varied at random; from 50 % of the images all",
-        "with a random brightness of each material; from 50 %",
+        "with the brightness of structures in T1-weighted images varied at random; 50 % of the images were skull-",
+        "with a random brightness of each material; 50 %",
         "slices of 4 synthetic heads of *heads*",
         "Further data (1 synthetic head of *heads*)",
-        "Of *dense* and *two* the whole network was fine-tuned",
+        "For *dense* and *two*, all layers that fitted the target network were transferred; the other layers were "
+        "initialised at random. Then all weights were trained",
         "For *dense* and *two*, slices were augmented at random each time they were seen, by",
         "Billot B,",
     ):

@@ -211,7 +211,9 @@ def test_methods_describe_a_unet_its_transfer_and_equal_steps():
         "had 32, 16, 8, 8 and 4 channels",
         "no skip connections, with which it would have copied the image",
         "the last map of the encoder was averaged over its pixels",
-        "Of *t1-segmentation* the whole network was fine-tuned",
+        "The following sources of initial weights were compared",
+        "For *t1-segmentation*, all layers that fitted the target network were transferred, and for "
+        "*t1-autoencoding* and *t1-classification* the encoder alone; the other layers",
         "fine-tuned for 200 updates on",
         "During the first 10 % of the updates the learning rate rose linearly from zero",
         "the statistics of batch normalisation were re-estimated from the training slices",

@@ -38,6 +38,7 @@ def text(
     participants: pd.DataFrame,
     versions: Mapping[str, str],
     left_out: Mapping[str, Sequence[str]],
+    overlaps: Sequence[str],
 ) -> str:
     """The methods as reStructuredText, with references.
 
@@ -53,6 +54,8 @@ def text(
         Versions of headstart, Python and the installed packages by name, and of FSL (``fsl``) where it was used.
     left_out
         Subjects of each dataset that no source was trained on, as they were in a test set.
+    overlaps
+        What pre-training and test data have, or may have, in common, in sentences (:mod:`headstart.leaks`).
 
     Returns
     -------
@@ -71,6 +74,7 @@ def text(
             backend: wording.emphasised(name for name, by in backends.items() if by == backend)
             for backend in sorted(set(backends.values()))
         },
+        "in_common": overlaps,
         "versions": versions,
         "fsl": versions.get("fsl", "FSL"),
         "packages": [

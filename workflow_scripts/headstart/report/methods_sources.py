@@ -63,6 +63,9 @@ def of_study(config: Mapping, participants: pd.DataFrame, left_out: Mapping[str,
         "augmented": augmented,
         "not_augmented": not_augmented,
         "whole": [f"*{plain(source.name)}*" for source in found if source.transfer == "all"],
+        "encoders_alone": emphasised(
+            source.name for source in found if source.transfer == "encoder" and source.domain != "baseline"
+        ),
     }
 
 
