@@ -42,7 +42,7 @@ def test_a_planted_head_start_is_found_with_its_number_of_scans():
     assert found["probability_highest"].startswith("good: 1.00; ")
     assert found["sentence"].startswith("simulated: good is significantly better than scratch: mean gain +0.")
     assert "averaged over 10, 20 and 40 labelled scans (adjusted p" in found["sentence"]
-    assert "), and at each set size by itself; trained on" in found["sentence"]
+    assert "), and at each set size separately; trained on" in found["sentence"]
     assert "trained on 10 labelled scans it saves 1" in found["sentence"]
     assert "it is significantly different (adjusted p < 0.05) from all others; " in found["sentence"]
     assert found["sentence"].endswith("; equivalent to scratch (95 % CI within ±0.02): useless.")
@@ -65,8 +65,8 @@ def test_where_nothing_is_decided_no_source_is_called_best_and_what_could_be_see
         "simulated: no source differs significantly from scratch (adjusted p < 0.05); the highest mean gain is "
     )
     assert found["sentence"].endswith(
-        f"undecided: {found['undecided']}, where a gain of {found['detectable']:.3f} would have been found with a "
-        "probability of 80 %; more test scans narrow the intervals first."
+        f"undecided: {found['undecided']} (a gain of {found['detectable']:.3f} would have been found with a "
+        "probability of 80 %; more test scans would narrow the intervals most)."
     )
     assert "best" not in found["sentence"] + verdict.headline(found)
     assert "undecided (adjusted p = " in verdict.headline(found)
@@ -124,17 +124,17 @@ def test_harm_by_another_source_than_the_highest_is_said():
     assert verdict.sentence(row) == (
         "no source is significantly better than scratch (adjusted p < 0.05); the highest mean gain is a's, +0.200 Dice "
         "[95 % CI -0.050, +0.450], averaged over 2 and 4 labelled scans (adjusted p = 0.2); significantly worse than "
-        "scratch (adjusted p < 0.05): b; undecided: a, where a gain of 0.400 would have been found with a probability "
-        "of 80 %; more resamples narrow the intervals first"
+        "scratch (adjusted p < 0.05): b; undecided: a (a gain of 0.400 would have been found with a probability "
+        "of 80 %; more resamples would narrow the intervals most)"
     )
 
 
 @pytest.mark.parametrize(
     ("reach", "said"),
     [
-        ("a: 4; b: 2", "(adjusted p = 0.01), and at each set size by itself; "),
-        ("a: 2", "(adjusted p = 0.01), by itself with up to 2 labelled scans; "),
-        ("", "(adjusted p = 0.01), at no set size by itself; "),
+        ("a: 4; b: 2", "(adjusted p = 0.01), and at each set size separately; "),
+        ("a: 2", "(adjusted p = 0.01), and separately with up to 2 labelled scans; "),
+        ("", "(adjusted p = 0.01), but at no single set size; "),
     ],
 )
 def test_up_to_which_set_size_a_source_is_better_is_said(reach, said):

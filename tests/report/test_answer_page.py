@@ -224,7 +224,7 @@ def test_hostile_names_are_shown_and_not_run():
         ([], None),
         (["a", "b"], "All scans and images of this study are synthetic. Its results say nothing about real scans."),
         (["a"], "a is synthetic. Results that depend on synthetic data say nothing about real scans."),
-        (["b"], "b is synthetic, and served pre-training alone. All scores are those of real scans."),
+        (["b"], "b is synthetic, and used only for pre-training. All scores are on real scans."),
     ],
 )
 def test_a_study_on_synthetic_data_says_what_it_cannot_show(synthetic, note):

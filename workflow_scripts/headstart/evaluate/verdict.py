@@ -219,8 +219,8 @@ def _rest(row: Mapping) -> list[str]:
         parts.append(f"equivalent to {row['baseline']} (95 % CI within ±{row['margin']:g}): {row['equivalent']}")
     if row["undecided"]:
         parts.append(
-            f"undecided: {row['undecided']}, where a gain of {row['detectable']:.3f} would have been found with a "
-            f"probability of 80 %; more {row['narrows_first']} narrow the intervals first"
+            f"undecided: {row['undecided']} (a gain of {row['detectable']:.3f} would have been found with a "
+            f"probability of 80 %; more {row['narrows_first']} would narrow the intervals most)"
         )
     return parts
 

@@ -58,8 +58,8 @@ def size_by_size(row: Mapping) -> str:
     if not first:
         return ""
     if reach is None:
-        return ", at no set size by itself"
-    return ", and at each set size by itself" if reach == last else f", by itself with up to {scans(reach)}"
+        return ", but at no single set size"
+    return ", and at each set size separately" if reach == last else f", and separately with up to {scans(reach)}"
 
 
 def saved(row: Mapping) -> str:

@@ -112,7 +112,7 @@ def synthetic_note(datasets: Mapping[str, Mapping], tested: Sequence[str]) -> st
         return "All scans and images of this study are synthetic. Its results say nothing about real scans."
     are = "is synthetic" if len(names) == 1 else "are synthetic"
     if not set(names) & set(tested):
-        return f"{listed(names)} {are}, and served pre-training alone. All scores are those of real scans."
+        return f"{listed(names)} {are}, and used only for pre-training. All scores are on real scans."
     return f"{listed(names)} {are}. Results that depend on synthetic data say nothing about real scans."
 
 
