@@ -55,11 +55,11 @@ def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray, near: fl
         return places[before] + share * (places[after] - places[before])
 
     below, not_above = ((curves < scores[:, None]).sum(axis=1), (curves <= scores[:, None]).sum(axis=1))
-    first, last_one = crossed(below), crossed(not_above)
+    start, end = crossed(below), crossed(not_above)
     if near is None:
-        size = ((first + last_one) / 2) ** (1 / RATE)
+        size = ((start + end) / 2) ** (1 / RATE)
     else:
-        size = np.clip(near, first ** (1 / RATE), last_one ** (1 / RATE))
+        size = np.clip(near, start ** (1 / RATE), end ** (1 / RATE))
     return np.select([scores < curves[:, 0], scores > curves[:, -1], np.isnan(scores)], [-np.inf, np.inf, np.nan], size)
 
 
