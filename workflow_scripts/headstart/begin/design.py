@@ -62,9 +62,10 @@ def make(folder: Path, scans: Sequence[Scan], contents: Contents, *, gpu: bool) 
     labelled = [scan for scan in scans if scan.subject in contents.volumes]
     people = {scan.person for scan in labelled}
     if len(people) < _FEWEST:
+        counted = "1 person" if len(people) == 1 else f"{len(people)} people"
         raise UserError(
-            f"{folder} has labelled scans of {len(people)} people, and a study needs those of at least {_FEWEST}: one "
-            "to test on and two to train on; label more."
+            f"{folder} has labelled scans of {counted}, and a study needs those of at least {_FEWEST}: one to test on "
+            "and two to train on; label more."
         )
     few = len(people) < _MANY
     split = _cross_validated(labelled, len(people)) if few else _with_test_set(len(people))

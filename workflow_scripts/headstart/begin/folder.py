@@ -44,7 +44,13 @@ def look(study: str, folder: Path, given: Mapping, labels: str | None, say: Say)
     if "layout" in given or "folder" in given:
         raise UserError("ENTRY names a layout or a folder; leave these two out, they are found by themselves.")
     scans = [] if "pattern" in given else _bids_scans(study, folder, given)
-    of_bids = _bids_labels(folder, scans, given, labels)
+    if "labels_suffix" in given and not scans and not {"pattern", "images"} & given.keys():
+        raise UserError(
+            f"ENTRY names labels_suffix, which is for BIDS, and {folder} has no sub-*/anat/*_T1w.nii.gz; give pattern "
+            "and labels_pattern in its place (docs/data.md), or leave it out and say with LABELS=... what is in the "
+            "names of label files."
+        )
+    of_bids = _bids_labels(folder, scans, given, labels, say)
     entry = {"layout": "bids" if of_bids else "flat", "folder": str(folder), **of_bids}
     if not of_bids and "labels_pattern" not in given:
         entry |= _flat_names(folder, scans, labels)
@@ -73,28 +79,39 @@ def _bids_scans(study: str, folder: Path, given: Mapping) -> list[Scan]:
     return bids.scans(DATASET, folder, completed(study, entry | kept))
 
 
-def _bids_labels(folder: Path, scans: list[Scan], given: Mapping, chosen: str | None) -> dict[str, str]:
+def _bids_labels(folder: Path, scans: list[Scan], given: Mapping, chosen: str | None, say: Say) -> dict[str, str]:
     """``labels_suffix`` and, if they are not in derivatives, ``labels`` of an entry; empty if there are no labels."""
     if "labels_suffix" in given:
         return {"labels_suffix": given["labels_suffix"]}
     for place in (given["labels"],) if "labels" in given else (None, "."):
         found = label_names.suffixes(DATASET, folder, scans, place)
-        # What only single scans have is no labelling.
-        most = max(map(len, found.values()), default=0)
-        found = {suffix: of for suffix, of in found.items() if 10 * len(of) > most}
         if chosen:
             exact = [suffix for suffix in found if suffix.casefold() == chosen.casefold()]
             alike = [suffix for suffix in found if chosen.casefold() in suffix.casefold()]
             found = {suffix: found[suffix] for suffix in exact or alike}
-        if len(found) > 1:
-            counted = ", ".join(f"*_{suffix} of {len(of)} scans" for suffix, of in found.items())
+        # What only single scans have is no labelling.
+        most = max(map(len, found.values()), default=0)
+        kept = [suffix for suffix, of in found.items() if 10 * len(of) > most]
+        if len(kept) > 1:
             raise UserError(
-                f"{folder} has several kinds of label files ({counted}); say which to use with LABELS={min(found)}, "
-                "for instance."
+                f"{folder} has several kinds of label files ({_counted(found, kept)}); say which to use with "
+                f"LABELS={min(kept)}, for instance."
             )
-        if found:
-            return {"labels_suffix": next(iter(found))} | ({"labels": place} if place else {})
+        if kept:
+            # A suffix reads whatever ends in it, in any case.
+            if dropped := [end for end in found if not f"_{end}".casefold().endswith(f"_{kept[0]}".casefold())]:
+                united = label_names.united(DATASET, folder, scans, place, [*kept, *dropped])
+                both = f"unite them with *_{kept[0]} by ENTRY='labels_suffix: {united}', or " if united else ""
+                say(
+                    f"label files of few scans were passed over: {_counted(found, dropped)}; {both}use them instead "
+                    f"with LABELS={min(dropped)}."
+                )
+            return {"labels_suffix": kept[0]} | ({"labels": place} if place else {})
     return {}
+
+
+def _counted(found: Mapping[str, list[Scan]], suffixes: Collection[str]) -> str:
+    return ", ".join(f"*_{suffix} of {len(found[suffix])} scans" for suffix in suffixes)
 
 
 def _flat_names(folder: Path, scans: list[Scan], chosen: str | None) -> dict[str, str]:
@@ -102,8 +119,9 @@ def _flat_names(folder: Path, scans: list[Scan], chosen: str | None) -> dict[str
     images = [path for path in walk_files(folder) if is_image(path)]
     try:
         return flat_names.patterns(folder, images, chosen)
-    except UserError:
-        if not scans:
+    except UserError as error:
+        # Else the names that BIDS has for labels are the better remedy.
+        if not scans or isinstance(error, flat_names.SeveralLabelsError):
             raise
     named = f" with {chosen!r} in their names" if chosen else ""
     raise UserError(f"{folder} has {len(scans)} T1 scans and no label files{named}; {_expected(scans[0])}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from headstart.datasets import bids_labels
 from headstart.datasets.bids_names import stem
 from headstart.datasets.scan import Scan
+from headstart.job import UserError
 
 # Entities of a name that say of which image, or of which part, a label file is, and not what it labels.
 _OF_THE_IMAGE = ("sub", "ses", "acq", "ce", "rec", "run", "inv", "part", "echo", "space", "res", "den", "hemi")
@@ -28,8 +29,7 @@ def suffixes(name: str, folder: Path, scans: Sequence[Scan], place: str | None) 
     ``name``: of the dataset, for messages; ``place``: the folder of labels within ``folder``; None: its derivatives. No
     file is opened.
     """
-    entry = {"labels_suffix": "*"} | ({"labels": place} if place else {})
-    labels = bids_labels.Labels(name, folder, entry)
+    labels = _labels(name, folder, "*", place)
     found: dict[str, list[Scan]] = defaultdict(list)
     for scan in scans:
         for suffix in sorted({_suffix(path) for path in labels.candidates(scan.first) if path != scan.first}):
@@ -37,6 +37,26 @@ def suffixes(name: str, folder: Path, scans: Sequence[Scan], place: str | None) 
             if parts[-1].casefold() not in _NO_LABELS and not any(map(_WHOLE.fullmatch, parts)):
                 found[suffix].append(scan)
     return dict(found)
+
+
+def united(name: str, folder: Path, scans: Sequence[Scan], place: str | None, ends: Sequence[str]) -> str | None:
+    """A ``labels_suffix`` with which the masks with all these ends are united, and no others; None if there is none.
+
+    The other arguments are those of :func:`suffixes`.
+    """
+    forms = {re.sub(r"(?<![^_])label-[^_]*", "label-*", end) for end in ends}
+    if len(forms) > 1:
+        return None
+    labels = _labels(name, folder, form := forms.pop(), place)
+    try:
+        taken = {_suffix(path) for scan in scans for path in labels.of(scan.first)}
+    except UserError:  # of two derivatives, or differing in more than their label
+        return None
+    return form if taken == set(ends) else None
+
+
+def _labels(name: str, folder: Path, suffix: str, place: str | None) -> bids_labels.Labels:
+    return bids_labels.Labels(name, folder, {"labels_suffix": suffix} | ({"labels": place} if place else {}))
 
 
 def _suffix(path: Path) -> str:

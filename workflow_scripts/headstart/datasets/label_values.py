@@ -59,7 +59,8 @@ def whole_labels(path: PathLike, stored: StoredImage) -> tuple[np.ndarray, int]:
                 f"whole numbers, and {between} voxels are none; save it again as integers from its source."
             )
         raise UserError(
-            f"{path} is not a label map: {between} voxels are not whole numbers; resample it with nearest neighbours."
+            f"{path} is not a label map: {between} voxels are not whole numbers; resample it with nearest neighbours, "
+            "or, if it is a mask in a dataset of the layout flat, set masks: true, mask_above: 0.5 in its entry."
         )
     largest = max(float(whole.max(initial=0)), -float(whole.min(initial=0)))
     # Floating point holds every whole number only up to the digits of its fraction.

@@ -153,6 +153,11 @@ def _check_keys(name: str, entry: Mapping) -> None:
             raise UserError(
                 f"datasets.{name}.{key} is for the layout {' or '.join(takers)}, not {entry['layout']}; remove it."
             )
+    if entry["layout"] == "flat" and "mask_above" in entry and not entry.get("masks"):
+        raise UserError(
+            f"datasets.{name}.mask_above is for masks, and without masks: true the labels of the layout flat are label "
+            "maps; add masks: true, or remove it."
+        )
 
 
 def _folder(name: str, entry: Mapping, data: str | os.PathLike | None) -> Path:
