@@ -56,10 +56,7 @@ def reaching(curves: np.ndarray, sizes: np.ndarray, scores: np.ndarray, near: fl
 
     below, not_above = ((curves < scores[:, None]).sum(axis=1), (curves <= scores[:, None]).sum(axis=1))
     start, end = crossed(below), crossed(not_above)
-    if near is None:
-        size = ((start + end) / 2) ** (1 / RATE)
-    else:
-        size = np.clip(near, start ** (1 / RATE), end ** (1 / RATE))
+    size = ((start + end) / 2) ** (1 / RATE) if near is None else np.clip(near, start ** (1 / RATE), end ** (1 / RATE))
     return np.select([scores < curves[:, 0], scores > curves[:, -1], np.isnan(scores)], [-np.inf, np.inf, np.nan], size)
 
 
