@@ -42,7 +42,7 @@ def test_a_planted_head_start_is_found_with_its_number_of_scans():
     assert found["probability_highest"].startswith("good: 1.00; ")
     assert found["sentence"].startswith("simulated: good is significantly better than scratch: mean gain +0.")
     assert "averaged over 10, 20 and 40 labelled scans (adjusted p" in found["sentence"]
-    assert "), and at each set size separately; trained on" in found["sentence"]
+    assert "), and at each set size by itself; trained on" in found["sentence"]
     assert "trained on 10 labelled scans it saves 1" in found["sentence"]
     assert "it is significantly different (adjusted p < 0.05) from all others; " in found["sentence"]
     assert found["sentence"].endswith("; equivalent to scratch (95 % CI within ±0.02): useless.")
@@ -132,8 +132,8 @@ def test_harm_by_another_source_than_the_highest_is_said():
 @pytest.mark.parametrize(
     ("reach", "said"),
     [
-        ("a: 4; b: 2", "(adjusted p = 0.01), and at each set size separately; "),
-        ("a: 2", "(adjusted p = 0.01), and separately with up to 2 labelled scans; "),
+        ("a: 4; b: 2", "(adjusted p = 0.01), and at each set size by itself; "),
+        ("a: 2", "(adjusted p = 0.01), by itself with up to 2 labelled scans; "),
         ("", "(adjusted p = 0.01), but at no single set size; "),
     ],
 )

@@ -59,7 +59,7 @@ def size_by_size(row: Mapping) -> str:
         return ""
     if reach is None:
         return ", but at no single set size"
-    return ", and at each set size separately" if reach == last else f", and separately with up to {scans(reach)}"
+    return ", and at each set size by itself" if reach == last else f", by itself with up to {scans(reach)}"
 
 
 def saved(row: Mapping) -> str:
