@@ -272,16 +272,13 @@ def _saved(study: str, one: _Curves, against: str, other: _Curves) -> Iterator[d
     drawn = {source: learning_curves.monotone(means) for source, means in other.drawn.items()}
     for source, base in itertools.product(one.means, other.means):
         for i, size in enumerate(one.sizes):
-            needed, ends = learning_curves.equal_sizes(
-                (rising[base][None], drawn[base]),
-                (one.means[source][None, i], one.drawn[source][:, i]),
-                other.sizes,
-                size,
-            )
             yield {
                 **dict(zip(_ONE, (study, source, int(size)), strict=True)),
                 "against_study": against, "against_source": base,
-                **learning_curves.saved_columns(needed, ends, other.sizes, size),
+                **learning_curves.saved_columns(
+                    (rising[base][None], drawn[base]), (one.means[source][None, i], one.drawn[source][:, i]),
+                    other.sizes, size,
+                ),
             }  # fmt: skip
 
 

@@ -88,35 +88,26 @@ def saved(cells: Iterable[Cell]) -> pd.DataFrame:
         fits = [fit_law(sizes, curve[None])[:, 0] if len(sizes) > 2 else None for curve in means]
         for k, source in enumerate(sources):
             for i, size in enumerate(sizes) if k != base else ():
-                found, ends = equal_sizes(
+                row = {**group[i].key, "source": source, "baseline": baseline}
+                row |= saved_columns(
                     (rising[base : base + 1], rising_drawn[:, base]), (rising[k : k + 1, i], rising_drawn[:, k, i]),
                     sizes, size,
                 )  # fmt: skip
-                row = {**group[i].key, "source": source, "baseline": baseline}
-                row |= saved_columns(found, ends, sizes, size)
                 rows.append(row | {"saved_by_law": _saved_by_law(fits[k], fits[base], sizes, size)})
     return pd.DataFrame(rows, columns=[*CELL, "source", "baseline", *SAVED, "saved_by_law"])
 
 
-def equal_sizes(
+def saved_columns(
     curves: tuple[np.ndarray, np.ndarray], scores: tuple[np.ndarray, np.ndarray], sizes: np.ndarray, size: float
-) -> tuple[float, tuple[float, float]]:
-    """The set size at which a curve reaches the score that ``size`` scans have elsewhere, and its interval.
+) -> dict[str, object]:
+    """The columns SAVED, from the set size at which a curve reaches the score that ``size`` scans have elsewhere.
 
     ``curves``: non-decreasing, of the means (1, T) and of the draws (D, T), at ``sizes`` (T,); ``scores``: the same of
     the other, (1,) and (D,). On a flat stretch, as many scans as the other has are as good as any.
     """
     found, drawn = (reaching(curve, sizes, score, size) for curve, score in zip(curves, scores, strict=True))
-    return found[0], interval(drawn)
-
-
-def saved_columns(needed: float, ends: tuple[float, float], sizes: np.ndarray, size: float) -> dict[str, object]:
-    """The columns SAVED, from the set size at which a curve at ``sizes`` (T,) reaches the score of ``size`` scans.
-
-    ``needed`` and ``ends``: that size and its 95 % confidence interval, infinite beyond the curve.
-    """
     columns = {}
-    for name, value in zip(("saved", "low", "high"), (needed, *ends), strict=True):
+    for name, value in zip(("saved", "low", "high"), (found[0], *interval(drawn)), strict=True):
         columns |= {name: np.clip(value, sizes[0], sizes[-1]) - size, f"{name}_is": _beyond(value)}
     return columns
 

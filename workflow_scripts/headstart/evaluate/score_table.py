@@ -64,9 +64,9 @@ def _check_commas(header: list[str], rows: list[dict], named: Mapping[str, str],
     split = [pair for pair in pairs if pair[0] in ("0", "1") and pair[1].isdecimal()]
     intact = [pair for pair in pairs if pair[0] not in ("0", "1") and not pair[1]]
     if split and len(split) + len(intact) == len(pairs):
-        row = pairs.index(split[0])
+        one, other = split[0]
         raise UserError(
-            f"row {row + 1} of {path} has the score {pairs[row][0]} and then {pairs[row][1]}, as if a decimal comma "
+            f"row {pairs.index(split[0]) + 1} of {path} has the score {one} and then {other}, as if a decimal comma "
             "had been split; write decimal points, or semicolons between columns, or remove the column after the score "
             "if it is no part of it."
         )

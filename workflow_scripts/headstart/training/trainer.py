@@ -103,8 +103,8 @@ class Trainer:
         self._loss = torch.zeros((), device=self._device, dtype=torch.float64)
         self._batches_done = 0  # of the current epoch
         self._last_good: dict[str, torch.Tensor] = {}
-        self._graphed = on_gpu and distributed.world_size() == 1
-        self._stream = torch.cuda.Stream(self._device) if self._graphed else None
+        # Of a training whose steps are recorded.
+        self._stream = torch.cuda.Stream(self._device) if on_gpu and distributed.world_size() == 1 else None
         self._writes_state = checkpoint is not None and distributed.rank() == 0
         if checkpoint and (kept := checkpoint.read(self._device)):
             self._restore(kept)
@@ -121,11 +121,11 @@ class Trainer:
         states = contextlib.closing(self._checkpoint) if self._writes_state else contextlib.nullcontext()
         # No attribute: a recording refers to its training, and Python frees such a cycle late, or while another step is
         # recorded, which a GPU does not allow.
-        run_step = Graphs(self._step, self._state_tensors) if self._graphed else self._step
+        run_step = self._step if self._stream is None else Graphs(self._step, self._state_tensors)
         with between(self._stream, self._device), states:
             while len(self.history) < self._epochs:
                 yield from self._epoch(len(self.history), run_step)
-            for optimiser in self._optimisers if self._graphed else ():
+            for optimiser in () if self._stream is None else self._optimisers:
                 optimiser.zero_grad()  # gradients lie in the recordings' memory
             if self._writes_state and self._epochs_before < self._epochs:
                 with torch.cuda.stream(self._stream):
