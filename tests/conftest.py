@@ -1,9 +1,12 @@
+import gc
 import importlib.util
 import os
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from headstart import debug
 
@@ -36,6 +39,18 @@ def run_script(tmp_path):
         debug.run_script(SCRIPTS / f"{rule}.py", SimpleNamespace(**job, params=SimpleNamespace(**params)))
 
     return run
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """The configuration of the tiny study, in an empty folder."""
+    thresholds = gc.get_threshold()
+    monkeypatch.chdir(tmp_path)
+    study = runpy.run_path(str(Path(__file__).parent / "workflow/conftest.py"))["TINY"]
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(study))
+    yield path
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The ``snakemake`` object of a rule, made without running Snakemake."""
 
 import ast
-import gc
-import runpy
 from pathlib import Path
 
 import pandas as pd
@@ -14,18 +12,6 @@ from headstart import debug
 from headstart.job import UserError
 
 PREFIX = "results/tiny/derivatives/cohort/sub-01/anat/sub-01"
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """The configuration of the tiny study, in an empty folder."""
-    thresholds = gc.get_threshold()
-    monkeypatch.chdir(tmp_path)
-    study = runpy.run_path(str(Path(__file__).parent / "workflow/conftest.py"))["TINY"]
-    path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(study))
-    yield path
-    gc.set_threshold(*thresholds)
 
 
 def test_a_rule_with_wildcards_has_all_that_it_declares(tiny):
