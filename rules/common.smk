@@ -14,7 +14,7 @@ gc.set_threshold(50_000, 20, 100)
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from headstart import consistency, job, leaks, seeds, settings, sources, without_labels
+from headstart import consistency, image_pairs, job, leaks, seeds, settings, sources, without_labels
 from headstart.datasets import folds, layouts, natural, participants, splits, synthetic
 from headstart.datasets.scan import T1W, image_names, image_word
 from headstart.external import find
@@ -98,6 +98,7 @@ try:
             [size for size in target["sizes"] if size],
             config["finetune"]["draws"],
             config["seed"],
+            drawn_as=DRAWN_AS[name],
         )
         for name, target in config["targets"].items()
         if len(config["finetune"]["learning_rates"]) > 1
@@ -230,6 +231,11 @@ def code_of(script):
 def scan_of(wildcards):
     """The scan that the wildcards dataset and subject name."""
     return SCANS[wildcards.dataset][wildcards.subject]
+
+
+def headers_of(*paths):
+    """Headers in files of their own beside these images; where one is missing, the job that reads the image says so."""
+    return [header for header in map(image_pairs.header_beside, paths) if header and os.path.exists(header)]
 
 
 def scans_for_training(*names):

@@ -99,11 +99,12 @@ def scans_to_check(wildcards):
 
 def files_to_check(wildcards):
     """The files of these rows."""
-    return [
+    paths = [
         path
         for row in scans_to_check(wildcards)
         for path in (row["first"], *row.get("images", {}).values(), *(row["labels"] or ()))
     ]
+    return paths + headers_of(*paths)
 
 
 # Several scans per job, since a check takes less time than the start of a job. No file of a scan depends on its record,

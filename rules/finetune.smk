@@ -49,9 +49,35 @@ def finetuning_of(target):
     return settings | {"encoder_factor": config["finetune"]["encoder_factor"], "learning_rate": rates[0]}
 
 
+def tuning_seed(target, draw):
+    """The seed of a draw on which a target's learning rates are tried, the same for every source and rate."""
+    return seeds.seed_for(config["seed"], "tune", DRAWN_AS[target], draw)
+
+
+def finetuning_seed(target, size, resample):
+    """The seed of a fine-tuning: for every source the same, so that all have one decoder and one order of slices."""
+    return seeds.seed_for(config["seed"], "finetune", DRAWN_AS[target], size, resample)
+
+
 def augmentation_of(target):
     """The random changes of slices in a target's fine-tunings, see headstart.training.augment; None for none."""
     return config["finetune"]["augment"] if TARGETS[target]["augment"] else None
+
+
+def trained_with(target):
+    """Parameters of all trainings of a target's models: those that try a learning rate, and fine-tunings."""
+    return {
+        "network": network_of(target),
+        "torch_threads": config["training"]["threads"],
+        "runs_per_gpu": run_setting("runs_per_gpu"),
+        "resident_gb": run_setting("resident_gb"),
+        "minutes": run_setting("checkpoint_minutes"),
+        "neighbour_step": NEIGHBOUR_STEP,
+        "augment": augmentation_of(target),
+        "training": finetuning_of(target),
+        "classes": lambda wildcards: class_names(target),
+        "expects": expected_input(),
+    }
 
 
 def scans_of_tuning(target, *roles):
@@ -93,16 +119,9 @@ for name in TUNING:
             mem_mb=per_attempt(8000),
             runtime=per_attempt(240),
         params:
+            **trained_with(name),
             code=code_of("tune_target"),
-            network=network_of(name),
-            torch_threads=config["training"]["threads"],
-            runs_per_gpu=config["training"]["runs_per_gpu"],
-            resident_gb=config["training"]["resident_gb"],
-            neighbour_step=NEIGHBOUR_STEP,
-            augment=augmentation_of(name),
-            training=finetuning_of(name),
             learning_rates=config["finetune"]["learning_rates"],
-            minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
                 [
                     f"{STATE}/tune/{{target}}/{{source}}/rate-{rate}_draw-{draw}.state".format(**wildcards)
@@ -111,11 +130,9 @@ for name in TUNING:
                 for rate in config["finetune"]["learning_rates"]
             ],
             metric=TARGETS[name]["metric"],
-            classes=class_names(name),
-            expects=expected_input(),
             train=scans_of_tuning(name, "train"),
             held_out=scans_of_tuning(name, "test"),
-            seeds=[seeds.seed_for(config["seed"], "tune", name, str(draw)) for draw in range(len(TUNING[name]))],
+            seeds=[tuning_seed(name, draw) for draw in range(len(TUNING[name]))],
         script:
             "../workflow_scripts/tune_target.py"
 
@@ -221,27 +238,17 @@ for name in TARGETS:
             mem_mb=per_attempt(8000),
             runtime=per_attempt(240),
         params:
+            **trained_with(name),
             code=code_of("finetune_target"),
-            network=network_of(name),
-            torch_threads=config["training"]["threads"],
-            runs_per_gpu=config["training"]["runs_per_gpu"],
-            resident_gb=config["training"]["resident_gb"],
-            neighbour_step=NEIGHBOUR_STEP,
-            augment=augmentation_of(name),
-            minutes=config["training"]["checkpoint_minutes"],
             states=lambda wildcards: [
                 f"{STATE}/{RUN}.state".format(**wildcards, resample=resample)
                 for resample in resamples_of(wildcards.target, 1)
             ],
-            training=lambda wildcards: finetuning_of(wildcards.target),
-            classes=lambda wildcards: class_names(wildcards.target),
-            expects=expected_input(),
             about=about_model,
             repeats=lambda wildcards: repeats_taken(wildcards.source, wildcards.target),
             scans=lambda wildcards: subjects_drawn(wildcards, "train"),
-            # Without the source, so that the decoder and the order of the slices are the same for every source.
             seeds=lambda wildcards: [
-                seeds.seed_for(config["seed"], "finetune", DRAWN_AS[wildcards.target], wildcards.size, str(resample))
+                finetuning_seed(wildcards.target, wildcards.size, resample)
                 for resample in resamples_of(wildcards.target, 1)
             ],
         script:

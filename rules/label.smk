@@ -33,6 +33,9 @@ except job.UserError as error:
     raise WorkflowError(str(error)) from None
 
 
+LABELLER_SEED = seeds.seed_for(config["seed"], "labeller")
+
+
 def subjects_by_backend():
     """Regular expression of the subjects that a back end labels, which follow their dataset in the paths of scans."""
     if not LEARN:
@@ -140,13 +143,13 @@ rule train_labeller:
             if LEARN
             else {}
         ),
-        resident_gb=config["training"]["resident_gb"],
-        minutes=config["training"]["checkpoint_minutes"],
+        resident_gb=run_setting("resident_gb"),
+        minutes=run_setting("checkpoint_minutes"),
         state=f"{STATE}/labeller.state",
         scans=list(LABELLER_SPLIT.train) if LEARN else [],
         backend=", ".join(sorted({BACKENDS[name] for name in LABELS_MADE})),
         expects=expected_input(),
-        seed=seeds.seed_for(config["seed"], "labeller"),
+        seed=LABELLER_SEED,
     script:
         "../workflow_scripts/train_labeller.py"
 

@@ -147,10 +147,8 @@ def split_of(wildcards):
 
 
 def scans_tested(target):
-    """The scans that a target tests: one test set, or all scans with cross-validation."""
-    if is_cross_validated(target):
-        return list(SCANS[TARGETS[target]["dataset"]])
-    return SPLITS[target, TARGETS[target]["sizes"][0], 1].test
+    """The scans that any resample of a target tests, each once."""
+    return sorted({subject for (name, _, _), split in SPLITS.items() if name == target for subject in split.test})
 
 
 def resamples_of(target, size):

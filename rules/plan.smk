@@ -83,7 +83,7 @@ def designs():
             "metric": target["metric"],
             "sizes": [size for size in target["sizes"] if size],
             "resamples": target["resamples"],
-            "scans": len(scans_tested(name)),
+            "scans": len(scans_tested(name) if is_cross_validated(name) else SPLITS[name, target["sizes"][0], 1].test),
             "folds": target.get("folds", 1),
             "sources": own + len(EXTERNAL[name]),
             "pool": POPULATION.get(name),

@@ -22,22 +22,25 @@ def other_inputs():
 
 
 def all_seeds():
-    """Every seed of the study, by purpose."""
-    seed_for = lambda *what: seeds.seed_for(config["seed"], *what)
+    """Every seed of the study, by purpose; purposes that it does not have are left out."""
     repeats = range(2, max(source.repeats for source in SOURCES.values()) + 1)
-    return {
-        "study": config["seed"],
-        "pretrain": pretraining_seed(1),
-        **({"pretrain_repeats": {number: pretraining_seed(number) for number in repeats}} if repeats else {}),
-        "bootstrap": seed_for("bootstrap"),
-        "people": {name: {subject: seed_for("person", name, subject) for subject in SCANS[name]} for name in PHANTOMS},
-        "pictures": {name: seed_for("pictures" if NATURAL[name] else "scenes", name) for name in NATURAL},
+    person = lambda dataset, subject: seeds.seed_for(config["seed"], "person", dataset, subject)
+    pictures = lambda dataset: seeds.seed_for(config["seed"], "pictures" if NATURAL[dataset] else "scenes", dataset)
+    of_purposes = {
+        "pretrain_repeats": {number: pretraining_seed(number) for number in repeats},
+        "people": {name: {subject: person(name, subject) for subject in SCANS[name]} for name in PHANTOMS},
+        "heads": {name: {head: head_seed(name, head) for head in heads} for name, heads in DRAWN_HEADS.items()},
+        "pictures": {name: pictures(name) for name in NATURAL},
+        "labeller": {"training": LABELLER_SEED} if LEARN else {},
+        "tune": {name: [tuning_seed(name, draw) for draw, _ in enumerate(draws)] for name, draws in TUNING.items()},
         "finetune": {
-            f"{target}/size-{size}_resample-{resample}": seed_for("finetune", target, str(size), str(resample))
+            f"{target}/size-{size}_resample-{resample}": finetuning_seed(target, size, resample)
             for target, size, resample in SPLITS
             if size
         },
     }
+    always = {"study": config["seed"], "pretrain": pretraining_seed(1), "bootstrap": BOOTSTRAP_SEED}
+    return always | {purpose: found for purpose, found in of_purposes.items() if found}
 
 
 rule write_provenance:

@@ -50,6 +50,7 @@ for first in FIRST_IMAGES:
         input:
             first=lambda wildcards: scan_of(wildcards).first,
             lesions=lesions_of,
+            headers=lambda wildcards: headers_of(scan_of(wildcards).first, *lesions_of(wildcards)),
             template=A_TEMPLATE,
         output:
             **{key: pattern.replace("{first}", first) for key, pattern in REGISTERED.items()},
@@ -108,6 +109,7 @@ for first in FIRST_IMAGES:
         input:
             image=lambda wildcards: scan_of(wildcards).others[wildcards.image],
             first=lambda wildcards: scan_of(wildcards).first,
+            headers=lambda wildcards: headers_of(*scan_of(wildcards).images.values()),
             transform=path_of_scan(TRANSFORM),
             brain=REGISTERED["brain"],
             template=A_TEMPLATE,
@@ -169,6 +171,7 @@ rule resample_target:
     input:
         labels=lambda wildcards: scan_of(wildcards).target,
         first=lambda wildcards: scan_of(wildcards).first,
+        headers=lambda wildcards: headers_of(*scan_of(wildcards).target),
         transform=path_of_scan(TRANSFORM),
     output:
         labels=f"{IN_SPACE}_desc-target_dseg.nii.gz",

@@ -72,7 +72,7 @@ rule describe_study:
         participants=rules.tabulate_participants.output.table,
         labelled=labelled_by_fsl(),
         # The last of the jobs whose times are listed.
-        evaluated=rules.compare_sources.output.verdict,
+        evaluated=[rules.compare_sources.output.verdict, rules.tabulate_native.output.table],
     output:
         text=f"{RESULTS}/methods/methods.rst",
         methods=methods_page("methods", "methods text for a paper"),

@@ -156,6 +156,11 @@ rule slice_scenes:
         "../workflow_scripts/slice_scenes.py"
 
 
+def head_seed(dataset, head):
+    """The seed of a synthetic head."""
+    return seeds.seed_for(config["seed"], "head", dataset, head)
+
+
 rule slice_heads:
     input:
         template=A_TEMPLATE,
@@ -175,8 +180,7 @@ rule slice_heads:
         voxel_mm=config["template"]["voxel_mm"],
         size=config["slice"]["size"],
         seeds=lambda wildcards: {
-            head: seeds.seed_for(config["seed"], "head", wildcards.dataset, head)
-            for head in subjects_of_part(wildcards, "slice")
+            head: head_seed(wildcards.dataset, head) for head in subjects_of_part(wildcards, "slice")
         },
     script:
         "../workflow_scripts/slice_heads.py"

@@ -13,6 +13,11 @@ def training_of(epochs=None, steps=None, learning_rate=None):
     return settings | {"learning_rate": rate, "epochs": epochs, "steps": steps, "encoder_factor": 1}
 
 
+def run_setting(key):
+    """Parameter function: a setting of these keys; Snakemake records none that takes resources, and reruns nothing."""
+    return lambda wildcards, resources: config["training"][key]
+
+
 def expected_input():
     """The input for which weights must have been made to be used in this study."""
     return {

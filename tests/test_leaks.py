@@ -107,6 +107,12 @@ def test_a_dataset_whose_set_is_not_known_is_compared_with_nothing():
     assert overlaps(weights("oasis3"), scans()) == []
 
 
+def test_a_known_set_is_compared_with_no_folder_of_synthetic_people():
+    phantom = {"layout": "phantom", "people": 12, "target": "anatomy"}
+    for cohort in (scans(set="ixi"), MICCAI, {"layout": "oasis1", "folder": "oasis"}):
+        assert overlaps(SELF_SUPERVISED, phantom, cohort=cohort) == []
+
+
 def test_a_name_of_ones_own_replaces_the_layouts():
     assert overlaps(weights("miccai2012"), MICCAI | {"set": "challenge-test"}) == []
 

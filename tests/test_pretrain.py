@@ -322,6 +322,30 @@ def test_a_source_with_augmentation_that_was_stopped_ends_in_the_same_bytes(scan
     assert run("stopped") == whole
 
 
+def test_a_state_belongs_to_the_slices_settings_and_code_of_a_pre_training(scans, tmp_path, monkeypatch):
+    class Decided(Exception):
+        pass
+
+    def decided(_state, _minutes, _precision, _device, *decides):
+        raise Decided(decides)
+
+    monkeypatch.setattr(pretrain, "of_training", decided)
+    paths = [list(map(str, scans[kind])) for kind in ("images", "segmentation")]
+    described = small.pretraining(tmp_path, asdict(TISSUES), *paths, TRAINING, "s")
+
+    def identity(**changes):
+        with pytest.raises(Decided) as found:
+            pretrain.run(described | changes, "cpu")
+        return found.value.args
+
+    same = identity()
+    assert same == identity(state=str(tmp_path / "elsewhere"), minutes=9, resident_gb=1)
+    for changes in ({"identity": "other code"}, {"seed": 2}, {"held_out": 2}):
+        assert same != identity(**changes)
+    store.write_image(scans["images"][0], store.read(scans["images"][0])[::-1] / store.SCALE)
+    assert same != identity()
+
+
 def test_scratch_is_the_encoder_that_training_starts_from():
     source = scratch(SMALL, 1)
     again, other = scratch(SMALL, 1).encoder, scratch(SMALL, 2).encoder

@@ -115,6 +115,47 @@ def test_the_table_of_a_split_lists_the_scans_that_are_trained_on(mocked):
         assert sorted(split.loc[split["role"] == "train", "subject"]) == sorted(subjects)
 
 
+def test_targets_with_one_dataset_share_their_seeds_and_the_provenance_records_those_that_are_used(mocked):
+    target = yaml.safe_load(Path("tiny.yaml").read_text())["targets"]["stroke"] | {"resamples": 3}
+    two = {("targets", "again"): target}
+    recorded = mocked("write_provenance", two).params.planned["seeds"]
+    for name in ("stroke", "again"):
+        tuned = mocked(f"finetune_{name}", two, target=name, source="scratch", size="2").params.seeds
+        assert [recorded["finetune"][f"{name}/size-2_resample-{resample}"] for resample in (1, 2, 3)] == tuned
+    first, second = (mocked(f"tune_{name}", two, target=name, source="scratch").params for name in ("stroke", "again"))
+    assert recorded["tune"] == {"stroke": first.seeds, "again": first.seeds}
+    assert (first.seeds, first.train, first.held_out) == (second.seeds, second.train, second.held_out)
+
+
+@pytest.mark.parametrize(("split", "tested"), [({"test": 1}, 1), ({"test": 1, "split": "redrawn"}, 3)])
+def test_the_first_page_counts_the_scans_that_any_resample_tests(split, tested, mocked):
+    """With this seed, three resamples have three test sets of one scan."""
+    changes = {("targets", "stroke", key): value for key, value in {**split, "sizes": [2]}.items()}
+    changes[("finetune", "learning_rates")] = []
+    assert mocked("write_answer", changes).params.study["targets"]["stroke"]["tested"] == tested
+
+
+def test_headers_in_files_of_their_own_are_inputs(mocked, tmp_path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for person in range(1, 7):
+        for name in ("T1", "mask"):
+            for suffix in ("img", "hdr"):
+                (folder / f"{person}_{name}.{suffix}").touch()
+    pairs = {
+        "layout": "flat",
+        "folder": str(folder),
+        "pattern": r"(?P<subject>\d)_T1\.img",
+        "labels_pattern": r"(?P<subject>\d)_mask\.img",
+    }
+    changes = {("datasets", "stroke"): pairs}
+    named = {"dataset": "stroke", "subject": "1"}
+    checked = mocked("check_scans", changes, dataset="stroke", part="0000").input
+    assert {"1_T1.hdr", "1_mask.hdr"} <= {Path(path).name for path in checked}
+    for rule, header in (("register_scan", "1_T1.hdr"), ("resample_target", "1_mask.hdr")):
+        assert [Path(path).name for path in mocked(rule, changes, **named).input.headers] == [header]
+
+
 @pytest.mark.parametrize(("hold_for", "pool"), [("these", {}), ("population", {"stroke": 4})])
 def test_intervals_know_the_number_of_scans_that_sets_are_drawn_from(mocked, hold_for, pool):
     for rule in ("tabulate_scores", "compare_sources"):

@@ -17,7 +17,7 @@ DRAWINGS = {name for name in NAMES if name.startswith("draw_")}
 LAYERS = [
     {"version", "bids_version"},
     {"job"},
-    {"placement", "stand_ins"},
+    {"image_pairs", "placement", "stand_ins"},
     {"image_files"},
     {"seeds", "images", "label_table"},
     {"metrics", "template"},

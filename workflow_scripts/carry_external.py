@@ -18,7 +18,7 @@ with job.running(snakemake.rule, snakemake.log[0]):
             mask = masks.read(path, first, params.classes, external["values"], grid)
             moved = masks.in_study(mask, grid, images.read_affine(transform))
             slices = cut.cut(moved, params.size, params.discard_mm)
-            masks.check_sides(path, slices, store.read(truth))
+            masks.check_sides(path, slices.T, store.read(truth).T)  # in the order of a file's axes: x, y, z
             yield scan, slices
 
     for (name, resample), path in zip(params.runs, snakemake.output.predictions, strict=True):

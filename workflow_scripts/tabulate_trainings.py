@@ -6,7 +6,7 @@ from headstart.training import plateau
 with job.running(snakemake.rule, snakemake.log[0]):
     rows = []
     for (target, source, size, _), path in zip(snakemake.params.runs, snakemake.input, strict=True):
-        last = pd.read_csv(path, sep="\t").iloc[-1]
+        last = job.read_table(path).iloc[-1]
         rows.append({"target": target, "source": source, "size": size, "fall": last["fall"], "epochs": last["epoch"]})
     runs = pd.DataFrame(rows).groupby(["target", "source", "size"], sort=False)
     table = runs.agg(runs=("fall", "size"), epochs=("epochs", "max"), judged=("fall", "count"), fall=("fall", "mean"))

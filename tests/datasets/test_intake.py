@@ -178,6 +178,15 @@ def test_one_image_under_two_names_is_refused(other, refused):
         assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(("image", "header"), [("a.img", "a.hdr"), ("a.img.gz", "a.hdr.gz"), ("A.IMG", "A.HDR")])
+def test_the_header_of_an_image_in_two_files_is_among_its_checksums(image, header, tmp_path):
+    for name in (image, header, "b.nii.gz"):
+        (tmp_path / name).write_bytes(name.encode())
+    found = intake.checksums([tmp_path / image, tmp_path / "b.nii.gz"])
+    assert [row["file"] for row in found] == [str(tmp_path / name) for name in (image, header, "b.nii.gz")]
+    assert found[1]["sha256"] == checksum(tmp_path / header)["sha256"]
+
+
 def test_the_comparison_of_scans_stops_the_study_with_both_names(tmp_path, run_script):
     scans = [row(Case(name, None), tmp_path) for name in ("a", "b")]
     check_by_script(run_script, scans, tmp_path / "records.json")

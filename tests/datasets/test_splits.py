@@ -196,6 +196,16 @@ def test_learning_rates_are_tried_on_people_of_no_test_set(people, test, data):
         assert not {of[subject] for subject in drawn.train + drawn.test} & tested
 
 
+def test_targets_that_are_drawn_as_one_try_learning_rates_on_the_same_scans():
+    cohort, sizes = scans(12), (2,)
+    drawn = [draw("a", cohort, 4, 2, resample, 1) for resample in (1, 2)]
+    one, other, alone = (
+        splits.draw_tuning(name, cohort, drawn, sizes, 2, 1, drawn_as=drawn_as)
+        for name, drawn_as in (("a", None), ("b", "a"), ("b", None))
+    )
+    assert one == other != alone
+
+
 def test_learning_rates_are_tried_on_training_sets_of_the_middle_size_and_up_to_four_others():
     draws, _ = tuned(scans(20), 8, sizes=(1, 3, 9))
     assert [len(drawn.train) for drawn in draws] == [3, 3]

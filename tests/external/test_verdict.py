@@ -62,23 +62,49 @@ def planted(tmp_path):
     return masks
 
 
+SPACE = {"discard_mm": NOTHING, "size": 32, "voxel_mm": 8, "tested": SCANS}
+
+
+def scans_of(folder):
+    """First image and transform of each scan."""
+    return {"first": [folder / "t1.nii.gz"] * len(SCANS), "transforms": [folder / "affine.mat"] * len(SCANS)}
+
+
+def carry(run_script, folder, external, runs):
+    """Bring the masks of competitors to the form of predictions, a file for each run."""
+    files = SimpleNamespace(**scans_of(folder), labels=[folder / "labels.npy"], index=[folder / "scans.tsv"])
+    carried = [folder / f"{name}_{resample}.npz" for name, resample in runs]
+    params = {**SPACE, "external": external, "runs": runs, "classes": 1}
+    run_script("carry_external", files, params, SimpleNamespace(predictions=carried))
+
+
+@pytest.mark.parametrize(("axis", "name"), [(0, "first"), (1, "second"), (2, "third")])
+def test_a_mask_on_the_studys_grid_that_is_mirrored_is_refused_by_the_axis_of_its_file(
+    axis, name, run_script, planted, tmp_path
+):
+    def beside_the_middle(path):
+        return abs(np.argwhere(images.read(path, np.uint8).data)[:, axis].mean() - (GRID.shape[axis] - 1) / 2)
+
+    path = max(planted["better"][1].values(), key=beside_the_middle)
+    images.write(path, volume(np.flip(images.read(path, np.uint8).data, axis)), np.uint8)
+    with pytest.raises(SystemExit) as ended:
+        carry(run_script, tmp_path, {"better": {"masks": planted["better"], "values": None}}, [("better", 1)])
+    assert f"{path} is mirrored along its {name} axis" in ended.value.code
+
+
 def test_planted_competitors_get_the_right_words(run_script, planted, tmp_path):
     external = {name: {"masks": masks, "values": None} for name, masks in planted.items()}
     runs = [(name, resample) for name in external for resample in RESAMPLES]
-    carried = [tmp_path / f"{name}_{resample}.npz" for name, resample in runs]
-    space = {"discard_mm": NOTHING, "size": 32, "voxel_mm": 8, "external": external, "tested": SCANS}
-    each = {"first": [tmp_path / "t1.nii.gz"] * len(SCANS), "transforms": [tmp_path / "affine.mat"] * len(SCANS)}
-    labels = {"labels": [tmp_path / "labels.npy"], "index": [tmp_path / "scans.tsv"]}
-    run_script("carry_external", SimpleNamespace(**each, **labels), {**space, "runs": runs, "classes": 1},
-               SimpleNamespace(predictions=carried))  # fmt: skip
+    carry(run_script, tmp_path, external, runs)
     every = [("scratch", resample) for resample in RESAMPLES] + runs
     files = SimpleNamespace(
-        **each,
+        **scans_of(tmp_path),
         predictions=[tmp_path / f"{name}_{resample}.npz" for name, resample in every],
         labels=[tmp_path / f"{scan}.nii.gz" for scan in SCANS],
     )
     params = {
-        **space,
+        **SPACE,
+        "external": external,
         "about": {"target": "t", "size": SIZE},
         "runs": [(*run, SCANS) for run in every],
         "label_files": [(1, {"masks": False, "mask_above": None})] * len(SCANS),

@@ -3,7 +3,7 @@ import small
 import torch
 from torch import nn
 
-from headstart.job import UserError, read_json, sha256
+from headstart.job import UserError, read_json, read_table, sha256
 from headstart.networks import model_files
 
 METADATA = {"kind": "segmentation", "template": "MNI152NLin2009aSym", "voxel_mm": 1.0, "size": [256, 256]}
@@ -46,8 +46,10 @@ def test_metadata_and_history_are_written_beside_the_weights(saved):
     assert metadata["sha256"] == {"encoder.safetensors": sha256(saved)}
     lines = saved.with_name("training.tsv").read_text().splitlines()
     assert lines[0] == "epoch\tlearning_rate\tloss\tvalidation\tfall"
-    assert lines[1] == "1\t0.0001\t0.3333333333333333\t\t"
+    assert lines[1] == "1\t0.0001\t0.3333333333333333\tn/a\tn/a"
     assert lines[2] == "2\t1e-05\t0.25\t0.5\t0.125"
+    read = read_table(saved.with_name("training.tsv"))
+    assert read["validation"].isna().tolist() == read["fall"].isna().tolist() == [True, False]
 
 
 def test_an_untrained_network_has_an_empty_history(tmp_path):

@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 from published import save_study
 from safetensors.torch import load_file
 
-from headstart.job import UserError, read_json, sha256
-from headstart.networks import external_weights, fine_tuned
+from headstart.job import UserError, read_json, sha256, write_json
+from headstart.networks import external_weights, fine_tuned, model_files
 from headstart.networks.trunks import Trunk
 from headstart.predict import request
 from headstart.publish import card, pack
@@ -149,6 +150,20 @@ def test_the_metadata_have_all_hashes_and_the_scores(made):
     assert metadata["sha256"] == {name: sha256(folder / name) for name in files}
     assert metadata["published"]["score"] == pytest.approx(0.71)
     assert {row["size"] for row in metadata["published"]["scores"]} == {2, 4}
+
+
+def test_the_card_of_a_source_without_held_out_slices_has_no_score_of_them(made, tmp_path):
+    results, _, _ = made
+    copied = Path(shutil.copytree(results, tmp_path / "study"))
+    (told,) = copied.glob("pretrain/imagenet/training.tsv")
+    epoch = {"epoch": 1, "learning_rate": 1e-3, "loss": 0.5, "validation": None, "fall": None}
+    trained = {"slices": 9, "files": 3, "measure": "dice"}
+    model_files.save(torch.nn.Linear(1, 1), tmp_path / "made/encoder.safetensors", {}, [epoch])
+    shutil.copy(tmp_path / "made/training.tsv", told)
+    write_json(told.with_name("model.json"), read_json(told.with_name("model.json")) | trained)
+    card_text = (publish(copied, tmp_path / "published") / "README.md").read_text()
+    assert "- epochs: 1" in card_text
+    assert "held-out slices" not in card_text
 
 
 def test_the_card_says_what_counts(made):

@@ -22,7 +22,7 @@ from headstart.job import UserError
 from headstart.networks import model_files
 from headstart.training import feed
 from headstart.training.augment import PhotoAugment
-from headstart.training.checkpoint import Checkpoint, identity_of
+from headstart.training.checkpoint import Checkpoint, identity_of, of_training
 from headstart.training.loop import train, train_together
 from headstart.training.restoring import MaskedAutoEncoding, Restoring
 from headstart.training.tasks import AutoEncoding, Segmentation
@@ -268,6 +268,20 @@ def test_a_caller_waits_for_the_weights_that_a_diverged_training_puts_back(strea
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
         list(training.run())
     assert events[-1] == "default waits for own"
+
+
+def test_a_state_belongs_to_all_that_decides_a_training(tmp_path):
+    given = {"state": tmp_path / "state", "minutes": 0, "precision": "float32", "device": "cpu"}
+    list(itertools.islice(trainer("segmentation", of_training(*given.values(), "data", 1)).run(), 4))
+
+    def resumes(*decides, **changes):
+        return bool(trainer("segmentation", of_training(*(given | changes).values(), *decides)).history)
+
+    assert resumes("data", 1)
+    assert resumes("data", 1, minutes=9)
+    assert not resumes("data", 2)
+    assert not resumes("other data", 1)
+    assert not resumes("data", 1, precision="bfloat16")
 
 
 @pytest.mark.parametrize("length", [{"epochs": 3}, {"epochs": None, "steps": 6}], ids=["epochs", "steps"])

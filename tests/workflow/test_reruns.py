@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from test_workflow import ANSWER
 
 pytestmark = pytest.mark.workflow
@@ -69,6 +70,13 @@ def test_code_that_was_checked_out_again_or_touched_reruns_nothing(finished):
     for path in code_files(finished):
         os.utime(path)
     assert finished.to_run() == {}
+
+
+def test_settings_that_change_no_result_rerun_nothing(finished):
+    study = yaml.safe_load((finished.folder / "tiny.yaml").read_text())
+    study["training"] = {"checkpoint_minutes": 9, "resident_gb": 1, "runs_per_gpu": 2}
+    (finished.folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    assert set(finished.to_run()) == {"describe_study", "write_provenance"}  # which list them
 
 
 def test_a_copy_that_keeps_dates_reruns_nothing(finished, tmp_path):

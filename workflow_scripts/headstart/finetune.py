@@ -14,8 +14,8 @@ from headstart.slices import store
 from headstart.slices.channels import Channels
 from headstart.training import feed
 from headstart.training.augment import Augmentation, augmentation
-from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.devices import choose_device, kind_of_device
+from headstart.training.checkpoint import Checkpoint, of_training
+from headstart.training.devices import choose_device
 from headstart.training.loop import train_together
 from headstart.training.losses import class_counts, median_frequency_weights
 from headstart.training.settings import TrainingSettings
@@ -147,8 +147,8 @@ def resumable(
     ``metadata``: what ``model.json`` will say of the model; ``code``: a hash of the code. A state belongs to the
     training with these alone, on the same kind of device in the same precision.
     """
-    kind = kind_of_device(metadata["training"]["precision"], choose_device(device))
-    return replace(training_set, checkpoint=Checkpoint(state, identity_of(metadata, code, kind), minutes))
+    kept = of_training(state, minutes, metadata["training"]["precision"], device, metadata, code)
+    return replace(training_set, checkpoint=kept)
 
 
 def metadata(

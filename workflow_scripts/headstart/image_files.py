@@ -16,7 +16,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.fileholders import FileHolder
 
-from headstart import placement, stand_ins
+from headstart import image_pairs, placement, stand_ins
 from headstart.job import UserError, one_line
 
 PathLike = str | os.PathLike
@@ -205,13 +205,12 @@ def _refuse_other_files(path: PathLike) -> None:
 
 def _with_header(path: PathLike) -> PathLike:
     """The file that holds an image's header: its own, or, for an ``.img`` file, the one beside it, which must exist."""
-    for image, header in ((".img", ".hdr"), (".img.gz", ".hdr.gz"), (".IMG", ".HDR")):
-        if os.fspath(path).endswith(image):
-            beside = os.fspath(path).removesuffix(image) + header
-            if os.path.exists(path) and not os.path.exists(beside):
-                raise _lacks(path, beside, "header")
-            return beside if os.path.exists(path) else path
-    return path
+    beside = image_pairs.header_beside(path)
+    if beside is None or not os.path.exists(path):
+        return path
+    if not os.path.exists(beside):
+        raise _lacks(path, beside, "header")
+    return beside
 
 
 def _first_bytes(path: PathLike) -> tuple[bytes, bytes]:

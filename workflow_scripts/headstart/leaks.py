@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from headstart.datasets.released import SETS
-from headstart.datasets.scan import alphanumeric
+from headstart.datasets.scan import alphanumeric, same_folder
 from headstart.job import UserError
 from headstart.sources import Source, lineage
 
@@ -151,7 +151,7 @@ def set_of(entry: Mapping) -> str | None:
 def _comparable(entry: Mapping, other: Mapping) -> bool:
     """Whether the people of two datasets are known by the same identities, so that splits compare them."""
     released = entry["layout"] == other["layout"] and entry["layout"] in SETS
-    return released or entry["folder"] == other["folder"]
+    return released or same_folder(entry, other)
 
 
 def _relation(origin: str, tested: str) -> tuple[bool, str | None]:

@@ -20,8 +20,8 @@ from headstart.seeds import generator, seed_for
 from headstart.slices import store
 from headstart.training import distributed, feed, outputs
 from headstart.training.augment import Augmentation, augmentation
-from headstart.training.checkpoint import Checkpoint, identity_of
-from headstart.training.devices import choose_device, choose_precision, kind_of_device
+from headstart.training.checkpoint import Checkpoint, of_training
+from headstart.training.devices import choose_device, choose_precision
 from headstart.training.loop import train
 from headstart.training.settings import TrainingSettings
 from headstart.training.source_tasks import SourceTaskSpec
@@ -212,9 +212,10 @@ def run(description: Mapping, device: str = "auto") -> None:
     given = description["start"]
     start = Start(**given, expects=description["expects"]) if given else None
     decides = {key: value for key, value in description.items() if key not in _CHANGES_NOTHING}
-    kind = kind_of_device(settings.training.precision, choose_device(device))
-    identity = identity_of(decides, data, start and start.hashes(), distributed.world_size(), kind)
-    checkpoint = Checkpoint(description["state"], identity, description["minutes"])
+    checkpoint = of_training(
+        description["state"], description["minutes"], settings.training.precision, device,
+        decides, data, start and start.hashes(), distributed.world_size(),
+    )  # fmt: skip
     encoder = Path(description["encoder"])
     try:
         made = pretrain(image_paths, target_paths, settings, start=start, checkpoint=checkpoint, device=device)

@@ -54,7 +54,7 @@ def tries(
     dict
         learning_rate, draw (from 1) and score, of all validation slices together
         (:func:`headstart.metrics.overlap.volume_score`; a class that neither ground truth nor prediction has scores 1).
-        It is NaN for a draw whose training diverges; further draws are then not tried at this rate.
+        It is NaN for a draw whose training diverges; those after it then have no row.
     """
     for rate, sets in draws.items():
         tuned = finetune(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from headstart import sources
-from headstart.datasets.scan import T1W, image_names
+from headstart.datasets.scan import T1W, image_names, same_folder
 from headstart.job import UserError
 from headstart.sources import Source
 
@@ -70,8 +70,7 @@ def _hindrance(config: Mapping, source: Source, target: str) -> str | None:
     wanted, datasets = config["targets"][target], config["datasets"]
     own = datasets[source.scans or source.dataset]
     if source.uses_manual_labels and (
-        source.scans == wanted["dataset"]
-        or ("folder" in own and own["folder"] == datasets[wanted["dataset"]].get("folder"))
+        source.scans == wanted["dataset"] or same_folder(own, datasets[wanted["dataset"]])
     ):
         return "is trained on manual labels of the target's own scans"
     if lacking := unmatched(source.spec(datasets[source.dataset])["classes"], ["background", *wanted["classes"]]):

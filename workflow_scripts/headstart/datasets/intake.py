@@ -10,12 +10,11 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from headstart import image_files, images, job
+from headstart import image_files, image_pairs, images, job
 from headstart.datasets import alignment, headers, intensities, label_values
 from headstart.images import Volume
 from headstart.job import UserError, read_json
@@ -66,8 +65,8 @@ def check(scans: Sequence[Mapping], classes: Mapping[str, Sequence[int]]) -> lis
 
 def checksums(paths: Sequence[PathLike]) -> list[dict]:
     """``file``, ``bytes`` and ``sha256`` of each file; an image in two files (.img and .hdr) has two rows."""
-    pairs = [[path, Path(path).with_suffix(".hdr")] if Path(path).suffix == ".img" else [path] for path in paths]
-    return [{"file": str(path), **job.checksum(path)} for pair in pairs for path in pair]
+    files = [file for path in paths for file in (path, image_pairs.header_beside(path)) if file is not None]
+    return [{"file": str(file), **job.checksum(file)} for file in files]
 
 
 def read_records(paths: Sequence[PathLike]) -> dict[tuple[str, str], dict]:

@@ -103,6 +103,11 @@ def image_names(entry: Mapping) -> list[str]:
     return entry.get("images", [T1W])
 
 
+def same_folder(entry: Mapping, other: Mapping) -> bool:
+    """Whether two datasets, by their entries in the configuration, are read from one folder."""
+    return "folder" in entry and entry["folder"] == other.get("folder")
+
+
 def image_word(name: str) -> str:
     """An image's name as messages have it: ``T1w`` is a T1."""
     return "T1" if name == T1W else name

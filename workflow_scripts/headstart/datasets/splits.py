@@ -121,11 +121,18 @@ def check_population(config: Mapping, pools: Mapping[str, int]) -> None:
 
 
 def draw_tuning(
-    target: str, scans: Sequence[Scan], splits: Sequence[Split], sizes: Sequence[int], draws: int, seed: int
+    target: str,
+    scans: Sequence[Scan],
+    splits: Sequence[Split],
+    sizes: Sequence[int],
+    draws: int,
+    seed: int,
+    *,
+    drawn_as: str | None = None,
 ) -> list[Split]:
     """Training and validation sets (``test``) on which learning rates are tried, from scans that no test set has.
 
-    ``scans``: those of the target's dataset; ``splits``: all of the target, with training sets of these ``sizes``. The
+    ``scans``, ``drawn_as``: see :func:`draw`; ``splits``: all of the target, with training sets of these ``sizes``. The
     training sets have the middle one of the sizes, as far as there are scans; validation sets have up to four scans, or
     more where the last participant has several. Raises :class:`UserError` if fewer than two participants are left.
     """
@@ -139,14 +146,11 @@ def draw_tuning(
             f"finetune.learning_rates tries rates for targets.{target} on participants of no test set, of which there "
             f"are {persons}; give one rate, or test on fewer scans{fixed}."
         )
-    size = sorted(sizes)[(len(sizes) - 1) // 2]
+    size, name = sorted(sizes)[(len(sizes) - 1) // 2], f"{drawn_as or target} tuning"
     held_out = max(1, min(MOST_HELD_OUT, persons - size))
-    split = [draw(f"{target} tuning", pool, held_out, 1, number, seed, split="redrawn") for number in range(draws)]
+    split = [draw(name, pool, held_out, 1, number, seed, split="redrawn") for number in range(draws)]
     least = min(len(each.train) + len(each.unused) for each in split)
-    return [
-        draw(f"{target} tuning", pool, held_out, min(size, least), number, seed, split="redrawn")
-        for number in range(draws)
-    ]
+    return [draw(name, pool, held_out, min(size, least), number, seed, split="redrawn") for number in range(draws)]
 
 
 def draw_labeller_split(scans: Sequence[Scan], learn: Mapping, seed: int) -> Split:

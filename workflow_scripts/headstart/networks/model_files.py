@@ -200,4 +200,4 @@ def _check_metadata(path: Path, expect: Mapping) -> dict:
 
 
 def _cell(value: float | None) -> str:
-    return "" if value is None else repr(value)
+    return "n/a" if value is None else repr(value)

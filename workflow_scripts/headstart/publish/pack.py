@@ -47,7 +47,8 @@ def pack(folder: str | os.PathLike, choice: Choice, study: card.Study) -> None:
     scores = [{name: _json(value) for name, value in row.items()} for row in choice.scores]
     published = {**told, "measure": choice.measure, "scores": scores, "score": _json(choice.own)}
     write_json(folder / METADATA, {**choice.metadata, "sha256": hashes, "published": published})
-    history = read_table(Path(choice.pretrained, "training.tsv")).to_dict("records")
+    epochs = read_table(Path(choice.pretrained, "training.tsv")).to_dict("records")
+    history = [{name: _json(value) for name, value in row.items()} for row in epochs]
     pretraining = card.Pretraining(read_json(Path(choice.pretrained, METADATA)), history)
     write_text(folder / CARD, card.text(choice, study, pretraining))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from headstart.job import atomic, logger
+from headstart.training.devices import choose_device, kind_of_device
 
 _MAGIC = b"headstart training state 1\n"
 _DIGEST = hashlib.sha256().digest_size
@@ -23,7 +24,7 @@ _DIGEST = hashlib.sha256().digest_size
 class Checkpoint:
     """Keeps the state of one training in ``path``, at most once every ``minutes`` (0: after every step).
 
-    ``identity``: a hash of all that the training depends on (data, settings, seed, code), see :func:`identity_of`. The
+    ``identity``: a hash of all that the training depends on (data, settings, seed, code), see :func:`of_training`. The
     state of a training with another identity is not used. A state is copied at once and written by a thread, while the
     training goes on; :meth:`close` waits for it.
     """
@@ -83,6 +84,12 @@ class Checkpoint:
         """Delete the state, once the results of the training are written."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+
+def of_training(state: str | os.PathLike, minutes: float, precision: str, device: str, *decides: object) -> Checkpoint:
+    """The checkpoint of a training that depends on ``decides``, and on the kind of its device and its precision."""
+    kind = kind_of_device(precision, choose_device(device))
+    return Checkpoint(state, identity_of(*decides, kind), minutes)
 
 
 def identity_of(*parts: object) -> str:
