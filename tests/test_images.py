@@ -3,6 +3,8 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headstart import images
 from headstart.images import Grid, Volume
@@ -180,3 +182,11 @@ def test_analyze_images_are_placed_by_the_direction_of_their_slices(tmp_path, sl
     placed = np.diag([-1.0, 1, 1, 1])
     nib.save(nib.Spm2AnalyzeImage(np.zeros((6, 5, 4), np.int16), placed), tmp_path / "placed.img")
     np.testing.assert_allclose(images.read(tmp_path / "placed.img").affine, placed)
+
+
+@given(st.lists(st.integers(-2, 40), min_size=8, max_size=8), st.dictionaries(st.integers(-2, 50), st.integers(0, 9)))
+def test_each_value_is_replaced_and_others_are_zero(labels, values):
+    data = np.reshape(labels, (2, 2, 2))
+    found = images.renumbered(data, values)
+    assert found.dtype == np.uint8
+    assert found.ravel().tolist() == [values.get(label, 0) for label in labels]

@@ -8,12 +8,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from published import save_study
 from safetensors.torch import load_file
 
-from headstart.job import UserError, read_json, sha256, write_json
+from headstart.job import UserError, read_json, read_table, sha256, write_json, write_table
 from headstart.networks import external_weights, fine_tuned, model_files
 from headstart.networks.trunks import Trunk
 from headstart.predict import request
@@ -164,6 +165,23 @@ def test_the_card_of_a_source_without_held_out_slices_has_no_score_of_them(made,
     card_text = (publish(copied, tmp_path / "published") / "README.md").read_text()
     assert "- epochs: 1" in card_text
     assert "held-out slices" not in card_text
+
+
+def test_a_source_can_be_published_as_it_is_pre_trained(made, tmp_path):
+    results, _, _ = made
+    copied = Path(shutil.copytree(results, tmp_path / "study"))
+    for name in ("summary", "scores"):
+        table = read_table(copied / f"tables/{name}.tsv")
+        as_pretrained = table[(table["size"] == 2) & (table["source"] == "imagenet")].assign(size=0)
+        write_table(copied / f"tables/{name}.tsv", pd.concat([as_pretrained, table]))
+    runs = copied / "finetune/stroke/imagenet"
+    shutil.copytree(runs / "size-4_resample-2", runs / "size-0_resample-1")
+    text = (publish(copied, tmp_path / "published", size=0) / "README.md").read_text()
+    assert "pre-trained as the source `imagenet`, and not fine-tuned on any labelled scan, in the study" in text
+    assert "with 0 labelled scans" in text
+    assert "Fine-tuning:" not in text
+    same = (runs / "size-0_resample-1/model.safetensors").read_bytes()
+    assert (tmp_path / "published/model.safetensors").read_bytes() == same
 
 
 def test_the_card_says_what_counts(made):

@@ -76,7 +76,9 @@ class Project:
         return subprocess.Popen(**self._call(study, arguments), start_new_session=True, stdout=said, stderr=said)
 
     def _call(self, study: str, arguments: Iterable[str]) -> dict:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", study, *arguments]
+        # Each run waits for one timespan at its end (profiles/default).
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--max-jobs-per-timespan", "10000/1s"]
+        command += ["--configfile", study, *arguments]
         return {"args": command, "cwd": self.folder, "env": {**os.environ, "NO_ET": "1"}}
 
     def written(self, *parts: str) -> dict[Path, int]:
@@ -84,9 +86,9 @@ class Project:
         files = chain(*(sorted((self.results / part).rglob("*")) for part in parts))
         return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
 
-    def outcome(self) -> dict[str, bytes]:
-        """All that the study answers with, by name; something of each part, weights among it."""
-        kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in ANSWERS}
+    def outcome(self, parts: Iterable[str] = ANSWERS) -> dict[str, bytes]:
+        """All that the study answers with, or some parts of it, by name; something of each, weights among it."""
+        kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in parts}
         assert all(kept.values())
         assert any(path.name == "model.safetensors" for path in kept["finetune"])
         return {str(path.relative_to(self.results)): path.read_bytes() for path in chain(*kept.values())}
@@ -113,7 +115,7 @@ def copy_project(folder: Path) -> Project:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part)
         else:
             shutil.copy(source, folder / part)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))

@@ -53,7 +53,7 @@ def test_names_and_values_that_a_shell_would_run_are_names_and_values(finished, 
     assert f"lesion; $(touch {MARKER})" in set(scored["class_name"])
     named = {row["file"] for record in read_json(results / "intake/stroke/part-0000.json") for row in record["files"]}
     assert named == {str(data / "set" / folder / name) for folder in ("t1", "masks") for name in NAMES}
-    left = [path for root in (finished.folder, tmp_path) for path in root.rglob(MARKER)]
+    left = [path for root in (finished.folder, tmp_path) for path in root.rglob(f"{MARKER}*")]
     assert left == []
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
     (SIGKILL) at four random moments of training: the slices are dated as of now, the second Snakemake is refused in a
     sentence, and what is left is run to the same bytes.
     """
+    trainings = ("pretrain", "tuning", "finetune")
     study = yaml.safe_load((untrained.folder / "tiny.yaml").read_text())
     study["training"] = {"checkpoint_minutes": 0}
     (untrained.folder / "often.yaml").write_text(yaml.safe_dump(study))
@@ -27,7 +29,7 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
         os.utime(path, (written, written))
     rng = random.Random(1)
     for number in range(4):
-        running = untrained.begin(study="often.yaml")
+        running = untrained.begin("--", "finetune", study="often.yaml")
         try:
             seen = _steps(untrained)
             waited = time.monotonic()
@@ -41,11 +43,11 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
         assert untrained.snakemake("--unlock").returncode == 0
-    done = untrained.snakemake(study="often.yaml")
+    done = untrained.snakemake("--", "finetune", study="often.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert untrained.outcome() == project.outcome()
+    assert untrained.outcome(trainings) == project.outcome(trainings)
     assert _steps(untrained) == {}
-    assert untrained.to_run(study="often.yaml") == {}
+    assert untrained.to_run("--", "finetune", study="often.yaml") == {}
 
 
 def assert_refused(second):
@@ -58,25 +60,31 @@ def _steps(project):
     return {path: path.stat().st_mtime_ns for path in project.results.rglob("[!.]*.state")}
 
 
-def test_a_worker_killed_in_any_stage_is_started_again(project, bare_project):
-    """A job killed (SIGKILL) in each stage, the first of each script below: tried again by itself, the same bytes."""
+def test_a_worker_killed_in_any_stage_is_started_again(project, untrained):
+    """A job killed (SIGKILL) in each stage, the first of each script below: tried again by itself, the same bytes.
+
+    Of the stages before training, the files of one person and some of the others are made again.
+    """
     scripts = {
         *("make_subject", "register_scan", "resample_target", "label_scan", "slice_scans", "pretrain_source"),
         *("finetune_target", "segment_target", "evaluate_target", "tabulate_scores"),
     }
-    bare_project.take_template(project)
-    running = bare_project.begin("--retries", "2")
+    for part in ("datasets", "derivatives"):
+        shutil.rmtree(untrained.results / part / "cohort/sub-01")
+    for path in (untrained.results / "derivatives/stroke").rglob("*_desc-target_dseg.*"):
+        path.unlink()
+    running = untrained.begin("--retries", "2")
     left = set(scripts)
     while running.poll() is None:
-        for script, process in workers(bare_project):
+        for script, process in workers(untrained):
             if script in left:
                 left.remove(script)
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
     assert running.returncode == 0
     assert left == set()
-    assert bare_project.outcome() == project.outcome()
-    assert bare_project.to_run() == {}
+    assert untrained.outcome() == project.outcome()
+    assert untrained.to_run() == {}
 
 
 def workers(project):

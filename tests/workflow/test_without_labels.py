@@ -46,6 +46,14 @@ def test_scores_begin_at_0_and_gains_at_the_first_set_of_scans(finished):
     assert "<study>/finetune/stroke/t1-segmentation/size-0_resample-1/model.safetensors" in made
     assert finished.to_run("--nolock", study="zero.yaml") == {}
 
+    study = yaml.safe_load((finished.folder / "zero.yaml").read_text())
+    (finished.folder / "publish.yaml").write_text(yaml.safe_dump({**study, "publish": {"size": 0}}))
+    done = finished.snakemake("--nolock", "--", "publish", study="publish.yaml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    published = finished.results / "published/stroke-t1-segmentation"
+    assert (published / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert "and not fine-tuned on any labelled scan, in the study `tiny`" in (published / "README.md").read_text()
+
 
 def test_a_size_of_0_without_a_source_for_it_stops_the_study_when_it_is_planned(bare_project):
     asking_for_0(bare_project)

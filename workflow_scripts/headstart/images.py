@@ -5,7 +5,7 @@ Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres 
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -113,8 +113,8 @@ def read_affine(path: str | os.PathLike) -> np.ndarray:
     return LPS_FROM_RAS @ matrix @ LPS_FROM_RAS
 
 
-def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, order: int = 1) -> Volume:
-    """Sample an image on another grid, with one interpolation.
+def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None) -> Volume:
+    """Sample an image on another grid, with one linear interpolation.
 
     ``transform`` (4, 4) maps RAS+ mm of the space of ``grid`` to RAS+ mm of the space of ``volume``; None is the
     identity. If the grid is coarser than the image, the image is first smoothed against aliasing by a Gaussian, whose
@@ -124,7 +124,7 @@ def resample(volume: Volume, grid: Grid, transform: np.ndarray | None = None, or
         return Volume(volume.data.astype(np.float32), grid.affine)
     matrix = _voxel_matrix(volume, grid, transform)
     smoothed = _smoothed(np.asarray(volume.data, np.float32), matrix)
-    sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=order, mode="grid-constant")
+    sampled = ndimage.affine_transform(smoothed, matrix, output_shape=grid.shape, order=1, mode="grid-constant")
     return Volume(sampled, grid.affine)
 
 
@@ -138,6 +138,14 @@ def resample_labels(volume: Volume, grid: Grid, transform: np.ndarray | None = N
     matrix = _voxel_matrix(volume, grid, transform)
     shares = ((label, _share(indicator, matrix, grid.shape)) for label, indicator in indicators(volume.data))
     return Volume(vote(shares, grid.shape, volume.data.dtype), grid.affine)
+
+
+def renumbered(data: np.ndarray, values: Mapping[int, int]) -> np.ndarray:
+    """Labels (X, Y, Z) with other values, uint8; ``values``: the new value of each old one, 0 of all others."""
+    found = np.zeros(data.shape, np.uint8)
+    for new in set(values.values()):
+        found[np.isin(data, [old for old, other in values.items() if other == new])] = new
+    return found
 
 
 def indicators(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

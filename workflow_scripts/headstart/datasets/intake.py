@@ -174,9 +174,7 @@ def read_classes(
     :func:`read_labels` refuses, and if no label is left.
     """
     labels, _ = read_labels(paths, first, label_format)
-    merged = np.zeros(labels.data.shape, np.uint8)
-    for value, target in values.items():
-        merged[labels.data == value] = target
+    merged = images.renumbered(labels.data, values)
     if not merged.any():
         raise UserError(f"{paths[0]} has none of the labels of the target's classes; check the target's classes.")
     return Volume(merged, labels.affine)

@@ -14,7 +14,6 @@ from headstart.metrics import lesions, overlap
 from headstart.metrics.overlap import Empty, Metric
 from headstart.slices import cut
 
-MEASURES = ("dice", "dice_native", "ceiling_dice")
 _RUN = ["target", "source", "size"]
 
 

@@ -50,10 +50,8 @@ def read(path: PathLike, first: PathLike, classes: int, values: Sequence[Sequenc
                 "say which values are which class, with classes beside its pattern."
             )
         return Volume(found.data.astype(np.uint8), found.affine)
-    numbered = np.zeros(found.data.shape, np.uint8)
-    for number, listed in enumerate(values, 1):
-        numbered[np.isin(found.data, listed)] = number
-    return Volume(numbered, found.affine)
+    numbers = {value: number for number, listed in enumerate(values, start=1) for value in listed}
+    return Volume(images.renumbered(found.data, numbers), found.affine)
 
 
 def check(key: str, masks: Iterable[tuple[PathLike, np.ndarray, np.ndarray | None]]) -> None:

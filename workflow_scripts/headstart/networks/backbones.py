@@ -16,7 +16,6 @@ from headstart.networks.expected_input import Stem
 
 # What a U-Net takes its maps at, of the side of a slice: 1/2, 1/4, 1/8, 1/16 and 1/32.
 REDUCTIONS = (2, 4, 8, 16, 32)
-LIBRARIES = ("monai", "timm")
 # Side of the slice with which a backbone is tried.
 _TRIED = 64
 

@@ -73,7 +73,8 @@ def read_choice(settings: Mapping, targets: Mapping[str, Mapping], results: str)
     if summary.empty:
         raise UserError(f"{results}/tables/summary.tsv has no score on {target}; {_UNFINISHED}.")
     sizes = sorted(int(size) for size in summary["size"].unique())
-    size = _named("size", settings["size"], sizes) or sizes[-1]
+    asked = _named("size", settings["size"], sizes)
+    size = sizes[-1] if asked is None else asked
     measure = METRICS[summary["metric"].iloc[0]]
     means = _rows(summary, size=size, level=LEVEL).set_index("source")["score"].sort_index()
     source, reason = _source(settings["source"], means, f"mean {measure} with {size} labelled scans")

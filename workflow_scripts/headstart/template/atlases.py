@@ -75,7 +75,7 @@ def structures(names: Sequence[str], parcels: Volume) -> Volume:
     ``parcels``: see :func:`parcellation`. Each voxel takes the structure with the largest mean share, if that is larger
     than the share without any structure.
     """
-    maps = [_renumber(parcels, _SAME) if name == "desikan-killiany" else _cat12(name, parcels) for name in names]
+    maps = [_renumbered(parcels, _SAME) if name == "desikan-killiany" else _cat12(name, parcels) for name in names]
 
     def share(value: int) -> np.ndarray:
         mean = np.mean([atlas.data == value for atlas in maps], axis=0, dtype=np.float32)
@@ -95,13 +95,10 @@ def _packaged(package: str, relative: str, dtype: type = np.float32) -> Volume:
 
 def _cat12(name: str, parcels: Volume) -> Volume:
     """The structures of an atlas of CAT12, on the grid of ``parcels``."""
-    atlas = _renumber(_packaged("deepmriprep", f"data/templates/{name}.nii.gz", np.uint16), _CAT12[name])
-    return images.resample_labels(atlas, parcels.grid)
+    atlas = _packaged("deepmriprep", f"data/templates/{name}.nii.gz", np.uint16)
+    return images.resample_labels(_renumbered(atlas, _CAT12[name]), parcels.grid)
 
 
-def _renumber(atlas: Volume, values: Mapping[int, int]) -> Volume:
-    """An atlas with its values replaced by FIRST's values of its structures; 0 for all others; uint8."""
-    table = np.zeros(int(atlas.data.max()) + 1, np.uint8)
-    known = {old: new for old, new in values.items() if old < len(table)}
-    table[list(known)] = list(known.values())
-    return Volume(table[atlas.data], atlas.affine)
+def _renumbered(atlas: Volume, values: Mapping[int, int]) -> Volume:
+    """An atlas with FIRST's values of its structures."""
+    return Volume(images.renumbered(atlas.data, values), atlas.affine)
