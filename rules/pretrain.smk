@@ -40,7 +40,7 @@ def of_source(value):
     return lambda wildcards: value(SOURCES[wildcards.source])
 
 
-PRETRAINED = f"{RESULTS}/pretrain/{{source}}{{repeat}}"
+PRETRAINED_FOLDER = f"{RESULTS}/pretrain/{{source}}{{repeat}}"
 
 
 def repeat_folders(source):
@@ -55,7 +55,7 @@ def repeat_of(wildcards):
 
 def pretrained(file, source, repeat):
     """A file of this repeat of a source."""
-    return f"{PRETRAINED}/{file}".format(source=source, repeat=repeat_folders(source)[repeat - 1])
+    return f"{PRETRAINED_FOLDER}/{file}".format(source=source, repeat=repeat_folders(source)[repeat - 1])
 
 
 def start_of(file):
@@ -102,12 +102,12 @@ rule pretrain_source:
         start_decoder=start_of("decoder.safetensors"),
         start_model=start_of("model.json"),
     output:
-        encoder=f"{PRETRAINED}/encoder.safetensors",
-        decoder=f"{PRETRAINED}/decoder.safetensors",
-        model=f"{PRETRAINED}/model.json",
-        training=f"{PRETRAINED}/training.tsv",
-        examples=f"{PRETRAINED}/examples.npz",
-        card=f"{PRETRAINED}/README.md",
+        encoder=f"{PRETRAINED_FOLDER}/encoder.safetensors",
+        decoder=f"{PRETRAINED_FOLDER}/decoder.safetensors",
+        model=f"{PRETRAINED_FOLDER}/model.json",
+        training=f"{PRETRAINED_FOLDER}/training.tsv",
+        examples=f"{PRETRAINED_FOLDER}/examples.npz",
+        card=f"{PRETRAINED_FOLDER}/README.md",
     log:
         f"{RESULTS}/logs/pretrain_source/{{source}}{{repeat}}.log",
     benchmark:

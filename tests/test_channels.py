@@ -159,7 +159,7 @@ def test_each_scan_is_predicted_with_its_own_images_and_neighbours(tuned):
         # Of single slices in a batch, the last digit may differ.
         assert (found[scan] == by_hand(tuned.model, *map(store.read, files))).mean() > 0.999
     alone = replace(tuned.settings.architecture, neighbours=0)
-    with pytest.raises(UserError, match="does not fit the network: 2 parameters mismatched"):
+    with pytest.raises(UserError, match="does not fit the network: 2 tensors of another shape"):
         list(predict_scans(tuned.path, alone, CLASSES, {}, **options))
 
 

@@ -27,10 +27,9 @@ def saved(tmp_path):
 
 def test_weights_come_back_bit_for_bit(saved):
     model = network(seed=2)
-    report = model_files.load_state(model, saved, METADATA)
+    model_files.load_state(model, saved, METADATA)
     original = network(seed=1).state_dict()
     assert all(torch.equal(tensor, original[name]) for name, tensor in model.state_dict().items())
-    assert report == model_files.LoadReport(tuple(original), (), (), ())
 
 
 def test_equal_weights_give_equal_files(tmp_path, saved):
@@ -76,11 +75,11 @@ def test_weights_made_for_another_study_are_refused(saved, key, value, said):
 
 def test_weights_that_do_not_fit_are_refused(saved):
     named = r"0\.weight, 0\.bias, 1\.weight, 1\.bias, 1\.running_mean and 1 more"
-    with pytest.raises(UserError, match=rf"mismatched \({named}\)"):
+    with pytest.raises(UserError, match=rf"6 tensors of another shape \({named}\)"):
         model_files.load_state(network(channels=5), saved)
-    with pytest.raises(UserError, match=r"5 parameters unexpected \(1\."):
+    with pytest.raises(UserError, match=r"5 tensors unknown \(1\."):
         model_files.load_state(network()[:1], saved)
-    with pytest.raises(UserError, match=r"2 parameters missing \(2\."):
+    with pytest.raises(UserError, match=r"2 tensors missing \(2\."):
         model_files.load_state(network().append(nn.Conv2d(3, 3, 1)), saved)
 
 

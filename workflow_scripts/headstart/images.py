@@ -5,9 +5,11 @@ Arrays are indexed ``[i, j, k]``; affines map voxel indices to RAS+ millimetres 
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -92,7 +94,7 @@ def write(path: str | os.PathLike, volume: Volume, dtype: type) -> None:
     A sheared affine is written as sform only, since a qform cannot hold it and would place the image elsewhere.
     """
     image = nib.Nifti1Image(volume.data.astype(dtype), volume.affine)
-    code = 4 if "space-MNI152" in str(path) or "tpl-MNI152" in str(path) else 1
+    code = 4 if re.search("(space|tpl)-MNI152", Path(path).name) else 1
     image.set_sform(volume.affine, code)
     image.set_qform(volume.affine, code)
     if not Grid(volume.data.shape, placement.forms(image.header)["qform"]).matches(volume.grid, ALMOST):

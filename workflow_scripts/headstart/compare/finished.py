@@ -27,8 +27,8 @@ Studies = Sequence[str] | Mapping[str, str | Sequence[str]]
 class Scan(NamedTuple):
     """What a scan is, whatever its name.
 
-    ``image``: SHA-256 of the voxels of its T1; ``labels``: numbers of voxels of the classes in its manual labels,
-    ascending, on its own grid.
+    ``image``: SHA-256 of the voxels of its first image; ``labels``: numbers of voxels of the classes in its manual
+    labels, ascending, on its own grid.
     """
 
     image: str

@@ -18,7 +18,7 @@ from headstart.networks.backbones import Backbone
 from headstart.networks.expected_input import ExpectedInput, Stem
 from headstart.networks.trunk_names import backbone_of, named_tensors, trunk_of
 from headstart.networks.trunks import STEM, Trunk
-from headstart.networks.weight_files import read_state
+from headstart.networks.weight_files import misfit, read_state
 
 _COUNT = "num_batches_tracked"
 # Biases of convolutions before batch norm, as of MONAI's shortcuts.
@@ -127,16 +127,11 @@ def _check_fit(
                 "three (RGB)."
             )
         shapes[kernel] = torch.Size((outputs, 1, *sides))
-    for what, names in (
-        ("unknown", [name for name in shapes if name not in wanted]),
-        ("missing", [name for name in wanted if name not in shapes]),
-        ("of another shape", [name for name in wanted if name in shapes and shapes[name] != wanted[name].shape]),
-    ):
-        if names:
-            raise UserError(
-                f"{path} is not the network.encoder of this study: {len(names)} tensors {what} ({shown(names)}); take "
-                "weights of that architecture, or change it."
-            )
+    if difference := misfit(shapes, {name: tensor.shape for name, tensor in wanted.items()}):
+        raise UserError(
+            f"{path} is not the network.encoder of this study: {difference}; take weights of that architecture, or "
+            "change it."
+        )
 
 
 def _check_values(path: str | os.PathLike, state: Mapping[str, torch.Tensor]) -> None:

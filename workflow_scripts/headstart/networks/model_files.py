@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,23 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from headstart.job import UserError, atomic, read_json, sha256, shown, write_json, write_text
+from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.decoders import Decoder, UNetDecoder
-from headstart.networks.weight_files import read_state
+from headstart.networks.weight_files import misfit, read_state
 from headstart.version import __version__
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation", "fall")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """Names of parameters: loaded, missing from the file, of another shape (mismatched), or unknown to the model."""
-
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...]
-    mismatched: tuple[str, ...]
-    unexpected: tuple[str, ...]
 
 
 def save(
@@ -70,7 +59,7 @@ def load_state(
     *,
     trained_only: bool = False,
     architecture: Architecture | None = None,
-) -> LoadReport:
+) -> None:
     """Load all weights by name into ``model``.
 
     ``expect``: values that keys of ``model.json`` must have for this study (template, voxel size, size, encoder); with
@@ -89,16 +78,12 @@ def load_state(
         state |= {name: own[name].clone() for name in read_json(Path(path).with_name("model.json"))["untrained"]}
     if architecture is not None:
         state = widened(state, model.state_dict(), architecture)
-    report = _compare(model.state_dict(), state)
-    for what in ("mismatched", "unexpected", "missing"):
-        names = getattr(report, what)
-        if names:
-            raise UserError(
-                f"{path} does not fit the network: {len(names)} parameters {what} ({shown(names)}); use weights made "
-                "with the same encoder and settings."
-            )
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (state, model.state_dict())]
+    if difference := misfit(*shapes):
+        raise UserError(
+            f"{path} does not fit the network: {difference}; use weights made with the same encoder and settings."
+        )
     model.load_state_dict(state)
-    return report
 
 
 def load_layers(
@@ -169,16 +154,6 @@ def versions(encoder: str) -> dict[str, str]:
     library, of_library, _ = encoder.partition("/")
     packages = ("torch", library) if of_library else ("torch",)
     return {"headstart": __version__, **{name: importlib.metadata.version(name) for name in packages}}
-
-
-def _compare(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> LoadReport:
-    shared = [name for name in wanted if name in given]
-    return LoadReport(
-        loaded=tuple(name for name in shared if given[name].shape == wanted[name].shape),
-        missing=tuple(name for name in wanted if name not in given),
-        mismatched=tuple(name for name in shared if given[name].shape != wanted[name].shape),
-        unexpected=tuple(name for name in given if name not in wanted),
-    )
 
 
 def _check_metadata(path: Path, expect: Mapping) -> dict:

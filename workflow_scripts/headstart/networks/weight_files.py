@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from headstart import stand_ins
-from headstart.job import UserError
+from headstart.job import UserError, shown
 
 # What checkpoints hold beside weights: options of a command, and single numbers of NumPy, by their names in a pickle.
 _BESIDE = ("argparse.Namespace", "numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
@@ -54,6 +54,18 @@ def read_state(path: str | os.PathLike) -> Mapping[str, object]:
     # What is no such file makes the two libraries raise exceptions of any type.
     except Exception as error:
         raise UserError(f"{path} {_reason(path, start, str(error))}.") from error
+
+
+def misfit(given: Mapping[str, torch.Size], wanted: Mapping[str, torch.Size]) -> str | None:
+    """How the shapes of tensors, by name, differ from those that a network has, in words; None if they are the same."""
+    for what, names in (
+        ("unknown", [name for name in given if name not in wanted]),
+        ("missing", [name for name in wanted if name not in given]),
+        ("of another shape", [name for name in wanted if name in given and given[name] != wanted[name]]),
+    ):
+        if names:
+            return f"{len(names)} tensors {what} ({shown(names)})"
+    return None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ What ``trainer.Trainer`` does, without resuming, logging and the details of GPUs
             images, targets = augment(*slices[rows], generator)
             images, targets = task.corrupt(images, targets, generator)  # masked auto-encoding: patches are hidden
             with autocast(device, precision):
-                output = model(images)                  # (B, 1, H, W) -> (B, C, H, W) or (B, C)
+                output = model(images)                  # (B, I, H, W) -> (B, C, H, W) or (B, C)
             loss = task.loss(output, images, targets)   # in float32
             optimiser.zero_grad(); loss.backward(); optimiser.step()
             task.after_step(output, images)             # auto-encoding: one step of the discriminator

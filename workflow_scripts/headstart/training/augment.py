@@ -1,7 +1,7 @@
 """Random augmentation of slices during training, in batches on the device.
 
 ``Augment`` is for any slices, ``PhotoAugment`` for natural images; :func:`augmentation` makes either from a study's
-settings. Both are called with images (B, 1, H, W) float32 in [0, 1], targets, and a generator on the CPU,
+settings. Both are called with images (B, I, H, W) float32 in [0, 1], targets, and a generator on the CPU,
 seeded for the step; label maps (B, H, W) change with their images, other targets are returned unchanged. The same seed
 gives the same bytes on one kind of device, with any number of threads.
 """
@@ -101,7 +101,7 @@ class Augment:
     def __call__(
         self, images: torch.Tensor, targets: Targets, generator: torch.Generator
     ) -> tuple[torch.Tensor, Targets]:
-        """Change images (B, 1, H, W) and, with them, label maps (B, H, W); see the module."""
+        """Change images (B, I, H, W) and, with them, label maps (B, H, W); see the module."""
         drawn = self.draw(len(images), generator)
         images, targets = _moved(images, targets, drawn)
         if self.mirror:
@@ -124,7 +124,7 @@ class Augment:
         return Draws(values, mirror, shifts, field, seed)
 
     def change_intensities(self, images: torch.Tensor, drawn: Draws) -> torch.Tensor:
-        """Images (B, 1, H, W) in [0, 1] after the changes of intensities alone."""
+        """Images (B, I, H, W) in [0, 1] after the changes of intensities alone."""
         for name, change in _INTENSITY.items():
             rows = (drawn.values[name] != _NEUTRAL[name]).nonzero()[:, 0]
             if len(rows):
@@ -187,7 +187,7 @@ def values_of(chance: Chance, neutral: float, happens: torch.Tensor, amount: tor
 
 
 def mirrored(maps: torch.Tensor, drawn: Draws) -> torch.Tensor:
-    """Images (B, 1, H, W) or label maps (B, H, W), of which those drawn are mirrored left to right."""
+    """Images (B, I, H, W) or label maps (B, H, W), of which those drawn are mirrored left to right."""
     which = drawn.mirror.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
     return torch.where(which, maps.flip(-1), maps)
 

@@ -33,7 +33,7 @@ _GAN_METRICS = ("l1", "gan", "discriminator", "real_accuracy", "generated_accura
 class Task(ABC):
     """One task, for one training.
 
-    A network's inputs are (B, 1, H, W) float32 in [0, 1], with a batch of ``targets`` (B, ...): uint8 as they are
+    A network's inputs are (B, I, H, W) float32 in [0, 1], with a batch of ``targets`` (B, ...): uint8 as they are
     stored, what ``corrupt`` makes of them, or None.
     """
 

@@ -1,6 +1,6 @@
 """Changes of where things are in a slice: of its image and, with it, its label map.
 
-Images are (B, 1, H, W) float32, square, label maps (B, H, W) uint8; columns run from left to right, rows downwards.
+Images are (B, I, H, W) float32, square, label maps (B, H, W) uint8; columns run from left to right, rows downwards.
 A parameter has one value for each slice of a batch, (B,) float32 on the CPU. Images are interpolated linearly, label
 maps take the nearest value.
 """
@@ -72,5 +72,5 @@ def enlarge(points: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 
 def _sample(maps: torch.Tensor, grid: torch.Tensor, mode: str, padding: str) -> torch.Tensor:
-    """Maps (B, 1, H, W) interpolated at the positions of ``grid``."""
+    """Maps (B, I, H, W) interpolated at the positions of ``grid``."""
     return functional.grid_sample(maps, grid, mode=mode, padding_mode=padding, align_corners=False)
