@@ -23,6 +23,7 @@
 # make bench-folds   the same for cross-validation of few scans, beside a fixed test set
 # make bench-head-start   gains of sources (docs/findings.md), with the real scans in HEADSTART_DATA; WORKERS=8 on a GPU
 # make bench-strokes  the same for strokes painted into these scans; about an hour of two cores
+# make bench-planted-truth   a whole study of sources that are known to be better than scratch, equal, and worse
 # make bench-first-layer   two ways for networks that were pre-trained on one image to take a second; an hour of two cores
 # make bench-faults  what happens at each simulated fault, as root
 # make bad-inputs    print the message for each kind of faulty scan, folder, table, file of weights and setting; the
@@ -149,6 +150,10 @@ bench-augmentation bench-compare bench-faults bench-folds bench-forecast bench-i
 bench-strokes: setup
 	$(BIN)/python benchmarks/simulated_strokes.py "$${HEADSTART_DATA:?set it to the folder of the real scans; see docs/data.md}"
 	$(SNAKEMAKE) --configfile benchmarks/simulated_strokes.yaml
+
+bench-planted-truth: setup
+	$(BIN)/python benchmarks/planted_truth.py
+	$(SNAKEMAKE) --configfile benchmarks/planted_truth.yaml
 
 bench-first-layer: setup
 	$(SNAKEMAKE) --configfile benchmarks/first_layer.yaml -- slice pretrain
