@@ -89,6 +89,23 @@ def test_scans_saved_are_not_drawn_if_no_interval_is_bounded(tables):
     assert axis.texts[0].get_text().endswith("every 95 % CI extends\nbeyond 2 to 4 labelled scans")
 
 
+def test_a_source_whose_interval_has_all_that_was_measured_has_no_number_of_scans_saved(tables):
+    verdict, comparisons, _ = tables
+    saved = pd.DataFrame(saved_of("many", {name: (2.0, ">") for name in FOUND}, (2, 4)))
+    saved.loc[saved["source"] == "natural-segmentation", "low_is"] = "<"
+    shown = verdict_figure.numbers(verdict[verdict["target"] == "many"], comparisons, saved, SHOWN)
+    axis = verdict_figure.figure(shown, {"many": "many: said."}, SHOWN).subfigs[0].axes[1]
+    names = shown["source"].tolist()
+    said = {names[round(text.xy[1])]: text.get_text() for text in axis.texts}
+    assert said == {"natural-segmentation": "not known", "t1-segmentation": "> 2"}
+    drawn = {
+        names[round(line.get_ydata()[0])]
+        for line in axis.lines
+        if len(line.get_ydata()) == 2 and line.get_ydata()[0] == line.get_ydata()[1]
+    }
+    assert drawn == {"t1-segmentation"}
+
+
 def test_without_a_baseline_the_sentences_are_shown_alone(tables, tmp_path):
     verdict, comparisons, saved = tables
     shown = verdict_figure.numbers(verdict, comparisons.head(0), saved.head(0), SHOWN)

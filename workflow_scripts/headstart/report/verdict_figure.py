@@ -136,12 +136,15 @@ def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
     if part["scans_saved_is"].isna().all():
         _say(axis, "labelled scans saved:\nnot defined without two trained sources")
         return
-    if known.empty or ((known["scans_saved_low_is"] == "<") & (known["scans_saved_high_is"] == ">")).all():
+    if _unbounded(known).all():
         measured = f"{part['size'].iloc[0]:.0f} to {part['largest'].iloc[0]:.0f} labelled scans"
         _say(axis, f"labelled scans saved:\nnot determined; every 95 % CI extends\nbeyond {measured}")
         return
-    for row, scans in enumerate(part.to_dict("records")):
-        if np.isnan(scans["scans_saved"]):
+    for row, (scans, unbounded) in enumerate(zip(part.to_dict("records"), _unbounded(part), strict=True)):
+        beside = {"xy": (1.02, row), "xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
+        if unbounded:
+            axis.annotate("not known", **beside)
+        if unbounded or np.isnan(scans["scans_saved"]):
             continue
         style, ends = styles[scans["source"]], (scans["scans_saved_low"], scans["scans_saved_high"])
         if not np.isnan(ends).any():
@@ -151,10 +154,14 @@ def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
                 axis.plot(end, row, sign, color=style.color, ms=6)
         # No marker that may be open or filled: significance is that of the gain.
         axis.plot(scans["scans_saved"], row, "|", color=style.color, ms=12, mew=2)
-        text = f"{beyond.get(scans['scans_saved_is'], '')}{scans['scans_saved']:.0f}"
-        axis.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+        axis.annotate(f"{beyond.get(scans['scans_saved_is'], '')}{scans['scans_saved']:.0f}", **beside)
     axis.set_xlabel(f"labelled scans saved, when trained on {part['size'].iloc[0]:.0f}", fontsize=9)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _unbounded(part: pd.DataFrame) -> pd.Series:
+    """Whether the interval of the scans that each source saves has all that could be measured: nothing is known."""
+    return (part["scans_saved_low_is"] == "<") & (part["scans_saved_high_is"] == ">")
 
 
 def _say(axis: plt.Axes, words: str) -> None:
