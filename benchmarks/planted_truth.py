@@ -3,7 +3,7 @@
     python benchmarks/planted_truth.py
 
 ``other-start.safetensors`` is an untrained ResNet-18, so that it is no head start: the encoder of ``scratch`` is
-another such. ``silent.safetensors`` is the same, but its norms put out -1 whatever they see, so that every ReLU puts
+untrained, too. ``silent.safetensors`` is the same, but its norms put out -1 whatever they see, so that every ReLU puts
 out 0 and passes no gradient back: a network that starts from it sees the slice through its decoder alone, and never
 learns to see more. Both are in ``results/planted-truth/weights``.
 """

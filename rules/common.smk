@@ -208,7 +208,8 @@ onstart:
         # The results of a prediction may belong to another study.
         job.check_writable(PREDICT_HOME)
         clock.set_back(RESULTS)
-        clock.check(path for scans in SCANS.values() for scan in scans.values() for path in scan.files)
+        every = (scan for scans in SCANS.values() for scan in scans.values())
+        clock.check(path for scan in every for path in (*scan.files, *headers_of(*scan.files)))
     except job.UserError as error:
         sys.exit(f"headstart: {error}")
 

@@ -152,6 +152,7 @@ rule score_native:
         ],
         first=firsts_tested,
         labels=lambda wildcards: [path for scan in tested_of(wildcards) for path in scan.target],
+        headers=lambda wildcards: headers_of(*(path for scan in tested_of(wildcards) for path in scan.target)),
         transforms=transforms_tested,
         masks=lambda wildcards: masks_of(wildcards),
         checked=lambda wildcards: external_paths(EXTERNAL_CHECKED, wildcards.target),

@@ -24,7 +24,7 @@ def files_to_export(wildcards):
         "first": scan.first,
         "labels": scan.target,
         "further": [scan.others[image] for image in further],
-        "headers": headers_of(*scan.files),
+        "headers": headers_of(scan.first, *scan.target, *(scan.others[image] for image in further)),
         "transforms": [ALIGNED["transform"].format(**place, image=image) for image in further],
     }
 

@@ -50,6 +50,10 @@ rule check_external:
         masks=lambda wildcards: EXTERNAL[wildcards.target][wildcards.source].files,
         first=lambda wildcards: [scan.first for scan, _ in masks_by_scan(wildcards)],
         labels=lambda wildcards: [path for scan, _ in masks_by_scan(wildcards) for path in scan.target],
+        headers=lambda wildcards: headers_of(
+            *EXTERNAL[wildcards.target][wildcards.source].files,
+            *(path for scan, _ in masks_by_scan(wildcards) for path in (scan.first, *scan.target)),
+        ),
     output:
         EXTERNAL_CHECKED,
     log:

@@ -18,7 +18,8 @@ def other_inputs():
     """Input files that checks of scans do not cover: external weights, and lesions that only registration reads."""
     given = list(dict.fromkeys(map(str, WEIGHTS.values())))
     masked = [name for name in SCANS if name not in LABELLED and config["datasets"][name]["mask_lesions"]]
-    return given + [str(path) for name in masked for scan in SCANS[name].values() for path in scan.target]
+    lesions = [str(path) for name in masked for scan in SCANS[name].values() for path in scan.target]
+    return given + lesions + headers_of(*lesions)
 
 
 def all_seeds():

@@ -109,7 +109,7 @@ for first in FIRST_IMAGES:
         input:
             image=lambda wildcards: scan_of(wildcards).others[wildcards.image],
             first=lambda wildcards: scan_of(wildcards).first,
-            headers=lambda wildcards: headers_of(*scan_of(wildcards).images.values()),
+            headers=lambda wildcards: headers_of(scan_of(wildcards).first, scan_of(wildcards).others[wildcards.image]),
             transform=path_of_scan(TRANSFORM),
             brain=REGISTERED["brain"],
             template=A_TEMPLATE,

@@ -14,7 +14,7 @@ def training_of(epochs=None, steps=None, learning_rate=None):
 
 
 def run_setting(key):
-    """Parameter function: a setting of these keys; Snakemake records none that takes resources, and reruns nothing."""
+    """Parameter function: a setting of these keys. Asking for resources keeps it out of what Snakemake records."""
     return lambda wildcards, resources: config["training"][key]
 
 

@@ -84,10 +84,11 @@ def ready(mocked):
 def test_rates_are_tried_on_scans_of_no_test_set_and_judged_on_others_than_those_trained_on(mocked):
     tried = mocked("tune_stroke", target="stroke", source="scratch").params
     assert len(tried.train) == len(tried.held_out) == 3
+    tested = scans_tested(mocked)
     for train, held_out in zip(tried.train, tried.held_out, strict=True):
         assert train and held_out
         assert not set(train) & set(held_out)
-        assert not {*train, *held_out} & scans_tested(mocked)
+        assert not {*train, *held_out} & tested
 
 
 def test_sources_are_compared_on_the_same_training_sets_and_seeds_and_resamples_differ(mocked):

@@ -178,7 +178,16 @@ def test_one_image_under_two_names_is_refused(other, refused):
         assert named in str(caught.value)
 
 
-@pytest.mark.parametrize(("image", "header"), [("a.img", "a.hdr"), ("a.img.gz", "a.hdr.gz"), ("A.IMG", "A.HDR")])
+@pytest.mark.parametrize(
+    ("image", "header"),
+    [
+        ("a.img", "a.hdr"),
+        ("a.img.gz", "a.hdr.gz"),
+        ("A.IMG", "A.HDR"),
+        ("A.IMG.GZ", "A.HDR.GZ"),
+        ("a.img.bz2", "a.hdr.bz2"),
+    ],
+)
 def test_the_header_of_an_image_in_two_files_is_among_its_checksums(image, header, tmp_path):
     for name in (image, header, "b.nii.gz"):
         (tmp_path / name).write_bytes(name.encode())

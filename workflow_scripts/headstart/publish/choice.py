@@ -101,7 +101,7 @@ def _source(asked: str | None, means: pd.Series, measure: str) -> tuple[str, str
         if named is None:
             raise UserError(f"publish.source is not set, and {best} ({measure}); name one.")
     else:
-        best = f"`{means.idxmax()}` has the highest {measure} of {len(means)} sources"
+        best = f"`{means.idxmax()}` has the highest {measure} of {len(means)} source{'s' * (len(means) != 1)}"
     return named or str(means.idxmax()), f"the configuration names it ({best})" if named else best
 
 

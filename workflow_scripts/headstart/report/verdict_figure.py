@@ -160,7 +160,7 @@ def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
 
 
 def _unbounded(part: pd.DataFrame) -> pd.Series:
-    """Whether the interval of the scans that each source saves has all that could be measured: nothing is known."""
+    """Whether the interval of the scans that each source saves spans all that could be measured: nothing is known."""
     return (part["scans_saved_low_is"] == "<") & (part["scans_saved_high_is"] == ">")
 
 
