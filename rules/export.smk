@@ -19,12 +19,13 @@ def further_of(target):
 def files_to_export(wildcards):
     """A scan's first image, on whose grid all are exported, its labels, and further images with their registration."""
     scan, further = scans_of(wildcards.target)[wildcards.subject], further_of(wildcards.target)
+    others = [scan.others[image] for image in further]
     place = {"dataset": scan.dataset, "subject": scan.subject, "first": FIRST[scan.dataset]}
     return {
         "first": scan.first,
         "labels": scan.target,
-        "further": [scan.others[image] for image in further],
-        "headers": headers_of(scan.first, *scan.target, *(scan.others[image] for image in further)),
+        "further": others,
+        "headers": headers_of(scan.first, *scan.target, *others),
         "transforms": [ALIGNED["transform"].format(**place, image=image) for image in further],
     }
 

@@ -75,6 +75,7 @@ def trained_with(target):
         "neighbour_step": NEIGHBOUR_STEP,
         "augment": augmentation_of(target),
         "training": finetuning_of(target),
+        # A function, since Snakemake takes braces in a plain text for wildcards.
         "classes": lambda wildcards: class_names(target),
         "expects": expected_input(),
     }

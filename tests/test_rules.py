@@ -11,6 +11,7 @@ import yaml
 from conftest import SCRIPTS
 
 from headstart import debug, job, pretrain
+from headstart.networks import model_files
 from headstart.networks.architectures import Architecture
 from headstart.slices import store
 from headstart.training.checkpoint import Checkpoint
@@ -197,8 +198,17 @@ def test_fine_tunings_keep_their_states_until_all_models_are_written(ready, monk
         write(checkpoint, state)
 
     monkeypatch.setattr(Checkpoint, "write", note)
+    kept, save = [], model_files.save
+
+    def note_kept(model: object, path: str, *about: object) -> None:
+        kept.append(path)
+        assert all(Path(state).exists() for state in ready.params.states[: len(kept)])
+        save(model, path, *about)
+
+    monkeypatch.setattr(model_files, "save", note_kept)
     debug.run_script(SCRIPTS / "finetune_target.py", ready)
     assert set(written) == {(path, when) for path in ready.params.states for when in ("step", "end")}
+    assert kept == list(ready.output.models)
     assert not any(Path(path).exists() for path in ready.params.states)
 
 

@@ -86,9 +86,9 @@ class Project:
         files = chain(*(sorted((self.results / part).rglob("*")) for part in parts))
         return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
 
-    def outcome(self, parts: Iterable[str] = ANSWERS) -> dict[str, bytes]:
-        """All that the study answers with, or some parts of it, by name; something of each, weights among it."""
-        kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in parts}
+    def outcome(self) -> dict[str, bytes]:
+        """All that the study answers with, by name; something of each part, weights among it."""
+        kept = {part: [path for path in (self.results / part).rglob("*") if path.is_file()] for part in ANSWERS}
         assert all(kept.values())
         assert any(path.name == "model.safetensors" for path in kept["finetune"])
         return {str(path.relative_to(self.results)): path.read_bytes() for path in chain(*kept.values())}

@@ -43,22 +43,22 @@ root_only = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), r
 
 
 @root_only
-def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, finished, mounted):
-    """A full disk: the job that cannot write says so in a sentence; run again with more space, the same model."""
-    place = "finetune/stroke/scratch/size-1_resample-1"
-    model, wanted = finished.results / place, f"results/tiny/{place}/model.safetensors"
-    shutil.rmtree(model)
-    model.mkdir()
-    mounted(model, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
-    full = finished.snakemake("--", wanted)
+def test_a_full_disk_is_said_and_a_larger_one_goes_on(project, untrained, mounted):
+    """A full disk: the job that cannot write says so in a sentence; run again with more space, the same models."""
+    models = untrained.results / "finetune"
+    models.mkdir()
+    mounted(models, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+    full = untrained.snakemake("--", "finetune")
     assert full.returncode != 0
     assert re.search(r"headstart: finetune_stroke: the disk is full: \S+ could not be written", full.stderr)
-    assert not list(model.glob("*.safetensors"))  # half of one would stand for a whole one
-    subprocess.run(["mount", "-o", "remount,size=2g", model], check=True)
-    done = finished.snakemake("--", wanted)
+    whole = {path.stat().st_size for path in (project.results / "finetune").rglob("*.safetensors")}
+    assert {path.stat().st_size for path in models.rglob("*.safetensors")} <= whole
+    subprocess.run(["mount", "-o", "remount,size=2g", models], check=True)
+    done = untrained.snakemake("--", "finetune")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert contents(model) == contents(project.results / place)
-    assert finished.to_run("--", wanted) == {}
+    made, undisturbed = (contents(each.results / "finetune") for each in (untrained, project))
+    assert made == undisturbed
+    assert untrained.to_run("--", "finetune") == {}
 
 
 @root_only

@@ -20,7 +20,6 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
     (SIGKILL) at four random moments of training: the slices are dated as of now, the second Snakemake is refused in a
     sentence, and what is left is run to the same bytes.
     """
-    trainings = ("pretrain", "tuning", "finetune")
     study = yaml.safe_load((untrained.folder / "tiny.yaml").read_text())
     study["training"] = {"checkpoint_minutes": 0}
     (untrained.folder / "often.yaml").write_text(yaml.safe_dump(study))
@@ -29,7 +28,7 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
         os.utime(path, (written, written))
     rng = random.Random(1)
     for number in range(4):
-        running = untrained.begin("--", "finetune", study="often.yaml")
+        running = untrained.begin(study="often.yaml")
         try:
             seen = _steps(untrained)
             waited = time.monotonic()
@@ -43,11 +42,11 @@ def test_a_study_that_is_disturbed_ends_in_the_same_bytes(project, untrained):
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
         assert untrained.snakemake("--unlock").returncode == 0
-    done = untrained.snakemake("--", "finetune", study="often.yaml")
+    done = untrained.snakemake(study="often.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert untrained.outcome(trainings) == project.outcome(trainings)
+    assert untrained.outcome() == project.outcome()
     assert _steps(untrained) == {}
-    assert untrained.to_run("--", "finetune", study="often.yaml") == {}
+    assert untrained.to_run(study="often.yaml") == {}
 
 
 def assert_refused(second):

@@ -79,11 +79,12 @@ def test_settings_that_change_no_result_rerun_nothing(finished):
     assert set(finished.to_run()) == {"describe_study", "write_provenance"}  # which list them
 
 
-def test_a_copy_that_loses_dates_reruns_nothing(finished, tmp_path):
-    """What `cp -r`, scp and unzip do, unlike the copies of these tests.
+def test_a_copy_that_keeps_dates_reruns_nothing(finished, tmp_path):
+    assert finished.copy(tmp_path / "elsewhere").to_run() == {}
 
-    At worst, each file is then newer than all that was made from it.
-    """
+
+def test_a_copy_that_loses_dates_reruns_nothing(finished, tmp_path):
+    """What `cp -r`, scp and unzip do; at worst, each file is then newer than all that was made from it."""
     copied = finished.copy(tmp_path / "elsewhere")
     files = [path for path in copied.folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
     now = time.time()

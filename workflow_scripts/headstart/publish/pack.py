@@ -12,7 +12,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -44,11 +44,9 @@ def pack(folder: str | os.PathLike, choice: Choice, study: card.Study) -> None:
         torch.export.save(exported(model, architecture.inputs, choice.metadata["size"]), file)
     hashes = {name: sha256(folder / name) for name in (WEIGHTS, ENCODER, NETWORK)}
     told = {"study": study.name, "size": choice.size, "resample": choice.resample, "reason": choice.reason}
-    scores = [{name: _json(value) for name, value in row.items()} for row in choice.scores]
-    published = {**told, "measure": choice.measure, "scores": scores, "score": _json(choice.own)}
+    published = {**told, "measure": choice.measure, "scores": _rows(choice.scores), "score": _json(choice.own)}
     write_json(folder / METADATA, {**choice.metadata, "sha256": hashes, "published": published})
-    epochs = read_table(Path(choice.pretrained, "training.tsv")).to_dict("records")
-    history = [{name: _json(value) for name, value in row.items()} for row in epochs]
+    history = _rows(read_table(Path(choice.pretrained, "training.tsv")).to_dict("records"))
     pretraining = card.Pretraining(read_json(Path(choice.pretrained, METADATA)), history)
     write_text(folder / CARD, card.text(choice, study, pretraining))
 
@@ -75,6 +73,11 @@ def exported(model: Segmenter, inputs: int, size: Sequence[int]) -> torch.export
         for trace in _TRACES:
             node.meta.pop(trace, None)
     return program
+
+
+def _rows(records: Iterable[Mapping]) -> list[dict]:
+    """The rows of a table as JSON has them."""
+    return [{name: _json(value) for name, value in row.items()} for row in records]
 
 
 def _json(value: object) -> object:
