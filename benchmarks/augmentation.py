@@ -183,7 +183,8 @@ def repeats(change: Change, size: int) -> bool:
 def training(network: str, size: int, precision: str) -> Iterator[None]:
     """The training of a network on a ResNet-18 without augmentation, which pauses after each step."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    architecture = Architecture.of(config["network"] | {"encoder": "resnet18", "decoder": network})
+    kind = {"encoder": "resnet18", "decoder": network, "unet_widths": [192, 96, 48, 24, 16]}
+    architecture = Architecture.of(config["network"] | kind)
     rng = np.random.default_rng(0)
     shape = (16 * BATCH, size, size)
     slices = feed.Resident(

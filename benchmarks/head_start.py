@@ -54,7 +54,7 @@ def study(name: str) -> dict:
 
 
 def architecture(network: str) -> Architecture:
-    return Architecture.of(default_study()["network"] | {"encoder": "resnet18", "decoder": network})
+    return Architecture.of(study("oasis")["network"] | {"decoder": network})
 
 
 def preset(augmented: bool) -> Augmentation | None:

@@ -52,11 +52,14 @@ def save_tables(folder):
         write_table(folder / f"tables/{name}.tsv", table)
 
 
-def save_study(folder, decoder="unet"):
-    """A finished study with two sources on one target; returns the networks of resample 1 at size 4."""
+def save_study(folder, **network):
+    """A finished study with two sources on one target; returns the networks of resample 1 at size 4.
+
+    ``network``: what differs from a U-Net of five steps.
+    """
     save_tables(folder)
     networks = {}
-    shape = architecture(decoder=decoder)
+    shape = architecture(**{"decoder": "unet"} | network)
     for seed, source in enumerate(("imagenet", "scratch")):
         encoder = shape.make_encoder(seed)
         about = {"kind": "file" if source == "imagenet" else "scratch", "source": source, "encoder": "resnet18"}

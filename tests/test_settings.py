@@ -78,7 +78,11 @@ def test_datasets_targets_and_sources_of_a_study_replace_the_default_ones():
             {"pretrain": {"sources": {"a": {"weights": {"file": "a", "sha256": "abc"}}}}},
             "configuration key pretrain.sources.a.weights.sha256: 'abc' must be 64 hexadecimal digits.",
         ),
-        ({"slice": {"size": 100}}, "slice.size is 100; the encoder halves it five times"),
+        ({"slice": {"size": 100}}, "slice.size is 100; networks halve it up to five times"),
+        (
+            {"network": {"encoder": "monai/efficientnet-b0"}},
+            "network.unet_widths has 4 steps, and network.encoder monai/efficientnet-b0 halves a slice five times",
+        ),
         (
             {"slice": {"neighbours": 1, "neighbour_mm": 1.5}},
             "slice.neighbour_mm is 1.5, but slices are 3.7 mm apart (template.voxel_mm); take 3.7 or more, or null",

@@ -258,6 +258,32 @@ def test_a_unet_takes_all_maps_of_its_trunk(name):
     assert not silent
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_unet_of_four_steps_leaves_out_the_last_layer_of_its_trunk(name):
+    widths = (32, 16, 8, 8)
+    shape, whole = (small.architecture(encoder=name, decoder="unet", unet_widths=each) for each in (widths, (8,) * 5))
+    model = shape.make_segmenter(3, 1)
+    assert [each.shape[2:] for each in model.encoder.maps(torch.rand(2, 1, 48, 80))] == [
+        (24, 40), (12, 20), (6, 10), (3, 5)
+    ]  # fmt: skip
+    named = whole.make_encoder(1).state_dict()
+    assert {key: each.shape for key, each in model.encoder.state_dict().items()} == {
+        key: each.shape for key, each in named.items() if not key.startswith("layer4.")
+    }
+    scores = model(torch.rand(2, 1, 48, 80))
+    assert scores.shape == (2, 3, 48, 80)
+    scores.square().mean().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert shape.make_head(5, 48, 1)(model.encoder(torch.rand(2, 1, 48, 80))).shape == (2, 5)
+    assert shape.make_labeller(3, 1).state_dict().keys() == whole.make_labeller(3, 1).state_dict().keys()
+
+
+def test_an_encoder_of_other_layers_is_refused():
+    shapes = [small.architecture(decoder="unet", unet_widths=(8,) * steps) for steps in (4, 5)]
+    three, four = (shape.encoder_metadata for shape in shapes)
+    assert three == four | {"layers": 3}
+
+
 def test_a_unet_without_skips_sees_nothing_but_the_last_map():
     architecture = small.architecture(decoder="unet")
     decoder = architecture.make_decoder(1, 1, skips=False).eval()

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from headstart.job import UserError
 from headstart.networks.external_weights import WeightFile, load_trunk
+from headstart.networks.trunks import Trunk
 
 
 def load(model, path, sha256=None, prefix=None):
@@ -38,6 +39,37 @@ def test_weights_of_torchvision_give_the_same_features(torchvision_like, tmp_pat
     assert loaded.missing
     assert all(name.startswith("compress.") for name in loaded.missing)
     assert len(loaded.loaded) == len(torchvision_like) - 3
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_trunk_of_three_layers_takes_those_of_a_whole_one(torchvision_like, tmp_path, numbered):
+    numbers = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+    state = {
+        ".".join((numbers.get(first, first) if numbered else first, *rest)): tensor
+        for name, tensor in torchvision_like.items()
+        for first, *rest in [name.split(".")]
+        if not (numbered and first == "fc")
+    }
+    torch.save(state, tmp_path / "resnet50.pth")
+    model, whole = Trunk("resnet50", layers=3).eval(), Trunk("resnet50").eval()
+    loaded = load(model, tmp_path / "resnet50.pth")
+    load(whole, tmp_path / "resnet50.pth")
+    images = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        assert all(map(torch.equal, model.maps(images), whole.maps(images)[:-1]))
+    last = "7." if numbered else "layer4."
+    assert {name for name in loaded.unused if not name.startswith("fc.")} == {
+        name for name in state if name.startswith(last)
+    }
+
+
+def test_weights_without_the_last_layer_are_no_whole_trunk(marked, tmp_path):
+    torch.save({name: tensor for name, tensor in marked.items() if not name.startswith("layer4")}, tmp_path / "a.pth")
+    assert not load(Trunk("resnet50", layers=3), tmp_path / "a.pth").missing
+    with pytest.raises(UserError, match="is a ResNet of 3, 4, 6, 0 bottleneck blocks in its layers"):
+        load(Trunk("resnet50"), tmp_path / "a.pth")
+    with pytest.raises(UserError, match="is a resnet50, and network.encoder of this study is resnet34"):
+        load(Trunk("resnet34", layers=3), tmp_path / "a.pth")
 
 
 def test_a_part_of_a_network_in_several_files_is_refused(marked, tmp_path):

@@ -25,6 +25,13 @@ def test_a_card_says_what_the_encoder_is_and_how_to_use_it(tmp_path):
         assert line in text.splitlines(), line
 
 
+def test_a_card_says_that_the_last_layer_is_left_out(tmp_path):
+    lines = card(tmp_path, METADATA | {"layers": 3}, []).splitlines()
+    said = "A resnet18 with one input channel and without its last layer, pre-trained by headstart"
+    assert f"{said} {__version__}." in lines
+    assert "network.layer4 = torch.nn.Identity()  # which this encoder lacks" in lines
+
+
 def test_the_card_of_an_untrained_encoder(tmp_path):
     lines = card(tmp_path, METADATA, []).splitlines()
     assert "# Encoder: segmentation" in lines

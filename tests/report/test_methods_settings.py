@@ -221,10 +221,19 @@ def test_methods_describe_a_unet_its_transfer_and_equal_steps():
         assert said in text, said
     for other in ("latent", "Zamir2018", "epochs on 2"):
         assert other not in text, other
+    depths = {
+        5: "without its fully connected layer. Each of the five steps",
+        4: "its fully connected layer. Each of the four",
+    }
+    for steps, said in depths.items():
+        config["network"]["unet_widths"] = [8] * steps
+        text = text_of(of_sources(config, *names))
+        assert said in text, said
+        assert ("its last layer of blocks" in text) == (steps == 4)
 
 
 def test_methods_name_the_library_of_a_backbone():
-    text = text_of(configured(network={"decoder": "unet", "encoder": "monai/efficientnet-b0"}))
+    text = text_of(configured(network={"decoder": "unet", "encoder": "monai/efficientnet-b0", "unet_widths": [8] * 5}))
     assert "the network *efficientnet-b0* of MONAI [Cardoso2022]_" in text
     assert "PyTorch 2.13.0 [Paszke2019]_ and MONAI 1.6 [Cardoso2022]_." in text
 

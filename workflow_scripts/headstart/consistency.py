@@ -13,6 +13,8 @@ from headstart.slices import channels
 # Words of a class's name that put it on one side, and where its words begin: at other signs, and at capitals.
 _SIDES = re.compile(r"left.*|right.*|[lr][ht]?|.{3,}(left|right)", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# How often a whole backbone halves a slice.
+_HALVINGS = 5
 # The weakest and strongest value of each random change that can be meant (headstart.training.augment.Augment). Control
 # points of the elastic deformation are an eighth of the side apart.
 _STRENGTHS = {
@@ -95,6 +97,12 @@ def check(config: Mapping) -> None:
             f"network.encoder is {network['encoder']}, and the paper's decoder follows a ResNet; set network.decoder "
             "to unet."
         )
+    steps = len(network["unet_widths"])
+    if network["decoder"] == "unet" and "/" in network["encoder"] and steps < _HALVINGS:
+        raise UserError(
+            f"network.unet_widths has {steps} steps, and network.encoder {network['encoder']} halves a slice five "
+            "times; give five, such as [192, 96, 48, 24, 16]."
+        )
     check_slices(config["slice"], config["template"]["voxel_mm"])
 
 
@@ -102,7 +110,7 @@ def check_slices(section: Mapping, voxel_mm: float) -> None:
     """Raise :class:`UserError` for slices that a network cannot take, or neighbours that cannot be meant."""
     size, count, distance = section["size"], section["neighbours"], section["neighbour_mm"]
     if size % 32:
-        raise UserError(f"slice.size is {size}; the encoder halves it five times: take 32, 64, ...")
+        raise UserError(f"slice.size is {size}; networks halve it up to five times: take 32, 64, ...")
     if distance is None:
         return
     if not count:

@@ -13,7 +13,7 @@ from torch import nn
 
 from headstart.networks.backbones import Backbone, channels_of
 from headstart.networks.decoders import ClassificationHead, Decoder, Discriminator, PooledHead, UNetDecoder
-from headstart.networks.trunks import Encoder, Trunk, stage_channels
+from headstart.networks.trunks import LAYERS, Encoder, Trunk, stage_channels
 
 # Channels of the labeller's U-Net on the way up.
 LABELLER_WIDTHS = (256, 128, 64, 32, 16)
@@ -87,6 +87,11 @@ class Architecture:
         return self.images * (1 + 2 * self.neighbours)
 
     @property
+    def layers(self) -> int:
+        """Layers of the trunk: one less than the steps of a U-Net, the first of which doubles the last layer's map."""
+        return LAYERS if self.decoder == "paper" else len(self.unet_widths) - 1
+
+    @property
     def metadata(self) -> dict:
         """What ``model.json`` says of a network of this architecture, from which :meth:`of` makes it."""
         plain = {"neighbours": 0, "images": 1}
@@ -96,14 +101,15 @@ class Architecture:
     def encoder_metadata(self) -> dict:
         """What ``model.json`` says of an encoder of this architecture, and must say for one to be used with it."""
         latent = {"latent_channels": self.latent_channels} if self.decoder == "paper" else {}
-        return {"encoder": self.encoder, "decoder": self.decoder, **latent}
+        layers = {"layers": self.layers} if self.layers != LAYERS else {}
+        return {"encoder": self.encoder, "decoder": self.decoder, **latent, **layers}
 
     def make_encoder(self, seed: int) -> Trunk | Backbone:
         """A new encoder whose weights depend on ``seed`` alone; torch's global generator is not changed."""
         with _seeded(seed):
             if self.decoder == "paper":
                 return Encoder(self.encoder, self.latent_channels, self.inputs)
-            return _trunk(self.encoder, self.inputs)
+            return _trunk(self.encoder, self.inputs, self.layers)
 
     def make_decoder(self, classes: int, seed: int, *, skips: bool = True) -> Decoder | UNetDecoder:
         """A new decoder, initialised likewise; one that outputs an image has one class.
@@ -113,7 +119,7 @@ class Architecture:
         with _seeded(seed):
             if self.decoder == "paper":
                 return Decoder(classes, self.latent_channels, self.decoder_widths, self.normalisation)
-            channels = _channels(self.encoder, self.inputs)
+            channels = _channels(self.encoder, self.inputs, self.layers)
             return UNetDecoder(channels, self.unet_widths, classes, skips=skips, inputs=self.inputs)
 
     def make_segmenter(self, classes: int, seed: int, *, others: int = 0) -> "Segmenter":
@@ -141,15 +147,15 @@ class Architecture:
         with _seeded(seed):
             if self.decoder == "paper":
                 return ClassificationHead(classes, self.latent_channels, size)
-            return PooledHead(classes, _channels(self.encoder)[-1])
+            return PooledHead(classes, _channels(self.encoder, layers=self.layers)[-1])
 
 
-def _trunk(name: str, inputs: int = 1) -> Trunk | Backbone:
-    return Backbone(name, inputs) if "/" in name else Trunk(name, inputs)
+def _trunk(name: str, inputs: int = 1, layers: int = LAYERS) -> Trunk | Backbone:
+    return Backbone(name, inputs) if "/" in name else Trunk(name, inputs, layers)
 
 
-def _channels(name: str, inputs: int = 1) -> tuple[int, ...]:
-    return channels_of(name, inputs) if "/" in name else stage_channels(name)
+def _channels(name: str, inputs: int = 1, layers: int = LAYERS) -> tuple[int, ...]:
+    return channels_of(name, inputs) if "/" in name else stage_channels(name, layers)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -75,9 +75,10 @@ def load_trunk(encoder: Trunk | Backbone, file: WeightFile) -> Loaded:
         state = _float32(path, {encoder.prefix + name: tensor for name, tensor in found.items()})
         stem = encoder.stem
     else:
-        found, unused = trunk_of(path, tensors, file.prefix)
+        layers = len(encoder.channels) - 1
+        found, unused = trunk_of(path, tensors, file.prefix, layers)
         state, stem = _float32(path, found), STEM
-        if reason := foreign_weights.variant(state, foreign_weights.architecture(wanted)):
+        if reason := foreign_weights.variant(state, foreign_weights.architecture(wanted, layers), layers):
             raise UserError(f"{path} {reason}.")
         biased = _fold_biases(state)
     # Older files have no count of batches; nothing here uses it.

@@ -48,15 +48,16 @@ def instead(names: Sequence[str]) -> str:
     )
 
 
-def variant(trunk: Mapping[str, torch.Tensor], wanted: str) -> str | None:
+def variant(trunk: Mapping[str, torch.Tensor], wanted: str, layers: int) -> str | None:
     """What a trunk is if not the architecture ``wanted``, and the remedy; the end of a sentence, None if it may be it.
 
-    ``trunk``: tensors by torchvision's names, with a ``layer1.0.conv1.weight``.
+    ``layers``: how many of its layers are compared, the first ones. ``trunk``: tensors by torchvision's names, with a
+    ``layer1.0.conv1.weight``.
     """
     if what := _stem(trunk) or _blocks(trunk):
         return f"{what}; {_PLAIN}"
-    kind, counts = layout(trunk)
-    own = architecture(trunk)
+    kind, counts = layout(trunk, layers)
+    own = architecture(trunk, layers)
     if own is None:
         return f"is a ResNet of {', '.join(map(str, counts))} {kind} blocks in its layers; {_PLAIN}"
     if own != wanted:
@@ -64,14 +65,16 @@ def variant(trunk: Mapping[str, torch.Tensor], wanted: str) -> str | None:
     return None
 
 
-def architecture(trunk: Mapping[str, torch.Tensor]) -> str | None:
+def architecture(trunk: Mapping[str, torch.Tensor], layers: int) -> str | None:
     """The name of the trunk in :data:`RESNETS` with as many blocks of the same kind; None if there is none."""
-    return next((name for name, row in RESNETS.items() if row[:2] == layout(trunk)), None)
+    found = layout(trunk, layers)
+    return next((name for name, (kind, counts, _) in RESNETS.items() if (kind, counts[:layers]) == found), None)
 
 
-def layout(trunk: Mapping[str, torch.Tensor]) -> tuple[str, list[int]]:
-    """The kind of blocks of a trunk, and their number in each of four layers."""
-    counts = [len({name.split(".")[1] for name in trunk if name.startswith(f"layer{n}.")}) for n in range(1, 5)]
+def layout(trunk: Mapping[str, torch.Tensor], layers: int) -> tuple[str, list[int]]:
+    """The kind of blocks of a trunk, and their number in each of its first ``layers`` layers."""
+    numbers = range(1, layers + 1)
+    counts = [len({name.split(".")[1] for name in trunk if name.startswith(f"layer{n}.")}) for n in numbers]
     return "bottleneck" if "layer1.0.conv3.weight" in trunk else "basic", counts
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from headstart.job import write_text
+from headstart.networks.trunks import LAYERS
 from headstart.version import __version__
 
 # Names of a card's list; model.json has all.
@@ -16,7 +17,7 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
     lines = [
         f"# Encoder: {metadata.get('source', metadata['kind'])}",
         "",
-        f"A {metadata['encoder']} with one input channel, pre-trained by headstart {__version__}.",
+        f"A {metadata['encoder']} with one input channel{_without(metadata)}, pre-trained by headstart {__version__}.",
         "",
         *training(metadata, history),
         f"- input: slices of {size} pixels, one channel, intensities in {metadata['intensities']}",
@@ -25,7 +26,7 @@ def write(path: str | os.PathLike, metadata: Mapping, history: Sequence[Mapping]
         "`model.json` has all settings, `training.tsv` each epoch. The trunk's tensors are named as in "
         f"{library_of(metadata['encoder'])}:",
         "",
-        *in_library(metadata["encoder"]),
+        *in_library(metadata["encoder"], layers=metadata.get("layers", LAYERS)),
     ]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -50,18 +51,20 @@ def library_of(encoder: str) -> str:
     return encoder.rpartition("/")[0] or "torchvision"
 
 
-def in_library(encoder: str, inputs: int = 1) -> list[str]:
+def in_library(encoder: str, inputs: int = 1, layers: int = LAYERS) -> list[str]:
     """A block of code that loads ``encoder.safetensors`` into the network of :func:`library_of`.
 
-    ``inputs``: channels of its images.
+    ``inputs``: channels of its images; ``layers``: of the four of a ResNet, those that the encoder has.
     """
     model = encoder.rpartition("/")[2]
+    left_out = ["network.layer4 = torch.nn.Identity()  # which this encoder lacks"] if layers < LAYERS else []
     lines = {
         "torchvision": [
             "import torch, torchvision",
             "",
             f"network = torchvision.models.{model}()",
             f"network.conv1 = torch.nn.Conv2d({inputs}, 64, 7, stride=2, padding=3, bias=False)",
+            *left_out,
             'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
             "network.load_state_dict(weights, strict=False)  # all but fc",
         ],
@@ -83,6 +86,11 @@ def in_library(encoder: str, inputs: int = 1) -> list[str]:
         ],
     }
     return ["```python", "from safetensors.torch import load_file", *lines[library_of(encoder)], "```"]
+
+
+def _without(metadata: Mapping) -> str:
+    """What the encoder lacks of the network of that name, in words."""
+    return " and without its last layer" if "layers" in metadata else ""
 
 
 def _of_file(metadata: Mapping) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 
 from headstart.job import UserError, shown
 from headstart.networks import foreign_weights
+from headstart.networks.trunks import LAYERS
 
 # Torchvision's layers that have tensors, by their place among the children of its ResNet, and that of its classifier.
 _NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "8": "fc", "9": "fc"}
@@ -46,11 +47,12 @@ def named_tensors(held: object, prefix: str = "") -> Iterator[tuple[str, torch.T
 
 
 def trunk_of(
-    path: str | os.PathLike, tensors: Mapping[str, torch.Tensor], prefix: str | None
+    path: str | os.PathLike, tensors: Mapping[str, torch.Tensor], prefix: str | None, layers: int
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The tensors of a file's trunk by torchvision's names, and the file's names of all others.
 
-    ``prefix``: which trunk, by what stands before its names, or by the beginning of that; None for the only one. An
+    ``layers``: how many of its layers are wanted, the first ones. ``prefix``: which trunk, by what stands before its
+    names, or by the beginning of that; None for the only one. An
     averaged copy of a network, and a second name of the same tensors, are none beside the network itself. Raises
     :class:`UserError` if there is no trunk, or several, or none with that prefix.
     """
@@ -63,13 +65,15 @@ def trunk_of(
     own = _choose(path, {name: tensors[standard[name]] for name in standard}, trunks, prefix)
     # Without a prefix of its own, the trunk must not take the tensors of a copy.
     others = tuple(other for other in trunks if other.startswith(own) and other != own)
+    beyond = tuple(f"layer{number}." for number in range(layers + 1, LAYERS + 1))
     trunk = {}
     for name, original in standard.items():
         plain = name.removeprefix(own)
         if trunks[own]:
             first, dot, rest = plain.partition(".")
             plain = f"{_NUMBERED.get(first, first)}{dot}{rest}"
-        if name.startswith(own) and not name.startswith(others) and _OF_TRUNK.match(plain):
+        wanted = _OF_TRUNK.match(plain) and not plain.startswith(beyond)
+        if wanted and name.startswith(own) and not name.startswith(others):
             trunk[plain] = original
     taken = set(trunk.values())
     return {plain: tensors[name] for plain, name in trunk.items()}, [name for name in tensors if name not in taken]

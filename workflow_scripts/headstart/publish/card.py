@@ -11,7 +11,7 @@ import pandas as pd
 from headstart.datasets.scan import T1W, image_title, image_word
 from headstart.networks import model_card
 from headstart.networks.architectures import Architecture
-from headstart.networks.trunks import RESNETS
+from headstart.networks.trunks import LAYERS, RESNETS
 from headstart.publish.choice import Choice
 from headstart.slices.channels import Channels
 from headstart.sources import BASELINE
@@ -163,8 +163,10 @@ def _channels(metadata: Mapping) -> list[str]:
 def _loading(metadata: Mapping) -> list[str]:
     """Blocks of code that load the files in another project, each on its own, from the folder of the card."""
     height, width = metadata["size"]
-    encoder, inputs = metadata["network"]["encoder"], Architecture.of(metadata["network"]).inputs
+    architecture = Architecture.of(metadata["network"])
+    encoder, inputs, layers = architecture.encoder, architecture.inputs, architecture.layers
     channels = "one channel" if inputs == 1 else f"{inputs} channels"
+    lacking = " without its last layer" if layers < LAYERS else ""
     classes = ", ".join(f"{k} {name}" for k, name in enumerate(metadata["classes"]))
     return [
         "**With headstart**, which prepares the scans, too: `snakemake predict --cores 4 --config "
@@ -182,35 +184,40 @@ def _loading(metadata: Mapping) -> list[str]:
         f"labels = network(slices).argmax(1)  # {classes}",
         "```",
         "",
-        f"**Its encoder in {model_card.library_of(encoder)}**, a {encoder} for {channels}, which can be trained:",
+        f"**Its encoder in {model_card.library_of(encoder)}**, a {encoder} for {channels}{lacking}, which can be "
+        "trained:",
         "",
-        *model_card.in_library(encoder, inputs),
-        *(_resnet_elsewhere(encoder, inputs) if encoder in RESNETS else []),
+        *model_card.in_library(encoder, inputs, layers),
+        *(_resnet_elsewhere(encoder, inputs, layers) if encoder in RESNETS else []),
     ]
 
 
-def _resnet_elsewhere(encoder: str, inputs: int) -> list[str]:
+def _resnet_elsewhere(encoder: str, inputs: int, layers: int) -> list[str]:
     """Blocks of code that load a ResNet in libraries other than torchvision."""
+    whole = layers == LAYERS
+    maps = "" if whole else f", out_indices={tuple(range(layers + 1))}"
     return [
         "",
-        "**In timm**, with the maps of all stages (without `features_only`, add `num_classes=0`):",
+        f"**In timm**, with the maps of all stages{' (without `features_only`, add `num_classes=0`)' * whole}:",
         "",
         "```python",
         "import timm",
         "from safetensors.torch import load_file",
         "",
-        f'network = timm.create_model("{encoder}", in_chans={inputs}, features_only=True)',
+        f'network = timm.create_model("{encoder}", in_chans={inputs}, features_only=True{maps})',
         'network.load_state_dict(load_file("encoder.safetensors"))',
         "```",
         "",
         "**In MONAI**, whose first stride and shortcuts are others by default:",
         "",
         "```python",
+        *([] if whole else ["import torch"]),
         f"from monai.networks.nets import {encoder}",
         "from safetensors.torch import load_file",
         "",
         'options = {"conv1_t_stride": 2, "bias_downsample": False, "feed_forward": False}',
         f"network = {encoder}(spatial_dims=2, n_input_channels={inputs}, **options)",
+        *([] if whole else ["network.layer4 = torch.nn.Identity()  # which this encoder lacks"]),
         'network.load_state_dict(load_file("encoder.safetensors"))',
         "```",
     ]

@@ -56,7 +56,7 @@ def trunk(model: Segmenter, architecture: Architecture) -> Trunk | Backbone:
     if isinstance(model.encoder, Backbone):
         return model.encoder
     state = model.encoder.state_dict()
-    own = Trunk(architecture.encoder, architecture.inputs)
+    own = Trunk(architecture.encoder, architecture.inputs, architecture.layers)
     own.load_state_dict({key: tensor for key, tensor in state.items() if not key.startswith("compress.")})
     return own
 
