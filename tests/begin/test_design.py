@@ -57,21 +57,21 @@ def test_training_sets_can_differ_and_two_people_are_left_to_try_rates_on(people
 
 
 @pytest.mark.parametrize(
-    ("mm", "piece_ml", "gpu", "voxel_mm", "size"),
+    ("mm", "piece_ml", "gpu", "voxel_mm", "size", "steps"),
     [
-        (1.0, None, False, 2.5, 96),
-        (1.0, 30.0, False, 2.5, 96),
-        (1.0, 0.3, False, 2.0, 128),  # lesions of a few voxels of 2.5 mm
-        (1.0, 0.3, True, 1.0, 256),
-        (0.8, None, True, 1.0, 256),
-        (1.6, None, True, 1.5, 160),
-        (2.9, None, False, 3.0, 96),
-        (6.0, None, True, 3.0, 96),
+        (1.0, None, False, 2.5, 96, 4),  # five would begin with maps of 3 x 3
+        (1.0, 30.0, False, 2.5, 96, 4),
+        (1.0, 0.3, False, 2.0, 128, 5),  # lesions of a few voxels of 2.5 mm
+        (1.0, 0.3, True, 1.0, 256, 5),
+        (0.8, None, True, 1.0, 256, 5),
+        (1.6, None, True, 1.5, 160, 5),
+        (2.9, None, False, 3.0, 96, 4),
+        (6.0, None, True, 3.0, 96, 4),
     ],
 )
-def test_the_grid_is_no_finer_than_scans_and_machine(mm, piece_ml, gpu, voxel_mm, size):
+def test_the_grid_is_no_finer_than_scans_and_machine(mm, piece_ml, gpu, voxel_mm, size, steps):
     made = designed(5, mm=mm, piece_ml=piece_ml, gpu=gpu)
-    assert (made.voxel_mm, made.size) == (voxel_mm, size)
+    assert (made.voxel_mm, made.size, len(made.unet_widths)) == (voxel_mm, size, steps)
 
 
 def test_half_of_the_volume_is_in_pieces_of_at_least_this_size(folder):

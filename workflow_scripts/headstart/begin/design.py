@@ -27,6 +27,9 @@ _RESAMPLES = 5
 _ON_PROCESSOR, _FOR_SMALL_LESIONS, _ON_GPU, _COARSEST = 2.5, 2.0, 1.0, 3.0
 # Lesions in mL from which on the coarsest grid will do; those of multiple sclerosis are smaller.
 _LARGE_ML = 1
+# Widths of a U-Net of five steps, of which the first is left out where it would begin with maps of fewer pixels per
+# side, as nnU-Net does (Isensee 2021).
+_WIDTHS, _SMALLEST_MAP = (192, 96, 48, 24, 16), 4
 # Updates of a fine-tuning, both measured in docs/findings.md: an evening on two cores, minutes on a GPU.
 _STEPS, _STEPS_ON_GPU = 200, 1000
 
@@ -39,6 +42,7 @@ class Design:
         people have a scan among the first; left_out: the other subjects.
     test, folds, sizes, resamples: as the configuration has them; None where it has no such key.
     voxel_mm, size: the study's grid, and the side of its slices in pixels.
+    unet_widths: channels of the network's steps.
     steps: updates of each fine-tuning.
     """
 
@@ -51,6 +55,7 @@ class Design:
     resamples: int
     voxel_mm: float
     size: int
+    unet_widths: tuple[int, ...]
     steps: int
 
 
@@ -75,13 +80,15 @@ def make(folder: Path, scans: Sequence[Scan], contents: Contents, *, gpu: bool) 
         unlabelled = []
     used = {scan.subject for scan in (*labelled, *unlabelled)}
     voxel_mm = grid(contents, gpu=gpu)
+    size = slice_size(voxel_mm)
     return Design(
         labelled=tuple(scan.subject for scan in labelled),
         unlabelled=tuple(scan.subject for scan in unlabelled),
         left_out=tuple(scan.subject for scan in scans if scan.subject not in used),
         **split,
         voxel_mm=voxel_mm,
-        size=slice_size(voxel_mm),
+        size=size,
+        unet_widths=unet_widths(size),
         steps=_STEPS_ON_GPU if gpu else _STEPS,
     )
 
@@ -122,6 +129,11 @@ def slice_size(voxel_mm: float) -> int:
     """Side of the slices in pixels, a multiple of 32, that hold the template's grid."""
     longest = max(template.grid(voxel_mm).shape[:2])
     return -(-longest // 32) * 32
+
+
+def unet_widths(size: int) -> tuple[int, ...]:
+    """Channels of the steps of a U-Net for slices of ``size`` x ``size`` pixels."""
+    return _WIDTHS if size >= _SMALLEST_MAP * 2 ** len(_WIDTHS) else _WIDTHS[1:]
 
 
 def classes(contents: Contents) -> Mapping[str, list[int]]:

@@ -51,10 +51,10 @@ def trunk_of(
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The tensors of a file's trunk by torchvision's names, and the file's names of all others.
 
-    ``layers``: how many of its layers are wanted, the first ones. ``prefix``: which trunk, by what stands before its
-    names, or by the beginning of that; None for the only one. An
-    averaged copy of a network, and a second name of the same tensors, are none beside the network itself. Raises
-    :class:`UserError` if there is no trunk, or several, or none with that prefix.
+    ``prefix``: which trunk, by what stands before its names, or by the beginning of that; None for the only one. An
+    averaged copy of a network, and a second name of the same tensors, are none beside the network itself. ``layers``:
+    how many of its layers are wanted, the first ones. Raises :class:`UserError` if there is no trunk, or several, or
+    none with that prefix.
     """
     if not tensors:
         raise UserError(f"{path} contains no named tensors; save the network's state_dict.")

@@ -31,11 +31,10 @@ def stage_channels(name: str, layers: int = LAYERS) -> tuple[int, ...]:
 class Trunk(nn.Module):
     """A ResNet without its fully connected layer, for I = ``inputs`` channels; parameters are named as in torchvision.
 
-    ``layers``: how many of its four layers it has, the first ones.
-
     At 256 x 256: image (B, I, 256, 256), stem (B, 64, 128, 128), pool and layer1 (B, 64*e, 64, 64), layer2
     (B, 128*e, 32, 32), layer3 (B, 256*e, 16, 16), layer4 (B, 512*e, 8, 8), where e is 4 for resnet50 and resnet101, 1
-    for resnet18 and resnet34. ``channels``: those of stem and layers, stem first.
+    for resnet18 and resnet34. ``layers``: how many of these layers it has, the first ones. ``channels``: those of stem
+    and layers, stem first.
     """
 
     def __init__(self, name: str, inputs: int = 1, layers: int = LAYERS) -> None:

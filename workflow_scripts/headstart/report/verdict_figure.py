@@ -138,7 +138,7 @@ def _saved(axis: plt.Axes, part: pd.DataFrame, styles: Mapping[str, Style]) -> N
         return
     if _unbounded(known).all():
         measured = f"{part['size'].iloc[0]:.0f} to {part['largest'].iloc[0]:.0f} labelled scans"
-        _say(axis, f"labelled scans saved:\nnot determined; every 95 % CI extends\nbeyond {measured}")
+        _say(axis, f"labelled scans saved:\nnot known; every 95 % CI extends\nbeyond {measured}")
         return
     for row, (scans, unbounded) in enumerate(zip(part.to_dict("records"), _unbounded(part), strict=True)):
         beside = {"xy": (1.02, row), "xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
