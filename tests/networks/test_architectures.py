@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 import headstart
+from headstart.job import UserError
+from headstart.networks import model_files
 from headstart.networks.architectures import Architecture, Classifier, Segmenter
 from headstart.networks.decoders import ClassificationHead, Decoder, Discriminator
+from headstart.networks.start import Start
 from headstart.networks.trunks import Encoder
 
 # The decoder's channels in config.yaml.
@@ -278,10 +281,14 @@ def test_a_unet_of_four_steps_leaves_out_the_last_layer_of_its_trunk(name):
     assert shape.make_labeller(3, 1).state_dict().keys() == whole.make_labeller(3, 1).state_dict().keys()
 
 
-def test_an_encoder_of_other_layers_is_refused():
-    shapes = [small.architecture(decoder="unet", unet_widths=(8,) * steps) for steps in (4, 5)]
-    three, four = (shape.encoder_metadata for shape in shapes)
-    assert three == four | {"layers": 3}
+@pytest.mark.parametrize(("given", "wanted", "said"), [(5, 4, "needs 3"), (4, 5, "tensors missing .layer4")])
+def test_an_encoder_of_other_layers_is_refused(tmp_path, given, wanted, said):
+    held, other = (small.architecture(decoder="unet", unet_widths=(8,) * steps) for steps in (given, wanted))
+    path = tmp_path / "encoder.safetensors"
+    model_files.save(held.make_encoder(1), path, {**held.encoder_metadata, "untrained": []})
+    assert Start(path, None, {}).make_encoder(held, 2).channels == held.make_encoder(1).channels
+    with pytest.raises(UserError, match=said):
+        Start(path, None, {}).make_encoder(other, 2)
 
 
 def test_a_unet_without_skips_sees_nothing_but_the_last_map():

@@ -57,14 +57,13 @@ def in_library(encoder: str, inputs: int = 1, layers: int = LAYERS) -> list[str]
     ``inputs``: channels of its images; ``layers``: of the four of a ResNet, those that the encoder has.
     """
     model = encoder.rpartition("/")[2]
-    left_out = ["network.layer4 = torch.nn.Identity()  # which this encoder lacks"] if layers < LAYERS else []
     lines = {
         "torchvision": [
             "import torch, torchvision",
             "",
             f"network = torchvision.models.{model}()",
             f"network.conv1 = torch.nn.Conv2d({inputs}, 64, 7, stride=2, padding=3, bias=False)",
-            *left_out,
+            *left_out(layers),
             'weights = {k: v for k, v in load_file("encoder.safetensors").items() if not k.startswith("compress.")}',
             "network.load_state_dict(weights, strict=False)  # all but fc",
         ],
@@ -86,6 +85,11 @@ def in_library(encoder: str, inputs: int = 1, layers: int = LAYERS) -> list[str]
         ],
     }
     return ["```python", "from safetensors.torch import load_file", *lines[library_of(encoder)], "```"]
+
+
+def left_out(layers: int) -> list[str]:
+    """The line that takes the last layer out of a library's ResNet for an encoder without it; none for a whole one."""
+    return ["network.layer4 = torch.nn.Identity()  # which this encoder lacks"] if layers < LAYERS else []
 
 
 def _without(metadata: Mapping) -> str:

@@ -194,11 +194,12 @@ def _loading(metadata: Mapping) -> list[str]:
 
 def _resnet_elsewhere(encoder: str, inputs: int, layers: int) -> list[str]:
     """Blocks of code that load a ResNet in libraries other than torchvision."""
-    whole = layers == LAYERS
-    maps = "" if whole else f", out_indices={tuple(range(layers + 1))}"
+    left_out = model_card.left_out(layers)
+    maps = f", out_indices={tuple(range(layers + 1))}" if left_out else ""
+    without_maps = "" if left_out else " (without `features_only`, add `num_classes=0`)"
     return [
         "",
-        f"**In timm**, with the maps of all stages{' (without `features_only`, add `num_classes=0`)' * whole}:",
+        f"**In timm**, with the maps of all stages{without_maps}:",
         "",
         "```python",
         "import timm",
@@ -211,13 +212,13 @@ def _resnet_elsewhere(encoder: str, inputs: int, layers: int) -> list[str]:
         "**In MONAI**, whose first stride and shortcuts are others by default:",
         "",
         "```python",
-        *([] if whole else ["import torch"]),
+        *(["import torch"] if left_out else []),
         f"from monai.networks.nets import {encoder}",
         "from safetensors.torch import load_file",
         "",
         'options = {"conv1_t_stride": 2, "bias_downsample": False, "feed_forward": False}',
         f"network = {encoder}(spatial_dims=2, n_input_channels={inputs}, **options)",
-        *([] if whole else ["network.layer4 = torch.nn.Identity()  # which this encoder lacks"]),
+        *left_out,
         'network.load_state_dict(load_file("encoder.safetensors"))',
         "```",
     ]
