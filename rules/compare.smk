@@ -3,7 +3,7 @@
 
 import functools
 
-from headstart.compare import finished, page
+from headstart.compare import files
 
 COMPARISON = f"{config['results']}/compare/{{studies}}"
 
@@ -11,6 +11,9 @@ COMPARISON = f"{config['results']}/compare/{{studies}}"
 @functools.cache
 def studies_compared():
     """Name of the comparison, and hashes of the results; an error ends the run in one sentence."""
+    # Each start of Snakemake would take a second longer for the statistics that this needs.
+    from headstart.compare import finished
+
     try:
         return finished.name_of(config["studies"]), finished.digests(config["studies"], config["results"])
     except job.UserError as error:
@@ -28,12 +31,12 @@ def digests_of(name):
 
 rule compare_studies:
     output:
-        [f"{COMPARISON}/{file}" for file in page.FILES],
+        [f"{COMPARISON}/{file}" for file in files.FILES],
     log:
         f"{COMPARISON}/compare_studies.log",
     wildcard_constraints:
         # The joint keeps the results of a study called compare apart.
-        studies=rf"[A-Za-z0-9.-]+({finished.JOINT}[A-Za-z0-9.-]+)+",
+        studies=rf"[A-Za-z0-9.-]+({files.JOINT}[A-Za-z0-9.-]+)+",
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),

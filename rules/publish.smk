@@ -4,7 +4,7 @@
 import functools
 from dataclasses import asdict
 
-from headstart.publish import choice, terms
+from headstart.publish import terms
 
 PUBLISHED = f"{RESULTS}/published/{{name}}"
 
@@ -12,6 +12,9 @@ PUBLISHED = f"{RESULTS}/published/{{name}}"
 @functools.cache
 def chosen():
     """The model to publish, read only when it is asked for; an error ends the run in one sentence."""
+    # Each start of Snakemake would take a second longer for the statistics that this needs.
+    from headstart.publish import choice
+
     try:
         return choice.read_choice(config["publish"], TARGETS, RESULTS)
     except job.UserError as error:

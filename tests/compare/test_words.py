@@ -3,6 +3,7 @@
 from finished_studies import MEANS, SETTINGS, save_study
 
 from headstart.compare import page
+from headstart.compare.files import FILES
 
 AHEAD = {1: 0.5, 2: 0.6, 4: 0.68}
 
@@ -79,7 +80,7 @@ def test_the_page_holds_sentences_figure_notes_and_settings(tmp_path, compared):
     save_study(tmp_path, "two", {"scratch": MEANS}, seed=2, tested=[f"t{k}" for k in range(9)], settings=other)
     answer = compared(["one", "two"])
     page.write(tmp_path / "out", [answer])
-    assert {path.name for path in (tmp_path / "out").iterdir()} == set(page.FILES)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
     text = (tmp_path / "out/index.html").read_text()
     for part in (
         "scratch: one and two",
@@ -92,7 +93,7 @@ def test_the_page_holds_sentences_figure_notes_and_settings(tmp_path, compared):
     ):
         assert part in text, part
     page.write(tmp_path / "again", [answer])
-    for name in page.FILES:
+    for name in FILES:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 

@@ -82,12 +82,16 @@ start() {
 }
 
 stop() {
-    local daemon pid
+    local daemon pid file
     for daemon in slurmd slurmctld munged; do
         [[ -s $STATE/$daemon.pid ]] || continue
         pid=$(<"$STATE/$daemon.pid")
         kill "$pid" 2>/dev/null || continue
         timeout 20 tail --pid="$pid" --follow /dev/null || kill -KILL "$pid"
+    done
+    # With them, each start of Snakemake would wait for a controller that no longer runs.
+    for file in slurm.conf gres.conf; do
+        if [[ -e $CONF/$file ]] && grep -qF "$MARK" "$CONF/$file"; then rm "$CONF/$file"; fi
     done
 }
 

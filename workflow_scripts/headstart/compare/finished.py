@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from headstart.compare.files import JOINT
 from headstart.evaluate.tables import COLLECTED, LEVEL, of_fine_tuned
 from headstart.external import find
 from headstart.job import UserError, read_json, read_table, sha256
 
 SCORES, PROVENANCE = "tables/scan_scores.parquet", "provenance.json"
-# What stands between the names of studies in the name of a comparison; names of studies have no underscore.
-JOINT = "_vs_"
 _EXAMPLE = "snakemake compare --config 'studies=[one, another]' or 'studies={one: [its-target, another-target]}'"
 _UNFINISHED = "run that study to its end first"
 # The key ``studies`` of the configuration: names of studies, or by its name the target, or targets, of each.

@@ -13,6 +13,7 @@ from matplotlib import pyplot as plt
 
 from headstart import job
 from headstart.compare import shared, words
+from headstart.compare.files import FIGURES, FILES, PAGE, SETTINGS, TABLES
 from headstart.compare.pairs import Compared, label
 from headstart.compare.shared import Shared
 from headstart.evaluate.tables import metric_name
@@ -21,11 +22,6 @@ from headstart.report.html import listed
 from headstart.report.sources import UNTRAINED, Shown, Style
 from headstart.report.wording import count
 
-PAGE, FIGURES = "index.html", ("curves.png", "curves.svg")
-TABLES = ("same_size", "across_sizes", "saved", "summary")
-SETTINGS = "settings.tsv"
-# All files of a comparison.
-FILES = (PAGE, *(f"{name}.tsv" for name in TABLES), SETTINGS, *FIGURES)
 _PAGE = "compare_page.html.jinja"
 _MARKERS = "osDv^Pph"
 # Inches.
@@ -73,7 +69,7 @@ class OfStudies(Shown):
 
 
 def write(folder: Path, answers: Sequence[Answer]) -> None:
-    """Write :data:`FILES` into a folder: page, tables and figure of all targets."""
+    """Write :data:`headstart.compare.files.FILES` into a folder: page, tables and figure of all targets."""
     for name in TABLES:
         tables = [getattr(answer.compared, name) for answer in answers]
         job.write_table(folder / f"{name}.tsv", pd.concat(tables, ignore_index=True))
