@@ -1,7 +1,12 @@
-"""Small batches of slices with label maps, for tests of augmentation."""
+"""Small batches of slices with label maps, and what is done to slices, for tests of augmentation."""
 
 import numpy as np
 import torch
+
+from headstart.label_table import Label
+from headstart.training import corruption
+from headstart.training.augment import Augment, Chance, PhotoAugment
+from headstart.training.synthesis import T1, Synthesis
 
 
 def seeded(seed=0):
@@ -24,3 +29,24 @@ def heads(count=6, size=96):
     disc, lump = torch.hypot(rows, columns * 1.2) < 0.4, torch.hypot(rows + 0.15, columns - 0.1) < 0.1
     labels = (disc.to(torch.uint8) + lump).repeat(count, 1, 1)
     return labels[:, None] * 0.4, labels
+
+
+def changes():
+    """What is done to slices on a device, by name: functions of images, label maps and the generator of a step."""
+    always = {
+        "rotation": (1, 9), "scale": (1.1, 1.2), "shear": (1, 9), "elastic": (0.01, 0.02), "gamma": (1.1, 2),
+        "inverted_gamma": (1.1, 2), "brightness": (0.6, 0.9), "contrast": (0.5, 0.9), "bias": (0.2, 0.6),
+        "blur": (0.5, 2), "low_resolution": (0.3, 0.8), "noise": (0.02, 0.1),
+    }  # fmt: skip
+    scans = Augment(**{kind: Chance(1, *limits) for kind, limits in always.items()}, mirror=True)
+    labels = tuple(Label(value, str(value), str(value), value / 4, brain=value > 1) for value in (1, 2, 3))
+    return {
+        "augmentation of scans": scans,
+        "augmentation of natural images": PhotoAugment(degrees=10, scale=0.1, mirror=True),
+        "distortions": lambda images, labels, generator: corruption.distort(images, generator),
+        "hidden patches": lambda images, labels, generator: corruption.hide(images, 0.5, 8, generator),
+        "synthetic heads": Synthesis(
+            labels, (1, 2, 3), style=T1, texture=Chance(1, 0.01, 0.1), jitter=0.03, bend=0.5, strip=1, fineness=2,
+            changes=scans,
+        ),
+    }  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import small
 import torch
+from slice_batches import blocks, changes, seeded
 
 from headstart.training import feed
 from headstart.training.checkpoint import Checkpoint
@@ -58,3 +59,13 @@ def test_predictions_on_a_gpu_are_not_rounded_to_tf32():
     found = predict(model, images, lambda output: output, precision="float32", device="cuda")
     exact = model.cpu().double()(torch.tensor(images / 65535.0)[:, None]).detach().numpy()
     assert np.abs(found - exact).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", changes())
+def test_no_change_of_slices_waits_for_a_gpu(name):
+    images, labels = (maps.to(CUDA) for maps in blocks())
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        changes()[name](images, labels, seeded())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

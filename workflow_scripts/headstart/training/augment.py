@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from headstart.training import intensity
+from headstart.training import devices, intensity
 from headstart.training.warp import ELASTIC_POINTS, affines, warp
 
 Targets = torch.Tensor | None
@@ -129,7 +129,7 @@ class Augment:
             rows = (drawn.values[name] != _NEUTRAL[name]).nonzero()[:, 0]
             if len(rows):
                 extra = {"bias": (drawn.field[rows],), "noise": (drawn.seed,)}.get(name, ())
-                there = rows.to(images.device)
+                there = devices.send(rows, images.device)
                 changed = change(images[there], drawn.values[name][rows], *extra).clamp(0, 1)
                 images = images.index_copy(0, there, changed)
         return images
@@ -188,7 +188,7 @@ def values_of(chance: Chance, neutral: float, happens: torch.Tensor, amount: tor
 
 def mirrored(maps: torch.Tensor, drawn: Draws) -> torch.Tensor:
     """Images (B, I, H, W) or label maps (B, H, W), of which those drawn are mirrored left to right."""
-    which = drawn.mirror.to(maps.device).view(-1, *[1] * (maps.ndim - 1))
+    which = devices.send(drawn.mirror, maps.device).view(-1, *[1] * (maps.ndim - 1))
     return torch.where(which, maps.flip(-1), maps)
 
 
@@ -197,7 +197,7 @@ def _moved(images: torch.Tensor, targets: Targets, drawn: Draws) -> tuple[torch.
     rows = torch.stack([drawn.values[name] != _NEUTRAL[name] for name in _SPATIAL]).any(0).nonzero()[:, 0]
     if not len(rows):
         return images, targets
-    there = rows.to(images.device)
+    there = devices.send(rows, images.device)
     labels = targets[there] if _are_maps(targets) else None
     moved, labels = warp(images[there], labels, drawn.affines(rows), drawn.elastic(rows))
     images = images.index_copy(0, there, moved.clamp(0, 1))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import torch
 
+from headstart.training import devices
+
 # How often a slice is shuffled, recoloured, and painted, and how often painting is inside: the defaults of Models
 # Genesis (Zhou 2019, pytorch/config.py).
 _OFTEN, _PAINTED_INSIDE = (0.5, 0.9, 0.9), 0.2
@@ -46,7 +48,7 @@ def distort(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """
     often = torch.rand(len(_OFTEN), len(images), generator=generator) < torch.tensor(_OFTEN)[:, None]
     for happens, change in zip(often, (_shuffled, _recoloured, _painted), strict=True):
-        rows = happens.nonzero()[:, 0].to(images.device)
+        rows = devices.send(happens.nonzero()[:, 0], images.device)
         if len(rows):
             images = images.index_copy(0, rows, change(images[rows], generator))
     return images
@@ -127,7 +129,7 @@ def _painted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def _draw(images: torch.Tensor, generator: torch.Generator, *shape: int) -> torch.Tensor:
     """Random numbers in [0, 1) for each slice, (B, *shape): the same on every device."""
-    return torch.rand(len(images), *shape, generator=generator).to(images.device)
+    return devices.send(torch.rand(len(images), *shape, generator=generator), images.device)
 
 
 def _draw_pixels(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

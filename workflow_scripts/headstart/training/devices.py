@@ -56,6 +56,15 @@ def choose_precision(precision: str, device: torch.device) -> str:
     return "bfloat16" if abilities.get("amx_bf16") or fast else "float32"
 
 
+def send(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """What was drawn or computed on the CPU, on the device, without waiting for what the device still has to do.
+
+    A copy from ordinary memory would wait for all that was queued before it, and a GPU would then stand still while the
+    next step is prepared.
+    """
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+
+
 def kind_of_device(precision: str, device: torch.device) -> tuple[str, str]:
     """Kind of device, and the precision that is chosen for it: a training goes on only where these are the same."""
     return device.type, choose_precision(precision, device)

@@ -9,6 +9,7 @@ import math
 import torch
 from torch.nn import functional
 
+from headstart.training import devices
 from headstart.training.warp import enlarge
 
 # Control points of a bias field along each side, as in SynthSeg (Billot 2023).
@@ -47,7 +48,7 @@ def bias(images: torch.Tensor, strengths: torch.Tensor, points: torch.Tensor) ->
     ``points`` (B, 1, h, w), on the CPU: the field's logarithm at its control points for a strength of 1, in [-1, 1].
     The field darkens only: intensities end at 1, close to white matter, which would lose its contrast beyond.
     """
-    field = enlarge(points.to(images.device), images.shape[-2:]).clamp(-1, 1)
+    field = enlarge(devices.send(points, images.device), images.shape[-2:]).clamp(-1, 1)
     return images * torch.exp(_each(strengths, images) * (field - field.amax((1, 2, 3), keepdim=True)))
 
 
@@ -55,7 +56,8 @@ def blur(images: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
     """Convolution with a Gaussian of ``sigmas`` > 0 pixels; the border's pixels continue beyond the border."""
     reach = math.ceil(_REACH * sigmas.max())
     weights = torch.exp(-((torch.arange(-reach, reach + 1) / sigmas[:, None]) ** 2) / 2)
-    taps = [_each(tap, images) for tap in (weights / weights.sum(1, keepdim=True)).unbind(1)]
+    weights = devices.send(weights / weights.sum(1, keepdim=True), images.device)
+    taps = [tap[:, None, None, None] for tap in weights.unbind(1)]
     for axis, padding in ((-2, (0, 0, reach, reach)), (-1, (reach, reach, 0, 0))):
         size, padded = images.shape[axis], functional.pad(images, padding, mode="replicate")
         images = sum(tap * padded.narrow(axis, start, size) for start, tap in enumerate(taps))
@@ -86,10 +88,10 @@ def noise(images: torch.Tensor, deviations: torch.Tensor, seed: int) -> torch.Te
 
 def _each(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """One value for each slice, (B,) -> (B, 1, 1, 1) on the device of the images."""
-    return values.to(images.device)[:, None, None, None]
+    return devices.send(values, images.device)[:, None, None, None]
 
 
 def _along(axis: int, values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """One value for each row (axis -2) or column (axis -1) of each slice, (B, n) -> (B, 1, n, 1) or (B, 1, 1, n)."""
-    values = values.to(images.device)[:, None]
+    values = devices.send(values, images.device)[:, None]
     return values[..., None] if axis == -2 else values[:, :, None]

@@ -18,6 +18,7 @@ from torch.nn import functional
 from headstart.job import UserError
 from headstart.label_table import AIR, Label
 from headstart.slices.store import SliceArray, to_uint16
+from headstart.training import devices
 from headstart.training.augment import Augment, Chance, augmentation, mirrored, values_of
 from headstart.training.warp import pick, positions
 
@@ -89,13 +90,15 @@ class Synthesis:
         stripped = torch.rand(count, generator=generator) < self.strip
         grain = torch.Generator(device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
         kept = self._kept(stripped)
-        shown, grains = ((table * kept).to(device) for table in (means, deviations))
+        tables = (means * kept, deviations * kept, kept * self._class_of_value())
+        shown, grains, classes = (devices.send(table, device) for table in tables)
         size = [side // self.fineness for side in targets.shape[1:]]
         centres = positions(size, device, drawn.affines(), drawn.elastic())
         pictures = torch.zeros(count, *size, device=device)
-        for step in _steps(drawn.affines(), size, self.fineness):
+        steps = devices.send(torch.stack(_steps(drawn.affines(), size, self.fineness)), device)
+        for step in steps[..., None, None]:
             # Added to planes of columns and rows, since pairs in the last axis are ten times as slow.
-            points = (centres.permute(0, 3, 1, 2) + step[..., None, None].to(device)).permute(0, 2, 3, 1)
+            points = (centres.permute(0, 3, 1, 2) + step).permute(0, 2, 3, 1)
             labels = pick(targets, points)
             greys = _look_up(shown, labels)
             if self.texture.probability and self.texture.high:
@@ -107,8 +110,9 @@ class Synthesis:
             pictures, labels = mirrored(pictures, drawn), mirrored(labels, drawn)
         pictures = self.changes.change_intensities(pictures[:, None], drawn)
         if stripped.any():  # with the noise and the blur around the brain
-            pictures = pictures * _look_up(torch.where(stripped[:, None], kept, 1), labels)[:, None]
-        return pictures, _look_up(kept * self._class_of_value(), labels).to(torch.uint8)
+            visible = devices.send(torch.where(stripped[:, None], kept, 1), device)
+            pictures = pictures * _look_up(visible, labels)[:, None]
+        return pictures, _look_up(classes, labels).to(torch.uint8)
 
     def check(self, maps: np.ndarray | SliceArray) -> None:
         """Raise :class:`UserError` if label maps (N, fH, fW) uint8, read in chunks, have a value that no label has."""
@@ -220,5 +224,5 @@ def _bent(levels: torch.Tensor, steepness: torch.Tensor) -> torch.Tensor:
 
 
 def _look_up(table: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The number that each pixel's label has in a table of its slice: (B, 256) on the CPU, (B, H, W) -> (B, H, W)."""
-    return table.to(labels.device).gather(1, labels.flatten(1).long()).view(labels.shape)
+    """The number that each pixel's label has in a table of its slice: (B, 256), (B, H, W) -> (B, H, W)."""
+    return table.gather(1, labels.flatten(1).long()).view(labels.shape)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from headstart.training import devices
+
 # Control points of an elastic deformation along each side of a slice.
 ELASTIC_POINTS = 8
 
@@ -42,9 +44,9 @@ def positions(
 
     ``size``: H and W, which may differ from those of the original; ``affine`` and ``shifts``: see :func:`warp`.
     """
-    grid = functional.affine_grid(affine.to(device), [len(affine), 1, *size], align_corners=False)
+    grid = functional.affine_grid(devices.send(affine, device), [len(affine), 1, *size], align_corners=False)
     if shifts is not None and shifts.any():
-        grid = grid + 2 * enlarge(shifts.to(device), size).permute(0, 2, 3, 1)
+        grid = grid + 2 * enlarge(devices.send(shifts, device), size).permute(0, 2, 3, 1)
     return grid
 
 
