@@ -281,7 +281,10 @@ def test_a_unet_of_four_steps_leaves_out_the_last_layer_of_its_trunk(name):
     assert shape.make_labeller(3, 1).state_dict().keys() == whole.make_labeller(3, 1).state_dict().keys()
 
 
-@pytest.mark.parametrize(("given", "wanted", "said"), [(5, 4, "needs 3"), (4, 5, "tensors missing .layer4")])
+@pytest.mark.parametrize(
+    ("given", "wanted", "said"),
+    [(5, 4, "layers is 4 but this study needs 3"), (4, 5, "tensors missing .layer4")],
+)
 def test_an_encoder_of_other_layers_is_refused(tmp_path, given, wanted, said):
     held, other = (small.architecture(decoder="unet", unet_widths=(8,) * steps) for steps in (given, wanted))
     path = tmp_path / "encoder.safetensors"

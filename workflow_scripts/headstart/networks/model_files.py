@@ -13,10 +13,13 @@ from torch import nn
 from headstart.job import UserError, atomic, read_json, sha256, write_json, write_text
 from headstart.networks.architectures import Architecture, Segmenter
 from headstart.networks.decoders import Decoder, UNetDecoder
+from headstart.networks.trunks import LAYERS
 from headstart.networks.weight_files import misfit, read_state
 from headstart.version import __version__
 
 HISTORY = ("epoch", "learning_rate", "loss", "validation", "fall")
+# What is true of an encoder whose ``model.json`` does not say it.
+_UNSAID = {"layers": LAYERS}
 
 
 def save(
@@ -164,10 +167,11 @@ def _check_metadata(path: Path, expect: Mapping) -> dict:
         raise UserError(f"{gone} does not exist; weights are used only with the model.json that describes them.")
     metadata = read_json(beside)
     for key, value in expect.items():
-        if metadata.get(key) != value:
+        said = metadata.get(key, _UNSAID.get(key))
+        if said != value:
             raise UserError(
-                f"{beside} says {key} is {metadata.get(key)!r} but this study needs {value!r}; use weights made for "
-                "it, or change the study."
+                f"{beside} says {key} is {said!r} but this study needs {value!r}; use weights made for it, or change "
+                "the study."
             )
     if metadata.get("sha256", {}).get(path.name) != sha256(path):
         raise UserError(f"{path} is not the file that {beside} describes; make or download both again.")
