@@ -100,3 +100,12 @@ def test_auto_encoding_has_a_speed_of_its_own(bare_project):
     speeds = {name: found["pretrain", "", name, ""]["speed"] for name in ("t1-autoencoding", "t1-masked")}
     assert speeds == {"t1-autoencoding": "autoencoding", "t1-masked": "pretrain"}
     assert found["finetune", "stroke", "scratch", 1]["speed"] == "finetune"
+
+
+def test_planning_imports_no_networks_figures_or_statistics(bare_project, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    shown = bare_project.snakemake("--dry-run", "--quiet", "all")
+    imported = {line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
+    assert shown.returncode == 0
+    assert "headstart.consistency" in imported
+    assert not imported & {"torch", "matplotlib", "scipy.stats", "ants"}
