@@ -84,14 +84,14 @@ import numpy as np, torch
 torch.set_num_threads(1)
 from headstart import finetune
 from headstart.training import feed
+from headstart.training.loop import train
 from headstart.training.tasks import Segmentation
-from headstart.training.trainer import Trainer
 import small
 
 slices = feed.Resident(np.zeros((4, 32, 32), np.uint16), np.zeros((4, 32, 32), np.uint8), torch.device("cpu"))
 task, architecture = Segmentation(np.ones(2)), small.architecture()
 model = task.network(architecture.make_encoder(0), architecture, 32, 0)
-list(Trainer(model, slices, task, small.training(1, batch_size=2, precision="float32"), 0).run())
+train(model, slices, task, small.training(1, batch_size=2, precision="float32"), 0)
 print("torch._dynamo" in sys.modules, "torch._inductor" in sys.modules)
 """
     places = {"PYTHONPATH": f"{PACKAGE}:{Path(small.__file__).parent}"}

@@ -103,7 +103,8 @@ def deterministic_mode(device: torch.device, precision: str, deterministic: bool
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     kept = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.use_deterministic_algorithms(deterministic or not on_gpu)
+        # Not use_deterministic_algorithms, which imports torch's compiler: a second for each job.
+        torch.set_deterministic_debug_mode("error" if deterministic or not on_gpu else "default")
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
         matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
         cudnn.benchmark = on_gpu and not deterministic
