@@ -4,7 +4,8 @@
 
 Channels last is quicker to convolve large maps, but copies all weights in each step (their gradients are computed
 contiguous). The rule of :func:`headstart.training.devices.memory_format` is from this table. Times are processor time
-of one thread; the two are measured by turns. Overwrites benchmarks/layout.tsv.
+of one thread, in float32 and, where ``precision: auto`` chooses it, in bfloat16; the two layouts are measured by turns.
+Overwrites benchmarks/layout.tsv.
 """
 
 import argparse
@@ -37,7 +38,9 @@ NETWORKS = [
 ]
 
 
-def stepper(architecture: Architecture, size: int, batch: int, layout: torch.memory_format) -> Callable[[], None]:
+def stepper(
+    architecture: Architecture, size: int, batch: int, layout: torch.memory_format, precision: str
+) -> Callable[[], None]:
     """A function that makes one training step, as :class:`headstart.training.trainer.Trainer` does."""
     model = architecture.make_segmenter(CLASSES, 0).train().to(memory_format=layout)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=2e-4, fused=True)
@@ -47,7 +50,7 @@ def stepper(architecture: Architecture, size: int, batch: int, layout: torch.mem
     cpu = torch.device("cpu")
 
     def step() -> None:
-        with devices.autocast(cpu, devices.choose_precision("auto", cpu)):
+        with devices.autocast(cpu, precision):
             output = model(images)
         loss = functional.cross_entropy(output.float(), labels)
         optimiser.zero_grad(set_to_none=True)
@@ -66,16 +69,18 @@ def milliseconds(step: Callable[[], None], seconds: float) -> float:
     return 1000 * (time.process_time() - started) / steps
 
 
-def measure(encoder: str, decoder: str, size: int, batch: int, seconds: float) -> dict:
-    """The row of one network, size and batch."""
+def measure(encoder: str, decoder: str, size: int, batch: int, precision: str, seconds: float) -> dict:
+    """The row of one network, size, batch and precision."""
     section = real_scans.default_study()["network"] | {"encoder": encoder, "decoder": decoder}
-    steps = {name: stepper(Architecture.of(section), size, batch, layout) for name, layout in LAYOUTS.items()}
-    for step in steps.values():
-        step()
+    architecture = Architecture.of(section)
+    steps = {name: stepper(architecture, size, batch, layout, precision) for name, layout in LAYOUTS.items()}
     times = {name: [] for name in steps}
-    for _ in range(ROUNDS):
-        for name, step in steps.items():
-            times[name].append(milliseconds(step, seconds))
+    with devices.deterministic_mode(torch.device("cpu"), precision, True):
+        for step in steps.values():
+            step()
+        for _ in range(ROUNDS):
+            for name, step in steps.items():
+                times[name].append(milliseconds(step, seconds))
     found = {f"{name}_ms": median(rounds) for name, rounds in times.items()}
     chosen = devices.memory_format(torch.device("cpu"), batch * size**2)
     return {
@@ -83,6 +88,7 @@ def measure(encoder: str, decoder: str, size: int, batch: int, seconds: float) -
         "decoder": decoder,
         "size": size,
         "batch": batch,
+        "precision": precision,
         **found,
         "ratio": found["contiguous_ms"] / found["channels_last_ms"],
         "chosen": next(name for name, layout in LAYOUTS.items() if layout == chosen),
@@ -94,11 +100,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2, help="of each of five rounds of a row and layout")
     seconds = parser.parse_args().seconds
     torch.set_num_threads(1)
-    cpu = torch.device("cpu")
-    precision = devices.choose_precision("auto", cpu)
-    with devices.deterministic_mode(cpu, precision, True):
-        rows = [measure(*network, seconds) for network in NETWORKS]
-    keep(pd.DataFrame(rows).assign(precision=precision), __file__)
+    precisions = dict.fromkeys(("float32", devices.choose_precision("auto", torch.device("cpu"))))
+    rows = [measure(*network, precision, seconds) for precision in precisions for network in NETWORKS]
+    keep(pd.DataFrame(rows), __file__)
 
 
 if __name__ == "__main__":
