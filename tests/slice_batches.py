@@ -1,11 +1,12 @@
 """Small batches of slices with label maps, and what is done to slices, for tests of augmentation."""
 
 import numpy as np
+import small
 import torch
 
 from headstart.label_table import Label
 from headstart.training import corruption
-from headstart.training.augment import Augment, Chance, PhotoAugment
+from headstart.training.augment import Chance, PhotoAugment
 from headstart.training.synthesis import T1, Synthesis
 
 
@@ -33,12 +34,7 @@ def heads(count=6, size=96):
 
 def changes():
     """What is done to slices on a device, by name: functions of images, label maps and the generator of a step."""
-    always = {
-        "rotation": (1, 9), "scale": (1.1, 1.2), "shear": (1, 9), "elastic": (0.01, 0.02), "gamma": (1.1, 2),
-        "inverted_gamma": (1.1, 2), "brightness": (0.6, 0.9), "contrast": (0.5, 0.9), "bias": (0.2, 0.6),
-        "blur": (0.5, 2), "low_resolution": (0.3, 0.8), "noise": (0.02, 0.1),
-    }  # fmt: skip
-    scans = Augment(**{kind: Chance(1, *limits) for kind, limits in always.items()}, mirror=True)
+    scans = small.augmentation()
     labels = tuple(Label(value, str(value), str(value), value / 4, brain=value > 1) for value in (1, 2, 3))
     return {
         "augmentation of scans": scans,

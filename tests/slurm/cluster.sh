@@ -16,10 +16,12 @@ install() {
     apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends slurm-wlm munge
 }
 
+is_ours() { grep -qsF "$MARK" "$CONF/$1"; }
+
 configure() {
     local file
     for file in slurm.conf gres.conf; do
-        if [[ -e $CONF/$file ]] && ! grep -qF "$MARK" "$CONF/$file"; then
+        if [[ -e $CONF/$file ]] && ! is_ours "$file"; then
             echo "cluster.sh: $CONF/$file is another cluster's; a machine of a real cluster is not for this test" >&2
             exit 1
         fi
@@ -91,7 +93,7 @@ stop() {
     done
     # With them, each start of Snakemake would wait for a controller that no longer runs.
     for file in slurm.conf gres.conf; do
-        if [[ -e $CONF/$file ]] && grep -qF "$MARK" "$CONF/$file"; then rm "$CONF/$file"; fi
+        if is_ours "$file"; then rm "$CONF/$file"; fi
     done
 }
 

@@ -95,7 +95,7 @@ class Synthesis:
         size = [side // self.fineness for side in targets.shape[1:]]
         centres = positions(size, device, drawn.affines(), drawn.elastic())
         pictures = torch.zeros(count, *size, device=device)
-        steps = devices.send(torch.stack(_steps(drawn.affines(), size, self.fineness)), device)
+        steps = devices.send(_steps(drawn.affines(), size, self.fineness), device)
         for step in steps[..., None, None]:
             # Added to planes of columns and rows, since pairs in the last axis are ten times as slow.
             points = (centres.permute(0, 3, 1, 2) + step).permute(0, 2, 3, 1)
@@ -203,15 +203,15 @@ def synthesis(settings: Mapping) -> Synthesis:
     return Synthesis(**{**settings, **built})
 
 
-def _steps(affine: torch.Tensor, size: Sequence[int], fineness: int) -> list[torch.Tensor]:
-    """From the centre of a pixel to each of ``fineness`` x ``fineness`` points in it, (B, 2) in units of half a side.
+def _steps(affine: torch.Tensor, size: Sequence[int], fineness: int) -> torch.Tensor:
+    """From the centre of a pixel to each of N = ``fineness`` x ``fineness`` points in it: (N, B, 2), in half sides.
 
     Within a pixel the elastic deformation is taken as constant, which is right to about a tenth of the pixel.
     """
     rows, columns = size
     offsets = ((torch.arange(fineness) + 0.5) / fineness - 0.5).tolist()
     along, down = affine[:, :, 0] * 2 / columns, affine[:, :, 1] * 2 / rows
-    return [column * along + row * down for row in offsets for column in offsets]
+    return torch.stack([column * along + row * down for row in offsets for column in offsets])
 
 
 def _bent(levels: torch.Tensor, steepness: torch.Tensor) -> torch.Tensor:
